@@ -1,0 +1,165 @@
+"""The settings of a Piwigo gallery (`$conf`) that pwgserve respects, with Piwigo's defaults.
+
+Pure. `from_values` takes them from what was read: the owner's `local/config/config.inc.php` (see `phpconfig`) overlaid
+with table `config`. Only settings that change an answer are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+import regex
+
+ConfValue: TypeAlias = "None | bool | int | float | str | list[ConfValue] | dict[str, ConfValue]"
+
+USER_FIELDS = {"id": "id", "username": "username", "password": "password", "email": "mail_address"}
+DEFAULT_SYNC_CHARS = "/^[a-zA-Z0-9-_.]+$/"
+PICTURE_EXT = ("jpg", "jpeg", "png", "gif", "webp")
+FORMAT_EXT = ("cr2", "tif", "tiff", "nef", "dng", "ai", "psd")
+
+_REGEX_FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "x": regex.VERBOSE, "u": 0, "D": 0}
+_CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
+_REGEX_SECONDS = 0.05
+
+
+class ConfError(ValueError):
+    """A setting of the gallery cannot be understood; the message names it."""
+
+
+@dataclass(frozen=True)
+class SyncChars:
+    """The owner's rule for one part of a path (`sync_chars_regex`), a PCRE with its delimiters and flags."""
+
+    source: str = DEFAULT_SYNC_CHARS
+    pattern: regex.Pattern[str] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        text = self.source.strip()
+        end = text.rfind(_CLOSING.get(text[:1], text[:1]))
+        flags = text[end + 1 :]
+        if len(text) < 2 or end < 1 or text[0].isalnum() or any(flag not in _REGEX_FLAGS for flag in flags):
+            raise ConfError(f"sync_chars_regex {self.source!r} is not a regular expression that PHP would take")
+        ascii_only = 0 if "u" in flags else regex.ASCII
+        try:
+            compiled = regex.compile(text[1:end], sum(_REGEX_FLAGS[flag] for flag in set(flags)) | ascii_only)
+        except regex.error as error:
+            raise ConfError(f"sync_chars_regex {self.source!r}: {error}") from error
+        object.__setattr__(self, "pattern", compiled)
+
+    def allows(self, part: str) -> bool:
+        """Whether the part of a path is well-formed in this gallery."""
+        try:
+            return self.pattern.search(part, timeout=_REGEX_SECONDS) is not None
+        except TimeoutError:
+            return False
+
+
+@dataclass(frozen=True)
+class PiwigoConf:
+    """One gallery's settings. Times in seconds; `*_ext` in lower case without the dot."""
+
+    guest_id: int = 2
+    guest_access: bool = True
+    gallery_locked: bool = False
+    session_name: str = "pwg_id"
+    session_use_ip_address: bool = True
+    session_length: int = 3600
+    authorize_remembering: bool = True
+    remember_me_name: str = "pwg_remember"
+    remember_me_length: int = 5_184_000
+    secret_key: str = ""
+    apache_authentication: bool = False
+    users_table: str | None = None
+    user_fields: Mapping[str, str] = field(default_factory=lambda: dict(USER_FIELDS))
+    picture_ext: tuple[str, ...] = PICTURE_EXT
+    format_ext: tuple[str, ...] = FORMAT_EXT
+    enable_formats: bool = False
+    upload_dir: str = "./upload"
+    data_location: str = "_data/"
+    sync_chars: SyncChars = field(default_factory=SyncChars)
+    derivatives_strip_metadata_threshold: int = 256_000
+
+    def is_picture(self, extension: str) -> bool:
+        """Whether Piwigo treats a file with this extension as a picture rather than a video or document."""
+        return extension.lower() in self.picture_ext
+
+    def updated(self, values: Mapping[str, ConfValue]) -> PiwigoConf:
+        """These settings overlaid with others by Piwigo's names; names we do not use are passed over.
+
+        Raises ConfError when a value is of a kind that the setting cannot have.
+        """
+        changes: dict[str, object] = {}
+        for name, value in values.items():
+            if name == "sync_chars_regex":
+                changes["sync_chars"] = SyncChars(_text(name, value))
+            elif name == "user_fields":
+                changes[name] = dict(USER_FIELDS) | _names(name, value)
+            elif name == "users_table":
+                changes[name] = _text(name, value) or None
+            elif name in ("picture_ext", "format_ext"):
+                changes[name] = tuple(item.lower() for item in _texts(name, value))
+            elif name in _READERS:
+                changes[name] = _READERS[name](name, value)
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+
+def truth(value: ConfValue) -> bool:
+    """A setting as PHP's `if` would take it; table `config` writes booleans as the words true and false."""
+    if isinstance(value, str):
+        return value.lower() not in ("", "0", "false")
+    return bool(value)
+
+
+def _truth(_name: str, value: ConfValue) -> bool:
+    return truth(value)
+
+
+def _whole(name: str, value: ConfValue) -> int:
+    try:
+        if isinstance(value, bool | int | float | str):
+            return int(value)
+    except ValueError:
+        pass
+    raise ConfError(f"{name} must be a whole number, not {value!r}")
+
+
+def _text(name: str, value: ConfValue) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise ConfError(f"{name} must be a text, not {value!r}")
+
+
+def _texts(name: str, value: ConfValue) -> list[str]:
+    items = list(value.values()) if isinstance(value, dict) else value
+    if not isinstance(items, list):
+        raise ConfError(f"{name} must be a list, not {value!r}")
+    return [_text(name, item) for item in items]
+
+
+def _names(name: str, value: ConfValue) -> dict[str, str]:
+    if not isinstance(value, dict):
+        raise ConfError(f"{name} must map names to columns, not {value!r}")
+    return {key: _text(name, column) for key, column in value.items()}
+
+
+_READERS = {
+    "guest_id": _whole,
+    "guest_access": _truth,
+    "gallery_locked": _truth,
+    "session_name": _text,
+    "session_use_ip_address": _truth,
+    "session_length": _whole,
+    "authorize_remembering": _truth,
+    "remember_me_name": _text,
+    "remember_me_length": _whole,
+    "secret_key": _text,
+    "apache_authentication": _truth,
+    "enable_formats": _truth,
+    "upload_dir": _text,
+    "data_location": _text,
+    "derivatives_strip_metadata_threshold": _whole,
+}
