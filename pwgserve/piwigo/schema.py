@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Column, DateTime, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Column, DateTime, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.dialects.mysql import CHAR, ENUM, MEDIUMINT, MEDIUMTEXT, SMALLINT, TINYINT, VARCHAR
 
 from pwgserve.piwigo.conf import USER_FIELDS
@@ -18,8 +18,8 @@ _small = Integer().with_variant(SMALLINT(unsigned=True), "mysql", "mariadb")
 _tiny = Integer().with_variant(TINYINT(unsigned=True), "mysql", "mariadb")
 _boolean = String(5).with_variant(ENUM("true", "false"), "mysql", "mariadb")
 _exact = String(100).with_variant(VARCHAR(100, collation="utf8mb4_bin"), "mysql", "mariadb")
-# Bytes: a session row and a serialized setting count their strings in bytes.
-_bytes = LargeBinary().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
+# Text that counts in bytes (a session row, a serialized setting): `gallery` hands it out as bytes.
+_serialized = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
         sessions=table(
             "sessions",
             Column("id", String(50).with_variant(VARCHAR(50, collation="utf8mb4_bin"), "mysql", "mariadb"), primary_key=True),
-            Column("data", _bytes, nullable=False),
+            Column("data", _serialized, nullable=False),
             Column("expiration", DateTime, nullable=False),
         ),
         user_auth_keys=table(
@@ -148,7 +148,7 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
         config=table(
             "config",
             Column("param", String(40), primary_key=True),
-            Column("value", _bytes),
+            Column("value", _serialized),
         ),
         lounge=table(
             "lounge",
