@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import regex
 
-ConfValue: TypeAlias = "None | bool | int | float | str | list[ConfValue] | dict[str, ConfValue]"
+ConfValue: TypeAlias = "bool | int | float | str | list[ConfValue] | dict[str, ConfValue] | None"
 
 USER_FIELDS = {"id": "id", "username": "username", "password": "password", "email": "mail_address"}
 DEFAULT_SYNC_CHARS = "/^[a-zA-Z0-9-_.]+$/"

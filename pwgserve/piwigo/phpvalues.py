@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-PhpValue: TypeAlias = "None | bool | int | float | bytes | dict[int | bytes, PhpValue] | PhpObject"
+PhpValue: TypeAlias = "bool | int | float | bytes | dict[int | bytes, PhpValue] | PhpObject | None"
 
 MAX_DEPTH = 64
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")

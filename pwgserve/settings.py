@@ -1,0 +1,275 @@
+"""The settings of a daemon: a TOML file, environment variables (`PWGSERVE_SERVER__LISTEN`), safe defaults.
+
+Pure but for `load`, which reads the file. What the gallery itself has configured is in `pwgserve.piwigo.conf`.
+Every key is described in docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+ENVIRONMENT_PREFIX = "PWGSERVE_"
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """The configuration is wrong: one line with file, key, what is wrong and what would be right."""
+
+
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        if not match:
+            raise ValueError('write a duration like "30m" (ms, s, m, h or d)')
+        return float(match[1]) * _SECONDS[match[2]]
+    return value
+
+
+Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=366 * 86400)]
+"""A duration in seconds, written as a number or like "30m"."""
+
+
+class Section(BaseModel):
+    """A table of the file. Unknown keys are errors: a misspelt setting must not silently be the default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Listen(Section):
+    """Where to accept connections: an address and port, or a Unix socket."""
+
+    host: str = ""
+    port: int = 0
+    path: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Listen:
+        """From `127.0.0.1:8280`, `[::1]:8280` or `unix:/run/pwgserve.sock`. Raises ValueError."""
+        if text.startswith("unix:"):
+            path = text.removeprefix("unix:")
+            if not path.startswith("/"):
+                raise ValueError('write a socket like "unix:/run/pwgserve/pwgserve.sock"')
+            return cls(path=path)
+        host, colon, port = text.rpartition(":")
+        host = host.removeprefix("[").removesuffix("]")
+        if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            raise ValueError('write an address like "127.0.0.1:8280" or "unix:/run/pwgserve/pwgserve.sock"')
+        return cls(host=host, port=int(port))
+
+
+class Server(Section):
+    """How the daemon talks to browsers and proxies."""
+
+    listen: str = "127.0.0.1:8280"
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
+    public_url: str = "http://127.0.0.1:8280/"
+
+    @field_validator("listen")
+    @classmethod
+    def _check_listen(cls, value: str) -> str:
+        Listen.parse(value)
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if text != "unix":
+                try:
+                    ipaddress.ip_network(text, strict=False)
+                except ValueError as error:
+                    raise ValueError(f'{text!r} is not a network; write one like "127.0.0.1/32"') from error
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+            raise ValueError('write the address of the gallery, like "https://example.org/photos/"')
+        return value if value.endswith("/") else value + "/"
+
+    @property
+    def base_path(self) -> str:
+        """The path of the gallery's address, with a slash at both ends."""
+        return urlsplit(self.public_url).path or "/"
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """Whose word about the visitor counts."""
+        return tuple(ipaddress.ip_network(text, strict=False) for text in self.trusted_proxies if text != "unix")
+
+
+class Piwigo(Section):
+    """Where the gallery is."""
+
+    root: Path
+    database: str | None = None
+    table_prefix: str | None = None
+    originals: tuple[Path, ...] = ()
+    visitor_address: str = "forwarded"
+
+    @field_validator("root")
+    @classmethod
+    def _check_root(cls, value: Path) -> Path:
+        try:
+            readable = value.is_dir() and os.access(value, os.R_OK | os.X_OK)
+        except OSError:
+            readable = False
+        if not readable:
+            raise ValueError(f"{value} is not a folder that this user can read; give the folder of Piwigo's index.php")
+        return value.absolute()
+
+    @field_validator("database")
+    @classmethod
+    def _check_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("mysql://", "mariadb://", "sqlite:///")):
+            raise ValueError('write it like "mysql://user:password@127.0.0.1:3306/piwigo" or "sqlite:////path/gallery.db"')
+        return value
+
+    @field_validator("table_prefix")
+    @classmethod
+    def _check_prefix(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9_$-]{0,40}", value):
+            raise ValueError('use letters, digits, "_", "$" and "-" only')
+        return value
+
+    @field_validator("visitor_address")
+    @classmethod
+    def _check_visitor_address(cls, value: str) -> str:
+        if value not in ("forwarded", "peer"):
+            try:
+                ipaddress.ip_address(value)
+            except ValueError as error:
+                raise ValueError('write "forwarded", "peer", or the one address that Piwigo sees for everybody') from error
+        return value
+
+
+class Links(Section):
+    """How signed URLs look and how long they live."""
+
+    ttl: Seconds = 1800.0
+    keys_file: Path = Path("/var/lib/pwgserve/keys")
+    bind_session: bool = False
+    prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "pwgs"
+
+    @field_validator("ttl")
+    @classmethod
+    def _check_ttl(cls, value: float) -> float:
+        if value < 2:
+            raise ValueError('links must live at least "2s"')
+        return value
+
+
+class Cache(Section):
+    """Where finished derivatives are kept."""
+
+    dir: Path = Path("/var/cache/pwgserve")
+    max_size: Annotated[ByteSize, Field(ge=1_000_000)] = ByteSize(20_000_000_000)
+
+
+class Render(Section):
+    """How pictures are made. `workers` 0 stands for one per processor core."""
+
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    timeout: Seconds = 60.0
+    queue: Annotated[int, Field(ge=1, le=100_000)] = 500
+    max_megapixels: Annotated[int, Field(ge=1, le=10_000)] = 400
+
+
+class Log(Section):
+    """What is told on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Settings(BaseSettings):
+    """All settings. Environment variables win over the file."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        hide_input_in_errors=True,
+    )
+
+    server: Server = Server()
+    piwigo: Piwigo
+    links: Links = Links()
+    cache: Cache = Cache()
+    render: Render = Render()
+    log: Log = Log()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment overrides what the file says."""
+        return EnvSettingsSource(settings_cls), init_settings
+
+
+def load(file: Path) -> Settings:
+    """The settings of a file, with the environment's overrides. Raises SettingsError. Blocks."""
+    try:
+        content = tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot read the configuration: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: the configuration is not UTF-8 text") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file}: not valid TOML: {error}") from error
+    return from_values(content, str(file))
+
+
+def from_values(content: Mapping[str, Any], source: str) -> Settings:
+    """The settings in a mapping of tables; `source` is named in errors. Raises SettingsError."""
+    if not isinstance(content.get("piwigo", {}), dict):
+        raise SettingsError(f"{source}: piwigo: write a table, [piwigo]")
+    try:
+        return Settings(**content)
+    except ValidationError as error:
+        raise SettingsError(f"{source}: {_one_line(error)}") from error
+    except ValueError as error:
+        raise SettingsError(f"{source}: an environment variable {ENVIRONMENT_PREFIX}… is wrong: {error}") from error
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first problem; a person mends one at a time."""
+    problem = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"{key}: there is no such setting; {_known(problem['loc'])}"
+        case "missing":
+            return f"{key}: is missing; it must be given"
+        case _:
+            message = problem["msg"].removeprefix("Value error, ")
+            return f"{key}: {message[:1].lower()}{message[1:]}"
+
+
+def _known(location: tuple[int | str, ...]) -> str:
+    fields: Mapping[str, Any] = Settings.model_fields
+    if len(location) > 1 and location[0] in fields:
+        section = fields[str(location[0])].annotation
+        return f"[{location[0]}] knows {', '.join(section.model_fields)}"
+    return f"known tables are {', '.join(fields)}"
