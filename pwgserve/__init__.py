@@ -1,4 +1,4 @@
-"""pwgserve: a Piwigo gallery's pictures, served only after a permission check and only through signed, expiring URLs."""
+"""A Piwigo gallery's pictures, served only after a permission check and only through signed, expiring URLs."""
 
 from importlib.metadata import version
 

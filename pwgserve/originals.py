@@ -1,0 +1,92 @@
+"""Opens the gallery's own files, and only those: a path from the database must end inside the folders of originals.
+
+Blocks: call it in a thread. Which path may be asked for by whom is decided before, in `pwgserve.piwigo.permissions`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class MissingOriginalError(Exception):
+    """There is no such regular file inside the folders of originals."""
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What tells one version of a file from another. `size` in bytes, `mtime` in nanoseconds since 1970."""
+
+    path: str
+    size: int
+    mtime: int
+
+    def __iter__(self) -> Iterator[str]:
+        """The facts as texts, for keyed hashes."""
+        return iter((self.path, str(self.size), str(self.mtime)))
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open file of the gallery; the descriptor belongs to whoever opened it."""
+
+    descriptor: int
+    facts: SourceFacts
+    real_path: Path
+
+
+class Originals:
+    """The folders below Piwigo's root that hold photos, with what they may lead to by symbolic links.
+
+    root: Piwigo's folder. folders: below the root (`upload`, `galleries`). elsewhere: further folders that links below
+    these may lead to; any other way out is refused.
+    """
+
+    def __init__(self, root: Path, folders: Sequence[str], elsewhere: Sequence[Path] = ()) -> None:
+        self._root = root
+        self._allowed = [_real(root / folder) for folder in folders] + [_real(folder) for folder in elsewhere]
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[Source]:
+        """The file at a path below the root, open for reading while the block runs. Raises MissingOriginalError."""
+        source = self.open(path)
+        try:
+            yield source
+        finally:
+            os.close(source.descriptor)
+
+    def open(self, path: str) -> Source:
+        """The file at a path below the root; the caller closes its descriptor. Raises MissingOriginalError."""
+        if "\0" in path:
+            raise MissingOriginalError
+        try:
+            # Without O_NONBLOCK a named pipe among the originals would hold the thread for ever.
+            descriptor = os.open(self._root / path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        except OSError as error:
+            raise MissingOriginalError from error
+        try:
+            # What was opened is judged, not what the name meant a moment before.
+            status = os.fstat(descriptor)
+            real = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+            if not stat.S_ISREG(status.st_mode) or not any(real.is_relative_to(folder) for folder in self._allowed):
+                raise MissingOriginalError
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return Source(descriptor, SourceFacts(path, status.st_size, status.st_mtime_ns), real)
+
+    def facts(self, path: str) -> SourceFacts | None:
+        """The facts of the file at a path below the root, None when there is none."""
+        try:
+            with self.opened(path) as source:
+                return source.facts
+        except MissingOriginalError:
+            return None
+
+
+def _real(folder: Path) -> Path:
+    return Path(os.path.realpath(folder))

@@ -1,0 +1,169 @@
+"""Does what a plan says, with libvips. Files come and go as open descriptors: the engine opens nothing by name.
+
+Runs in worker processes only. What to do is in `plan`; limits that end a worker from outside are in `pool`.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import pyvips
+
+from pwgserve.piwigo.sizing import Size
+from pwgserve.render.plan import Layout, RenderPlan, fitted_watermark, sharpen_kernel, watermark_places
+
+LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", "VipsForeignLoadWebp")
+"""The only decoders that exist for us: those of the formats that a gallery shows."""
+
+_TURNS = {1: "d270", 2: "d180", 3: "d90"}
+
+
+class UnrenderableError(Exception):
+    """The picture cannot be rendered, today and tomorrow: broken, too large, or not a picture."""
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What a rendering made. `size` in pixels."""
+
+    size: Size
+
+
+def confine() -> None:
+    """Switch off every decoder that no gallery needs, and caches that only grow. Call once, before anything else."""
+    pyvips.operation_block_set("VipsForeignLoad", True)
+    for loader in LOADERS:
+        pyvips.operation_block_set(loader, False)
+    pyvips.cache_set_max(0)
+
+
+def render(plan: RenderPlan, source: int, output: int, watermark: int | None, max_pixels: int) -> Rendered:
+    """Render the picture in descriptor `source` into descriptor `output`.
+
+    watermark: descriptor of the watermark's picture, None when the gallery has none. max_pixels: of the source,
+    refused before any is decoded. Raises UnrenderableError.
+    """
+    try:
+        image, layout = _load(plan, source, max_pixels)
+        image = _crop_and_scale(image, layout)
+        image = _in_srgb(image)
+        image = image.rot(_TURNS[layout.turns]) if layout.turns else image
+        if plan.sharpen:
+            image = _sharpen(image, plan.sharpen)
+        if watermark is not None and plan.is_marked(layout.output):
+            image = _mark(image, plan, watermark, layout.output)
+        _save(image, plan, output)
+    except pyvips.Error as error:
+        raise UnrenderableError(_first_line(error)) from error
+    return Rendered((image.width, image.height))
+
+
+def _load(plan: RenderPlan, descriptor: int, max_pixels: int) -> tuple[pyvips.Image, Layout]:
+    header = _open(descriptor)
+    size = (header.width, header.height)
+    if size[0] * size[1] > max_pixels:
+        raise UnrenderableError(f"has {size[0]}x{size[1]} pixels, more than render.max_megapixels allows")
+    orientation = header.get("orientation") if header.get_typeof("orientation") else 1
+    layout = plan.layout(size, orientation)
+    factor = _shrink_on_load(layout, size) if header.get("vips-loader").startswith("jpeg") else 1
+    del header
+    image = _open(descriptor, shrink=factor) if factor > 1 else _open(descriptor)
+    if factor > 1 and layout.crop:
+        left, top, right, bottom = (round(side / factor) for side in layout.crop)
+        right, bottom = min(right, image.width), min(bottom, image.height)
+        layout = Layout((left, top, right, bottom), layout.scale, layout.turns, layout.output)
+    return image, layout
+
+
+def _open(descriptor: int, **options: object) -> pyvips.Image:
+    # libvips reads a descriptor from where it stands.
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    source = pyvips.Source.new_from_descriptor(descriptor)
+    return pyvips.Image.new_from_source(source, "", access="sequential", fail_on="truncated", **options)
+
+
+def _shrink_on_load(layout: Layout, size: Size) -> int:
+    """By how much a JPEG may be shrunk while it is decoded: half as much as in all, so that real scaling has the rest."""
+    if layout.scale is None:
+        return 1
+    box = layout.crop or (0, 0, *size)
+    shrink = min((box[2] - box[0]) / layout.scale[0], (box[3] - box[1]) / layout.scale[1])
+    return next((factor for factor in (8, 4, 2) if shrink >= 2 * factor), 1)
+
+
+def _crop_and_scale(image: pyvips.Image, layout: Layout) -> pyvips.Image:
+    if layout.crop:
+        left, top, right, bottom = layout.crop
+        image = image.crop(left, top, right - left, bottom - top)
+    if layout.scale:
+        width, height = layout.scale
+        has_alpha = image.hasalpha()
+        band_format = image.format
+        image = image.premultiply() if has_alpha else image
+        image = image.resize(width / image.width, vscale=height / image.height)
+        image = image.unpremultiply().cast(band_format) if has_alpha else image
+    # From here on steps read the picture in other orders than line by line; it is small now.
+    return image.copy_memory()
+
+
+def _in_srgb(image: pyvips.Image) -> pyvips.Image:
+    """Eight bits per channel in sRGB (or its grey), whatever the source was: the profile goes, the colours stay."""
+    if image.get_typeof("icc-profile-data"):
+        try:
+            image = image.icc_transform("srgb", embedded=True, intent="relative", black_point_compensation=True)
+        except pyvips.Error:
+            # A damaged profile is no reason to show nothing.
+            image = image.icc_transform("srgb", input_profile="cmyk") if image.interpretation == "cmyk" else image
+    elif image.interpretation == "cmyk":
+        image = image.icc_transform("srgb", input_profile="cmyk")
+    wanted = "b-w" if image.interpretation in ("b-w", "grey16") else "srgb"
+    if image.interpretation != wanted:
+        image = image.colourspace(wanted)
+    return image.cast("uchar") if image.format != "uchar" else image
+
+
+def _sharpen(image: pyvips.Image, amount: float) -> pyvips.Image:
+    kernel, total = sharpen_kernel(amount)
+    colours = image[: image.bands - 1] if image.hasalpha() else image
+    sharp = colours.conv(pyvips.Image.new_from_array(kernel, scale=total), precision="float").cast("uchar")
+    return sharp.bandjoin(image[image.bands - 1]) if image.hasalpha() else sharp
+
+
+def _mark(image: pyvips.Image, plan: RenderPlan, descriptor: int, output: Size) -> pyvips.Image:
+    settings = plan.watermark
+    if settings is None:
+        return image
+    mark = _in_srgb(_open(descriptor).copy_memory()).colourspace("srgb")
+    size = fitted_watermark(output, (mark.width, mark.height))
+    if size != (mark.width, mark.height):
+        mark = _crop_and_scale(mark, Layout(None, size, 0, size))
+    mark = mark if mark.hasalpha() else mark.bandjoin(255)
+    mark = mark * [1, 1, 1, settings.opacity / 100]
+    mark = mark.cast("uchar").copy(interpretation="srgb")
+    had_alpha = image.hasalpha()
+    places = watermark_places(settings, output, size)
+    xs, ys = [x for x, _ in places], [y for _, y in places]
+    marked = image.colourspace("srgb").composite([mark] * len(places), ["over"] * len(places), x=xs, y=ys)
+    marked = marked if had_alpha else marked.flatten()
+    return marked.cast("uchar")
+
+
+def _save(image: pyvips.Image, plan: RenderPlan, descriptor: int) -> None:
+    target = pyvips.Target.new_to_descriptor(descriptor)
+    match plan.format:
+        case "jpeg":
+            # JPEG has no transparency; Piwigo's libraries put white behind it.
+            image = image.flatten(background=255) if image.hasalpha() else image
+            image.jpegsave_target(target, Q=plan.quality, optimize_coding=True, keep="none")
+        case "png":
+            image.pngsave_target(target, keep="none")
+        case "gif":
+            image.gifsave_target(target, keep="none")
+        case "webp":
+            image.webpsave_target(target, Q=plan.quality, keep="none")
+
+
+def _first_line(error: pyvips.Error) -> str:
+    detail = str(getattr(error, "detail", error)).strip().splitlines()
+    return detail[0][:200] if detail else "cannot be decoded"

@@ -1,0 +1,172 @@
+"""What is to be done to a picture, as a value: the plan of a rendering, and its layout for a source of a certain size.
+
+Pure. The plan is part of the cache's file names and travels to the worker; the engine's steps read like the layout.
+Rules: docs/compatibility.md, "Sizes" and "Pictures".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pwgserve.piwigo.derivatives import DerivativeParams, DerivativeSettings, Watermark
+from pwgserve.piwigo.permissions import Photo
+from pwgserve.piwigo.sizing import Box, Size, compute, round_half_up, turned
+from pwgserve.piwigo.wanted import Part, Wanted
+
+REVISION = 1
+"""Raised when the engine makes other pixels from the same plan: everything is then rendered anew."""
+
+FORMATS = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "gif": "gif", "webp": "webp"}
+"""Extension of a source → format of its derivatives, which is also the list of what can be rendered."""
+
+EXIF_ROTATION = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}
+"""EXIF orientation → quarter turns counter-clockwise, for photos of which Piwigo does not know the rotation yet."""
+
+MIN_WATERMARK_GAP = 30
+"""Pixels between repeated watermarks, at the least."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A plan for a source of known size. `crop` and `scale` in pixels of the source as it lies, before `turns`."""
+
+    crop: Box | None
+    scale: Size | None
+    turns: int
+    output: Size
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the result has the pixels of the source where they are."""
+        return self.crop is None and self.scale is None and self.turns == 0
+
+
+@dataclass(frozen=True)
+class RenderPlan:
+    """How to make a derivative from a source. Sizes in pixels, `quality` and `sharpen` as in DerivativeSettings.
+
+    rotation: quarter turns counter-clockwise to do first, or None to follow the source's EXIF orientation.
+    format: of the result, one of FORMATS' values. watermark: None when this type is never marked.
+    """
+
+    ideal: Size
+    max_crop: float
+    min_size: Size | None
+    coi: str | None
+    rotation: int | None
+    sharpen: float
+    quality: int
+    format: str
+    watermark: Watermark | None
+
+    def layout(self, source: Size, exif_orientation: int = 1) -> Layout:
+        """What the plan means for a source of this size (as it lies in the file)."""
+        turns = self.rotation if self.rotation is not None else EXIF_ROTATION.get(exif_orientation, 0)
+        upright = turned(source, turns)
+        crop, scale = compute(self.ideal, self.max_crop, self.min_size, upright, self.coi)
+        if scale is not None:
+            # A picture a thousand times as long as wide still has one pixel of width.
+            scale = (max(1, scale[0]), max(1, scale[1]))
+        output = scale or ((crop[2] - crop[0], crop[3] - crop[1]) if crop else upright)
+        return Layout(
+            crop=_as_it_lies(crop, source, turns) if crop else None,
+            scale=turned(scale, turns) if scale else None,
+            turns=turns,
+            output=output,
+        )
+
+    def is_marked(self, output: Size) -> bool:
+        """Whether a result of this size carries the watermark."""
+        return self.watermark is not None and self.watermark.applies(output)
+
+    def to_json(self) -> str:
+        """The plan as one canonical text."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> RenderPlan:
+        """The plan that `to_json` wrote."""
+        fields: dict[str, Any] = json.loads(text)
+        watermark = fields.pop("watermark")
+        if watermark is not None:
+            watermark = Watermark(**watermark | {"min_size": tuple(watermark["min_size"])})
+        for name in ("ideal", "min_size"):
+            fields[name] = tuple(fields[name]) if fields[name] is not None else None
+        return cls(**fields, watermark=watermark)
+
+
+def plan_for(photo: Photo, wanted: Wanted, source_extension: str, settings: DerivativeSettings) -> RenderPlan | None:
+    """How to render what is wanted; None when the gallery has no such size or the source is not a picture.
+
+    source_extension: of the file that is rendered, the photo's own or its representative's.
+    """
+    file_format = FORMATS.get(source_extension.lower())
+    params = settings.params(wanted.code, wanted.custom) if wanted.code else None
+    if file_format is None or params is None or wanted.code is None:
+        return None
+    of_photo = wanted.part is Part.ELEMENT
+    return _plan(photo if of_photo else None, wanted.code, params, file_format, settings)
+
+
+def watermark_places(watermark: Watermark, output: Size, mark: Size) -> list[tuple[int, int]]:
+    """Left and top, in pixels, of every copy of a watermark of size `mark` (already fitted) on an output."""
+    left = round_half_up(watermark.xpos / 100 * (output[0] - mark[0]))
+    top = round_half_up(watermark.ypos / 100 * (output[1] - mark[1]))
+    pitch_x = mark[0] + max(MIN_WATERMARK_GAP, round_half_up(mark[0] / 4))
+    pitch_y = mark[1] + max(MIN_WATERMARK_GAP, round_half_up(mark[1] / 4))
+    # Repetitions beyond the output are never drawn; counting only those that fit bounds what a setting can cost.
+    columns = min(watermark.xrepeat, output[0] // pitch_x + 1)
+    rows = min(watermark.yrepeat, output[1] // pitch_y + 1)
+    places = [(left, top)]
+    for column in range(-columns, columns + 1):
+        for row in range(-rows, rows + 1):
+            x, y = left + column * pitch_x, top + row * pitch_y
+            fits = x >= 0 and y >= 0 and x + mark[0] < output[0] and y + mark[1] < output[1]
+            if fits and (column, row) != (0, 0):
+                places.append((x, y))
+    return places
+
+
+def fitted_watermark(output: Size, mark: Size) -> Size:
+    """The size that a watermark is shrunk to when it is larger than the output, in pixels."""
+    _, scale = compute(output, 0, None, mark, None)
+    return (max(1, scale[0]), max(1, scale[1])) if scale else mark
+
+
+def sharpen_kernel(sharpen: float) -> tuple[list[list[float]], float]:
+    """The 3x3 convolution for a sharpening of 0 < n <= 100, and the sum that it is divided by."""
+    centre = round_half_up(abs(-48 + sharpen * 0.38) * 100) / 100
+    return [[-1, -1, -1], [-1, centre, -1], [-1, -1, -1]], centre - 8
+
+
+def _plan(
+    photo: Photo | None, code: str, params: DerivativeParams, file_format: str, settings: DerivativeSettings
+) -> RenderPlan:
+    # A representative is upright as it is and has no centre of interest: Piwigo's columns speak of the photo.
+    return RenderPlan(
+        ideal=params.ideal,
+        max_crop=params.max_crop,
+        min_size=params.min_size,
+        coi=photo.coi if photo and params.max_crop > 0 else None,
+        rotation=photo.rotation if photo else 0,
+        sharpen=params.sharpen,
+        quality=settings.quality_of(code),
+        format=file_format,
+        watermark=settings.watermark if settings.watermark.applies(params.ideal) else None,
+    )
+
+
+def _as_it_lies(box: Box, source: Size, turns: int) -> Box:
+    """A box of the upright picture in the coordinates of the source as it lies."""
+    left, top, right, bottom = box
+    width, height = source
+    match turns:
+        case 1:
+            return width - bottom, left, width - top, right
+        case 2:
+            return width - right, height - bottom, width - left, height - top
+        case 3:
+            return top, height - right, bottom, height - left
+    return box
