@@ -25,15 +25,15 @@ MAX_TOKEN = 300
 FINGERPRINT_LENGTH = 16
 _SALT = b"pwgserve.links.v1"
 _PAYLOAD = re.compile(
-    r"(?P<photo>[1-9][0-9]{0,9})\.(?P<wanted>[a-z0-9_-]{1,60})\.(?P<audience>p|u[1-9][0-9]{0,9}[srax][A-Za-z0-9_-]{16})"
+    r"(?P<photo>[1-9][0-9]{0,9})\.(?P<wanted>[a-z0-9_-]{1,60})\.(?P<audience>p|u[1-9][0-9]{0,9}[sraxt][A-Za-z0-9_-]{16})"
     r"\.(?P<expiry>[1-9][0-9]{0,11})\.(?P<fingerprint>[A-Za-z0-9_-]{16})"
 )
 
 
 @dataclass(frozen=True)
 class Credential:
-    """By what a viewer was known when a link was made: `kind` is s (session), r (remember-me), a (authentication key)
-    or x (named by a trusted proxy); `mark` is a keyed hash of it, from which it cannot be found.
+    """By what a viewer was known when a link was made: `kind` is s (session), r (remember-me), a (authentication key),
+    x (named by a trusted proxy) or t (a session whose page carries its token); `mark` is a keyed hash of it, from which it cannot be found.
     """
 
     kind: str

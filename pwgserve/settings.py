@@ -76,6 +76,8 @@ class Server(Section):
     listen: str = "127.0.0.1:8280"
     trusted_proxies: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
     public_url: str = "http://127.0.0.1:8280/"
+    send_file: Literal["direct", "x-accel-redirect", "x-sendfile"] = "direct"
+    internal_prefix: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_/-]{1,100}[A-Za-z0-9_-]$")] = "/_pwgserve"
 
     @field_validator("listen")
     @classmethod
@@ -121,6 +123,7 @@ class Piwigo(Section):
     table_prefix: str | None = None
     originals: tuple[Path, ...] = ()
     visitor_address: str = "forwarded"
+    conf: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("root")
     @classmethod
@@ -156,6 +159,12 @@ class Piwigo(Section):
             except ValueError as error:
                 raise ValueError('write "forwarded", "peer", or the one address that Piwigo sees for everybody') from error
         return value
+
+
+class Access(Section):
+    """What is refused beyond what Piwigo refuses. `lockdown`: nobody gets anything who has not logged in."""
+
+    lockdown: bool = False
 
 
 class Links(Section):
@@ -210,6 +219,7 @@ class Settings(BaseSettings):
 
     server: Server = Server()
     piwigo: Piwigo
+    access: Access = Access()
     links: Links = Links()
     cache: Cache = Cache()
     render: Render = Render()

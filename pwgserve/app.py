@@ -1,0 +1,244 @@
+"""Puts a daemon together: settings in, something that answers requests out. The only module that knows all others.
+
+`Daemon` can be asked by any aiohttp server; `pwgserve.serving` runs it as a service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from pwgserve import keyring
+from pwgserve.cache import Cache
+from pwgserve.catalogue import Catalogue, OwnerFile
+from pwgserve.freshness import Fresh
+from pwgserve.http.issuing import Issuer
+from pwgserve.http.legacy import Legacy
+from pwgserve.http.ops import PREFIX as OPS_PREFIX
+from pwgserve.http.ops import Ops
+from pwgserve.http.refusals import Refusal, RefusedError, refusal_of
+from pwgserve.http.sending import Sender
+from pwgserve.http.signed import Signed
+from pwgserve.http.visitor import Proxies
+from pwgserve.links import LinkSigner
+from pwgserve.metrics import Metrics
+from pwgserve.originals import Originals
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database_url
+from pwgserve.piwigo.phpconfig import PhpConfigError, database_settings
+from pwgserve.piwigo.requests import clean_path, split_target
+from pwgserve.piwigo.schema import schema
+from pwgserve.render.derivatives import Derivatives
+from pwgserve.render.pool import RenderPool
+from pwgserve.settings import Settings
+from pwgserve.sources import Sources
+from pwgserve.viewers import Viewers
+
+DATABASE_FILE = Path("local/config/database.inc.php")
+DEFAULT_PREFIX = "piwigo_"
+LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"), Path("/tmp/mysql.sock"))  # noqa: S108
+"""Where a database server listens that PHP reaches as `localhost`."""
+
+METHODS = ("GET", "HEAD")
+_log = structlog.get_logger("http")
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """A running daemon. `open` makes one; requests of any method and address go to `handle`."""
+
+    base: str
+    link_prefix: str
+    legacy: Legacy
+    signed: Signed
+    ops: Ops
+    metrics: Metrics
+    proxies: Proxies
+    _resources: AsyncExitStack = field(repr=False)
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Daemon:
+        """Start everything that the settings describe, and check it.
+
+        Raises GalleryConfigurationError, GalleryUnavailableError, KeysError, CacheError and RenderFailedError, each
+        with one line for the owner.
+        """
+        async with AsyncExitStack() as resources:
+            return await _assembled(settings, resources)
+
+    async def close(self) -> None:
+        """Finish renderings that are under way, end worker processes, close connections."""
+        await self._resources.aclose()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Never raises but for broken connections and cancellation."""
+        started = time.perf_counter()
+        kind, reason = "other", ""
+        try:
+            kind, path, query = self._classified(request)
+            if request.method not in METHODS:
+                return self._refused(request, kind, Refusal.METHOD, "method")
+            response = await self._answered(request, kind, path, query)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            refusal, reason = refusal_of(error)
+            if reason == "unexpected-error":
+                # Only where it happened: the message of an error may hold a path or a cookie.
+                _log.error("unexpected-error", error=type(error).__name__, at=_place(error))
+            return self._refused(request, kind, refusal, reason)
+        outcome = response.headers.get("X-Pwgserve") or str(response.status)
+        self.metrics.responses.labels(kind, outcome).inc()
+        _log.debug("answered", kind=kind, outcome=outcome, ms=round((time.perf_counter() - started) * 1000, 1))
+        return response
+
+    def _classified(self, request: web.BaseRequest) -> tuple[str, str, str]:
+        """Which kind of address, and the rest of it: path below its folder and query, still percent-encoded."""
+        target = request.raw_path
+        if target.startswith(OPS_PREFIX):
+            return "ops", target.removeprefix(OPS_PREFIX).partition("?")[0], ""
+        split = split_target(target, self.base)
+        if split is None:
+            return "other", "", ""
+        path, query = split
+        folder, slash, name = path.partition("/")
+        if slash and folder == self.link_prefix:
+            return "signed", name, query
+        return "legacy", path, query
+
+    async def _answered(self, request: web.BaseRequest, kind: str, path: str, query: str) -> web.StreamResponse:
+        match kind:
+            case "signed":
+                return await self.signed.answer(request, path, query)
+            case "legacy":
+                return await self.legacy.answer(request, path, query)
+            case "ops":
+                return await self.ops.answer(request, path)
+        raise RefusedError("unknown-address")
+
+    def _refused(self, request: web.BaseRequest, kind: str, refusal: Refusal, reason: str) -> web.Response:
+        self.metrics.responses.labels(kind, reason).inc()
+        visitor = self.proxies.visitor(request.remote, request.headers.getall("X-Forwarded-For", ()))
+        _log.info("refused", kind=kind, reason=reason, status=refusal.value.status, visitor=visitor)
+        return refusal.response()
+
+
+async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
+    owner_file = OwnerFile(settings.piwigo.root, settings.piwigo.conf)
+    conf = await asyncio.to_thread(owner_file.conf)
+    for warning in owner_file.warnings:
+        _log.warning("piwigo-configuration", problem=warning)
+    gallery = await _gallery(settings, conf)
+    resources.push_async_callback(gallery.close)
+    await gallery.check()
+
+    keys = await asyncio.to_thread(keyring.load_or_create, settings.links.keys_file)
+    signer = LinkSigner(keys)
+    cache = Cache(settings.cache.dir, keys.stable_key, int(settings.cache.max_size))
+    await asyncio.to_thread(cache.open)
+    metrics = Metrics()
+    pool = RenderPool(
+        workers=settings.render.workers or os.cpu_count() or 1,
+        queue=settings.render.queue,
+        timeout=settings.render.timeout,
+        max_pixels=settings.render.max_megapixels * 1_000_000,
+    )
+    resources.push_async_callback(pool.close)
+    await pool.start()
+    metrics.render_jobs.set_function(lambda: pool.jobs)
+
+    sources = _sources(settings, conf)
+    derivatives = Derivatives(cache, pool, sources, metrics.render_seconds.observe)
+    resources.push_async_callback(derivatives.close)
+    # Counting a large cache takes a while, and nothing waits for it.
+    counting = asyncio.create_task(asyncio.to_thread(cache.collect))
+    resources.push_async_callback(_ended, counting)
+
+    server, links = settings.server, settings.links
+    catalogue = Catalogue(gallery, owner_file, settings.access.lockdown)
+    viewers = Viewers(gallery, signer)
+    issuer = Issuer(signer, viewers, sources, server.base_path, links.prefix, links.ttl)
+    proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
+    sender = Sender(server.send_file, server.internal_prefix)
+    answers = Fresh(_answers(gallery), 1)
+    return Daemon(
+        base=server.base_path,
+        link_prefix=links.prefix,
+        legacy=Legacy(catalogue, viewers, issuer, proxies, server.public_url),
+        signed=Signed(catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, links.bind_session),
+        ops=Ops(metrics, lambda: answers.get(None)),
+        metrics=metrics,
+        proxies=proxies,
+        _resources=resources.pop_all(),
+    )
+
+
+async def _gallery(settings: Settings, conf: PiwigoConf) -> Gallery:
+    address, prefix = settings.piwigo.database, settings.piwigo.table_prefix
+    if address is None or prefix is None:
+        of_piwigo = await asyncio.to_thread(_database_of_piwigo, settings.piwigo.root, address is None)
+        if of_piwigo is not None:
+            address, prefix = address or of_piwigo[0], prefix if prefix is not None else of_piwigo[1]
+    if address is None:
+        raise GalleryConfigurationError("piwigo.database: give the address of the gallery's database")
+    tables = schema(DEFAULT_PREFIX if prefix is None else prefix, conf.users_table, conf.user_fields)
+    return Gallery(await asyncio.to_thread(database_url, address), tables)
+
+
+def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:
+    """Address of the database and prefix of the tables as Piwigo itself has them. Blocks."""
+    file = root / DATABASE_FILE
+    try:
+        found = database_settings(file.read_bytes(), str(file))
+    except FileNotFoundError as error:
+        if not is_needed:
+            return None
+        raise GalleryConfigurationError(
+            f"{file}: not found; is piwigo.root Piwigo's folder? If so, give piwigo.database"
+        ) from error
+    except OSError as error:
+        raise GalleryConfigurationError(
+            f"{file}: cannot read it: {error.strerror}; let this user read it, or give piwigo.database"
+        ) from error
+    except PhpConfigError as error:
+        raise GalleryConfigurationError(str(error)) from error
+    socket = next((str(path) for path in LOCAL_SOCKETS if path.is_socket()), None)
+    return found.url(socket), found.prefix
+
+
+def _sources(settings: Settings, conf: PiwigoConf) -> Sources:
+    root = settings.piwigo.root
+    folders = [clean_path(conf.upload_dir), "galleries"]
+    originals = Originals(root, folders, settings.piwigo.originals)
+    watermarks = Originals(root, ["local/watermarks", "themes"])
+    return Sources(originals, watermarks)
+
+
+def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:
+    async def ask(_key: None) -> None:
+        await gallery.ping()
+
+    return ask
+
+
+async def _ended(task: asyncio.Task[int]) -> None:
+    await asyncio.wait([task])
+
+
+def _place(error: Exception) -> str:
+    """The innermost place of ours that an error went through."""
+    ours = [
+        f"{Path(frame.filename).name}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "pwgserve" in Path(frame.filename).parts
+    ]
+    return ours[-1] if ours else ""

@@ -1,0 +1,164 @@
+"""What the gallery holds and how it is set up, as it is now: the daemon's view of Piwigo, at most a second old.
+
+Combines the owner's configuration file with table `config`, and finds the photo that a request names. Who may see it
+is not decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import structlog
+
+from pwgserve.freshness import Fresh
+from pwgserve.piwigo.conf import ConfError, ConfValue, PiwigoConf
+from pwgserve.piwigo.derivatives import DerivativeSettings, DerivativeSettingsError, from_config
+from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, GalleryUnavailableError
+from pwgserve.piwigo.permissions import GalleryRules, Photo
+from pwgserve.piwigo.phpconfig import PhpConfigError, read
+from pwgserve.piwigo.requests import PictureRequest
+from pwgserve.piwigo.wanted import Part, Wanted
+from pwgserve.targets import GallerySettings
+
+KEPT = 50_000
+"""How many photos are remembered for their second."""
+
+OWNER_FILE = Path("local/config/config.inc.php")
+SETTING_NAMES = frozenset({field.name for field in fields(PiwigoConf)} - {"sync_chars"} | {"sync_chars_regex"})
+"""The names in `$conf` that change an answer of ours."""
+
+_DERIVATIVES = "derivatives"
+_log = structlog.get_logger("catalogue")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A photo of the gallery and what of it a request wants."""
+
+    photo: Photo
+    wanted: Wanted
+
+
+class OwnerFile:
+    """The owner's `local/config/config.inc.php`, read again whenever it changes. Blocks: call it in a thread."""
+
+    def __init__(self, root: Path, overrides: Mapping[str, ConfValue]) -> None:
+        self._file = root / OWNER_FILE
+        self._overrides = overrides
+        self._version: tuple[int, int, int] | None = None
+        self._conf = PiwigoConf()
+        self.warnings: tuple[str, ...] = ()
+
+    def conf(self) -> PiwigoConf:
+        """Piwigo's defaults overlaid with the file, then with `[piwigo.conf]`. Raises GalleryConfigurationError."""
+        try:
+            status = self._file.stat()
+            version = (status.st_mtime_ns, status.st_size, status.st_ino)
+        except (FileNotFoundError, NotADirectoryError):
+            version = (0, 0, 0)
+        except OSError as error:
+            raise GalleryConfigurationError(f"{self._file}: cannot read it: {error.strerror}") from error
+        if version != self._version:
+            self._conf = self._read(exists=version != (0, 0, 0))
+            self._version = version
+        return self._conf
+
+    def _read(self, exists: bool) -> PiwigoConf:
+        conf = PiwigoConf()
+        self.warnings = ()
+        try:
+            if exists:
+                found = read(self._file.read_bytes(), str(self._file))
+                self.warnings = found.warnings
+                conf = conf.updated(found.conf)
+                unknown = sorted((found.unknown & SETTING_NAMES) - set(self._overrides))
+                if unknown:
+                    raise GalleryConfigurationError(
+                        f"{self._file}: $conf['{unknown[0]}'] is set in a way that only PHP can follow; "
+                        f"write its value under [piwigo.conf], like: {unknown[0]} = …"
+                    )
+            return conf.updated(self._overrides)
+        except OSError as error:
+            raise GalleryConfigurationError(f"{self._file}: cannot read it: {error.strerror}") from error
+        except (PhpConfigError, ConfError) as error:
+            raise GalleryConfigurationError(f"{self._file}: {error}") from error
+
+
+class Catalogue:
+    """Answers about one gallery. One per process; safe to use from many tasks."""
+
+    def __init__(self, gallery: Gallery, owner_file: OwnerFile, lockdown: bool) -> None:
+        self._gallery = gallery
+        self._owner_file = owner_file
+        self._lockdown = lockdown
+        self._settings = Fresh(self._ask_settings, 1)
+        self._photos = Fresh(gallery.photo, KEPT)
+        self._at = Fresh(gallery.photos_at, KEPT)
+        self._beside = Fresh(gallery.photos_beside, KEPT)
+        self._formats = Fresh(gallery.format, KEPT)
+        self._formats_of = Fresh(gallery.formats_of, KEPT)
+        self._parsed: tuple[str | None, DerivativeSettings] | None = None
+
+    async def settings(self) -> GallerySettings:
+        """How the gallery is set up. Raises GalleryUnavailableError, also when its settings cannot be understood."""
+        return await self._settings.get(None)
+
+    async def photo(self, photo_id: int) -> Photo | None:
+        """The photo with this id. Raises GalleryUnavailableError."""
+        return await self._photos.get(photo_id)
+
+    async def format_extension(self, format_id: int, photo: Photo) -> str | None:
+        """The extension of a photo's other format, None when it has none with this id."""
+        found = await self._formats.get(format_id)
+        return found.extension if found and found.photo_id == photo.photo_id else None
+
+    async def find(self, request: PictureRequest) -> tuple[Found, ...]:
+        """The photos that a request may mean: none or one in a sound gallery. Raises GalleryUnavailableError."""
+        wanted = request.wanted
+        if request.path is not None and request.extension is not None:
+            return await self._find_beside(f"./{request.path}", request.extension, wanted)
+        if request.path is not None:
+            return tuple(Found(photo, wanted) for photo in await self._at.get(f"./{request.path}"))
+        photo_id = request.photo_id
+        if wanted.format_id is not None:
+            other = await self._formats.get(wanted.format_id)
+            photo_id = other.photo_id if other else 0
+        photo = await self._photos.get(photo_id or 0)
+        return (Found(photo, wanted),) if photo else ()
+
+    async def _find_beside(self, stem: str, extension: str, wanted: Wanted) -> tuple[Found, ...]:
+        """The photos whose representative, or other format, has this extension."""
+        photos = await self._beside.get(stem)
+        if wanted.part is Part.REPRESENTATIVE:
+            return tuple(Found(photo, wanted) for photo in photos if photo.representative_ext == extension)
+        found = []
+        for photo in photos:
+            for other in await self._formats_of.get(photo.photo_id):
+                if other.extension == extension:
+                    found.append(Found(photo, Wanted(Part.FORMAT, format_id=other.format_id)))
+        return tuple(found)
+
+    async def _ask_settings(self, _key: None) -> GallerySettings:
+        try:
+            conf = await asyncio.to_thread(self._owner_file.conf)
+            rows = await self._gallery.config(sorted(SETTING_NAMES | {_DERIVATIVES}))
+            serialized = rows.pop(_DERIVATIVES, None)
+            conf = conf.updated(rows)
+            derivatives = self._derivatives(serialized)
+        except (GalleryConfigurationError, ConfError, DerivativeSettingsError) as error:
+            # On settings that nobody understands nothing may be served; the owner learns why, visitors do not.
+            _log.error("gallery-settings", problem=str(error))
+            raise GalleryUnavailableError(str(error)) from error
+        rules = GalleryRules(
+            guest_access=conf.guest_access and not self._lockdown,
+            gallery_locked=conf.gallery_locked,
+        )
+        return GallerySettings(conf, derivatives, rules)
+
+    def _derivatives(self, serialized: str | None) -> DerivativeSettings:
+        if self._parsed is None or self._parsed[0] != serialized:
+            self._parsed = (serialized, from_config(serialized.encode() if serialized else None))
+        return self._parsed[1]

@@ -1,0 +1,78 @@
+"""Makes signed URLs for askers who may have a picture, and the redirect that leads to one.
+
+How a link is written is in `pwgserve.links`; here is decided for whom it is and how long browsers keep the redirect.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from pwgserve.links import PUBLIC, Audience, Link, LinkSigner, bucket_end, expiry
+from pwgserve.sources import Sources
+from pwgserve.targets import GallerySettings, Target, is_allowed
+from pwgserve.viewers import Asker, Viewers
+
+SERVER = "pwgserve"
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A signed URL: its path with the gallery's base, and until when (seconds since 1970) it stays the same."""
+
+    path: str
+    same_until: int
+
+
+class Issuer:
+    """Signs URLs. base: path of the gallery with slashes at both ends. ttl: shortest life of a link in seconds."""
+
+    def __init__(
+        self, signer: LinkSigner, viewers: Viewers, sources: Sources, base: str, prefix: str, ttl: float
+    ) -> None:
+        self._signer = signer
+        self._viewers = viewers
+        self._sources = sources
+        self._folder = f"{base}{prefix}/"
+        self._ttl = max(1, int(ttl))
+
+    async def issue(self, asker: Asker, found: Target, settings: GallerySettings) -> Issued | None:
+        """A link for the asker, None when they may not have it.
+
+        Raises MissingOriginalError and GalleryUnavailableError.
+        """
+        guest = await self._viewers.guest(settings.conf)
+        if not is_allowed(asker.viewer, found, settings, asker.is_trusted_admin):
+            return None
+        if guest is not None and is_allowed(guest, found, settings):
+            audience = PUBLIC
+        elif asker.credential is not None:
+            audience = Audience(asker.viewer.user_id, asker.credential)
+        else:
+            return None
+        ends = expiry(time.time(), self._ttl)
+        fingerprint = await self.fingerprint(found)
+        token = self._signer.sign(Link(found.photo.photo_id, found.wanted, audience, ends, fingerprint))
+        return Issued(f"{self._folder}{token}.{found.extension}", bucket_end(ends, self._ttl))
+
+    async def fingerprint(self, found: Target) -> str:
+        """What a link says of the present version of its target. Raises MissingOriginalError."""
+        version = await self._sources.version(found)
+        return self._signer.fingerprint(*version.facts)
+
+
+def redirect(issued: Issued, download: bool = False, keep: bool = True) -> web.Response:
+    """Lead a browser to a signed URL. keep: whether it may remember the way until the URL changes."""
+    left = max(0, issued.same_until - int(time.time()))
+    return web.Response(
+        status=302,
+        headers={
+            "Location": issued.path + ("?download" if download else ""),
+            # A shared cache must never lead one viewer along another's way.
+            "Cache-Control": f"private, max-age={left}" if keep else "no-store",
+            "Vary": "Cookie",
+            "Server": SERVER,
+        },
+    )

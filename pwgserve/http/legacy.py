@@ -1,0 +1,88 @@
+"""Answers the URLs that Piwigo's own pages hold: who may have the picture is sent to its signed URL.
+
+What the URLs mean is in `pwgserve.piwigo.requests`.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+from aiohttp import web
+
+from pwgserve.catalogue import Catalogue, Found
+from pwgserve.http.issuing import SERVER, Issued, Issuer, redirect
+from pwgserve.http.refusals import RefusedError
+from pwgserve.http.visitor import Proxies, claims
+from pwgserve.originals import MissingOriginalError
+from pwgserve.piwigo.requests import parse
+from pwgserve.piwigo.wanted import Part, Wanted
+from pwgserve.targets import GallerySettings, Target, changes_nothing, target
+from pwgserve.viewers import Asker, Viewers
+
+
+class Legacy:
+    """Piwigo's own URLs. public_url: of the gallery, with a slash at the end."""
+
+    def __init__(
+        self, catalogue: Catalogue, viewers: Viewers, issuer: Issuer, proxies: Proxies, public_url: str
+    ) -> None:
+        self._catalogue = catalogue
+        self._viewers = viewers
+        self._issuer = issuer
+        self._proxies = proxies
+        self._public_url = public_url
+
+    async def answer(self, request: web.BaseRequest, path: str, query: str) -> web.Response:
+        """The redirect to a signed URL. `path` and `query`: below the gallery's base, still percent-encoded.
+
+        Raises MalformedRequestError, UnservedRequestError, RefusedError and GalleryUnavailableError.
+        """
+        settings = await self._catalogue.settings()
+        asked = parse(path, query, settings.conf, settings.derivatives)
+        secrets = {"auth_key": asked.auth_key, "pwg_token": asked.pwg_token}
+        asker = await self._viewers.who(
+            claims(request.headers, request.remote, self._proxies, settings.conf, secrets), settings.conf
+        )
+        found = await self._catalogue.find(asked)
+        issued = await self._issued(asker, found, settings) if asker else None
+        if issued is None:
+            raise RefusedError("forbidden" if found else "unknown-photo")
+        if asked.ajaxload:
+            return self._as_json(issued, keep=not asked.uncached)
+        return redirect(issued, asked.download, keep=not asked.uncached)
+
+    async def _issued(self, asker: Asker, found: tuple[Found, ...], settings: GallerySettings) -> Issued | None:
+        for one in found:
+            for picture in await self._targets(one, settings):
+                try:
+                    issued = await self._issuer.issue(asker, picture, settings)
+                except MissingOriginalError:
+                    continue
+                if issued is not None:
+                    return issued
+        return None
+
+    async def _targets(self, found: Found, settings: GallerySettings) -> list[Target]:
+        """What would answer a request, the best first: a derivative like its original is the original, if permitted."""
+        photo, wanted = found.photo, found.wanted
+        extension = None
+        if wanted.format_id is not None:
+            extension = await self._catalogue.format_extension(wanted.format_id, photo)
+        picture = target(photo, wanted, settings, extension)
+        if picture is None:
+            return []
+        original = target(photo, Wanted(Part.ELEMENT), settings) if changes_nothing(picture) else None
+        return [original, picture] if original else [picture]
+
+    def _as_json(self, issued: Issued, keep: bool) -> web.Response:
+        """What the theme's lazy thumbnails ask for."""
+        response = redirect(issued, keep=keep)
+        return web.json_response(
+            {"url": urljoin(self._public_url, issued.path)},
+            headers={
+                "Cache-Control": response.headers["Cache-Control"],
+                "Vary": "Cookie",
+                "X-Content-Type-Options": "nosniff",
+                "Server": SERVER,
+            },
+        )

@@ -1,0 +1,57 @@
+"""How the daemon is: `/-/health`, `/-/ready` and `/-/metrics`, for the machine's own eyes.
+
+Requests that came through a proxy are refused, so that a proxy that forwards everything does not publish them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from pwgserve.http.issuing import SERVER
+from pwgserve.http.refusals import RefusedError
+from pwgserve.metrics import Metrics
+from pwgserve.piwigo.gallery import GalleryUnavailableError
+
+PREFIX = "/-/"
+_OF_PROXIES = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Ops:
+    """The operator's addresses. `is_ready` raises GalleryUnavailableError while nothing can be served."""
+
+    def __init__(self, metrics: Metrics, is_ready: Callable[[], Awaitable[None]]) -> None:
+        self._metrics = metrics
+        self._is_ready = is_ready
+
+    async def answer(self, request: web.BaseRequest, name: str) -> web.Response:
+        """The page `/-/NAME`. Raises RefusedError for any other."""
+        if any(header in request.headers for header in _OF_PROXIES):
+            raise RefusedError("ops-through-proxy")
+        match name:
+            case "health":
+                return _text("alive\n")
+            case "ready":
+                return await self._ready()
+            case "metrics":
+                return _text(self._metrics.text().decode(), content_type=_PROMETHEUS)
+        raise RefusedError("unknown-address")
+
+    async def _ready(self) -> web.Response:
+        try:
+            await self._is_ready()
+        except GalleryUnavailableError as error:
+            return _text(f"not ready: {error}\n", status=503)
+        return _text("ready\n")
+
+
+def _text(text: str, status: int = 200, content_type: str = "text/plain; charset=utf-8") -> web.Response:
+    headers = {
+        "Content-Type": content_type,
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Server": SERVER,
+    }
+    return web.Response(status=status, body=text.encode(), headers=headers)

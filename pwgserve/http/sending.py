@@ -1,0 +1,148 @@
+"""How the bytes of a permitted file leave: directly, or by the proxy in front (X-Accel-Redirect, X-Sendfile).
+
+Conditional and partial requests are decided in `ranges`; who may have the file is decided before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from pathlib import Path
+from urllib.parse import quote
+
+from aiohttp import web
+
+from pwgserve.http.ranges import Range, UnsatisfiableError, Validators, is_not_modified, ranges
+
+CHUNK = 262_144
+"""Bytes read at a time: large enough to be fast, small enough for hundreds of slow readers at once."""
+
+SMALL = 262_144
+"""Bytes up to which a file is read whole, in one go."""
+
+DIRECT = "direct"
+X_ACCEL = "x-accel-redirect"
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """An open file to be sent; whoever sends it closes the descriptor.
+
+    path: where it lies. internal: its path below the proxy's internal location, for X-Accel-Redirect.
+    """
+
+    descriptor: int
+    size: int
+    path: Path
+    internal: str
+
+
+class Sender:
+    """Sends files in one of the ways of `server.send_file`."""
+
+    def __init__(self, way: str, internal_prefix: str) -> None:
+        self._way = way
+        self._internal_prefix = internal_prefix
+
+    async def send(
+        self, request: web.BaseRequest, file: OpenFile, headers: Mapping[str, str], validators: Validators
+    ) -> web.StreamResponse:
+        """Answer a request with a file, or with the part of it that is asked for. Closes the file."""
+        try:
+            asked = request.headers
+            about = {
+                **headers,
+                "ETag": validators.etag,
+                "Last-Modified": formatdate(validators.modified, usegmt=True),
+                "Accept-Ranges": "bytes",
+            }
+            if is_not_modified(asked.get("If-None-Match"), asked.get("If-Modified-Since"), validators):
+                return web.Response(status=304, headers=_without_body(about))
+            if self._way != DIRECT:
+                return web.Response(headers=about | self._handed_over(file))
+            try:
+                parts = ranges(asked.get("Range"), asked.get("If-Range"), file.size, validators)
+            except UnsatisfiableError:
+                headers_416 = _without_body(about) | {"Content-Range": f"bytes */{file.size}"}
+                return web.Response(status=416, headers=headers_416)
+            return await _sent(request, file, about, parts)
+        finally:
+            os.close(file.descriptor)
+
+    def _handed_over(self, file: OpenFile) -> dict[str, str]:
+        if self._way == X_ACCEL:
+            return {"X-Accel-Redirect": f"{self._internal_prefix}/{quote(file.internal)}"}
+        return {"X-Sendfile": str(file.path)}
+
+
+async def _sent(
+    request: web.BaseRequest, file: OpenFile, headers: dict[str, str], parts: Sequence[Range] | None
+) -> web.StreamResponse:
+    if parts is None and file.size <= SMALL:
+        whole = await asyncio.to_thread(os.pread, file.descriptor, file.size, 0)
+        if len(whole) != file.size:
+            raise OSError("the file became shorter while it was sent")
+        return web.Response(body=whole, headers=headers)
+    status = 200
+    pieces: list[bytes | Range] = [(0, file.size)]
+    if parts is not None and len(parts) == 1:
+        status, pieces = 206, [parts[0]]
+        headers["Content-Range"] = _content_range(parts[0], file.size)
+    elif parts is not None:
+        status, pieces = 206, _multipart(parts, file.size, headers)
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = sum(len(piece) if isinstance(piece, bytes) else piece[1] - piece[0] for piece in pieces)
+    await response.prepare(request)
+    if request.method != "HEAD":
+        await _stream(request, response, file.descriptor, pieces)
+    await response.write_eof()
+    return response
+
+
+async def _stream(
+    request: web.BaseRequest, response: web.StreamResponse, descriptor: int, pieces: Sequence[bytes | Range]
+) -> None:
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            await response.write(piece)
+            continue
+        for start, length in _chunks(piece):
+            chunk = await asyncio.to_thread(os.pread, descriptor, length, start)
+            if len(chunk) != length:
+                # The length is promised already: only a broken connection tells the browser that this is not all.
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionResetError("the file became shorter while it was sent")
+            await response.write(chunk)
+
+
+def _chunks(span: Range) -> Iterator[tuple[int, int]]:
+    start, end = span
+    while start < end:
+        length = min(CHUNK, end - start)
+        yield start, length
+        start += length
+
+
+def _multipart(parts: Sequence[Range], size: int, headers: dict[str, str]) -> list[bytes | Range]:
+    """The pieces of a multipart/byteranges body; sets its content type in `headers`."""
+    boundary = secrets.token_hex(16)
+    kind = headers["Content-Type"]
+    headers["Content-Type"] = f"multipart/byteranges; boundary={boundary}"
+    pieces: list[bytes | Range] = []
+    for part in parts:
+        head = f"\r\n--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: {_content_range(part, size)}\r\n\r\n"
+        pieces += [head.encode(), part]
+    return [*pieces, f"\r\n--{boundary}--\r\n".encode()]
+
+
+def _content_range(span: Range, size: int) -> str:
+    return f"bytes {span[0]}-{span[1] - 1}/{size}"
+
+
+def _without_body(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in ("Content-Type", "Content-Disposition")}

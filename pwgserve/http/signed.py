@@ -1,0 +1,134 @@
+"""Serves signed URLs: the signature, then the audience, then the permission as it is now, and only then the picture.
+
+What a link says is in `pwgserve.links`; how bytes leave is in `sending`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import time
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from pwgserve.catalogue import Catalogue
+from pwgserve.http.issuing import SERVER, Issuer, redirect
+from pwgserve.http.media import content_type, disposition, security_policy
+from pwgserve.http.ranges import Validators
+from pwgserve.http.refusals import RefusedError
+from pwgserve.http.sending import OpenFile, Sender
+from pwgserve.http.visitor import Proxies, claims
+from pwgserve.links import Link, LinkSigner
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.render.derivatives import Derivatives
+from pwgserve.sources import Sources, Version
+from pwgserve.targets import GallerySettings, Target, is_allowed, target
+from pwgserve.viewers import ADMIN_TOKEN, Asker, Viewers
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The signed URLs of one gallery. `bind_session`: a link for one user works only with that user's cookies."""
+
+    catalogue: Catalogue
+    viewers: Viewers
+    signer: LinkSigner
+    issuer: Issuer
+    sources: Sources
+    derivatives: Derivatives
+    sender: Sender
+    proxies: Proxies
+    bind_session: bool
+
+    async def answer(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
+        """The picture behind a signed URL; `name` is `TOKEN.EXTENSION`, the last part of its path.
+
+        Raises RefusedError, GalleryUnavailableError and what making a derivative raises.
+        """
+        token, _, extension = name.rpartition(".")
+        link = self.signer.verify(token)
+        if link is None:
+            raise RefusedError("forged")
+        settings = await self.catalogue.settings()
+        found = await self._target(link, settings)
+        is_expired = link.is_expired(time.time())
+        asker = await self._holder(request, link, settings.conf, is_expired)
+        if asker is None or found is None or found.extension != extension:
+            raise RefusedError("expired" if is_expired else "audience" if asker is None else "missing")
+        if not is_allowed(asker.viewer, found, settings, asker.is_trusted_admin):
+            raise RefusedError("forbidden")
+        download = query == "download"
+        version = await self.sources.version(found)
+        fingerprint = self.signer.fingerprint(*version.facts)
+        if is_expired or not hmac.compare_digest(fingerprint, link.fingerprint):
+            return await self._fresh(asker, found, settings, download)
+        return await self._picture(request, link, found, version, download)
+
+    async def _target(self, link: Link, settings: GallerySettings) -> Target | None:
+        photo = await self.catalogue.photo(link.photo_id)
+        if photo is None:
+            return None
+        extension = None
+        if link.wanted.format_id is not None:
+            extension = await self.catalogue.format_extension(link.wanted.format_id, photo)
+        return target(photo, link.wanted, settings, extension)
+
+    async def _holder(self, request: web.BaseRequest, link: Link, conf: PiwigoConf, is_expired: bool) -> Asker | None:
+        """For whom the link is used, None when it is not theirs (any more)."""
+        audience = link.audience
+        if audience.is_public and not is_expired:
+            guest = await self.viewers.guest(conf)
+            return Asker(guest) if guest else None
+        own = await self.viewers.who(claims(request.headers, request.remote, self.proxies, conf, {}), conf)
+        is_own = own is not None and own.credential is not None and audience.user_id in (None, own.viewer.user_id)
+        if not is_own and (is_expired or self.bind_session):
+            return None
+        needs_own_credential = audience.credential is not None and audience.credential.kind == ADMIN_TOKEN
+        return own if is_own and not needs_own_credential else await self._held(link, conf)
+
+    async def _held(self, link: Link, conf: PiwigoConf) -> Asker | None:
+        audience = link.audience
+        if audience.user_id is None or audience.credential is None:
+            return None
+        return await self.viewers.holder(audience.user_id, audience.credential, conf)
+
+    async def _fresh(
+        self, asker: Asker, found: Target, settings: GallerySettings, download: bool
+    ) -> web.StreamResponse:
+        """The way to a picture that was edited since its link was made, or to one's own picture after its time."""
+        issued = await self.issuer.issue(asker, found, settings)
+        if issued is None:
+            raise RefusedError("forbidden")
+        return redirect(issued, download, keep=False)
+
+    async def _picture(
+        self, request: web.BaseRequest, link: Link, found: Target, version: Version, download: bool
+    ) -> web.StreamResponse:
+        if found.plan is None:
+            source = await asyncio.to_thread(self.sources.open, version)
+            outcome = "original"
+            file = OpenFile(source.descriptor, source.facts.size, source.real_path, f"originals/{source.facts.path}")
+        else:
+            finished = await self.derivatives.get(found, version)
+            outcome = "render" if finished.was_rendered else "hit"
+            path = self.derivatives.path(finished.name)
+            file = OpenFile(finished.entry.descriptor, finished.entry.size, path, f"cache/{finished.name}")
+        headers = {
+            "Content-Type": content_type(found.extension),
+            "Content-Disposition": disposition(found.file_name, found.extension, download),
+            "Content-Security-Policy": security_policy(found.extension),
+            "X-Content-Type-Options": "nosniff",
+            "Cache-Control": _cache_control(link),
+            "X-Pwgserve": outcome,
+            "Server": SERVER,
+        }
+        if not link.audience.is_public:
+            # Another site must not learn by embedding a private picture whether its visitor may see it.
+            headers["Cross-Origin-Resource-Policy"] = "same-site"
+        return await self.sender.send(request, file, headers, Validators(f'"{link.fingerprint}"', version.modified))
+
+
+def _cache_control(link: Link) -> str:
+    left = max(0, link.expiry - int(time.time()))
+    return f"{'public' if link.audience.is_public else 'private'}, max-age={left}, immutable"

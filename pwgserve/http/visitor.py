@@ -1,0 +1,85 @@
+"""What a request claims about its visitor: address, cookies, and the user that a trusted proxy names.
+
+The word of a proxy counts only when the connection comes from one that the owner trusts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from multidict import CIMultiDictProxy
+
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.identity import cookies
+from pwgserve.settings import Network
+from pwgserve.viewers import Claims
+
+FORWARDED_FOR = "X-Forwarded-For"
+REMOTE_USER = "X-Remote-User"
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """Whom to believe. `visitor_address`: "forwarded", "peer" or the one address that Piwigo sees for everybody."""
+
+    trusted: Sequence[Network]
+    visitor_address: str
+
+    def is_trusted(self, peer: str | None) -> bool:
+        """Whether the connection's other end may speak for visitors; who reaches our own Unix socket may."""
+        if not peer:
+            return True
+        try:
+            address = _address(peer)
+        except ValueError:
+            return False
+        return any(address.version == network.version and address in network for network in self.trusted)
+
+    def visitor(self, peer: str | None, forwarded_for: Sequence[str]) -> str | None:
+        """The address of who sits in front of the browser: the last one that no trusted proxy has."""
+        visitor = peer or None
+        hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
+        while self.is_trusted(visitor) and hops:
+            hop = hops.pop()
+            try:
+                visitor = str(_address(hop))
+            except ValueError:
+                return None
+        return visitor
+
+    def as_piwigo_sees(self, peer: str | None, visitor: str | None) -> str | None:
+        """The address that sessions of this visitor are tied to."""
+        match self.visitor_address:
+            case "forwarded":
+                return visitor
+            case "peer":
+                return peer
+        return self.visitor_address
+
+
+def claims(
+    headers: CIMultiDictProxy[str],
+    peer: str | None,
+    proxies: Proxies,
+    conf: PiwigoConf,
+    request: Mapping[str, str | None],
+) -> Claims:
+    """The claims of a request. request: `auth_key` and `pwg_token` from its address, where it has them."""
+    found = cookies("; ".join(headers.getall("Cookie", ())))
+    visitor = proxies.visitor(peer, headers.getall(FORWARDED_FOR, ()))
+    return Claims(
+        session_id=found.get(conf.session_name),
+        remember_me=found.get(conf.remember_me_name),
+        address=proxies.as_piwigo_sees(peer, visitor),
+        remote_user=headers.get(REMOTE_USER) if proxies.is_trusted(peer) else None,
+        auth_key=request.get("auth_key"),
+        pwg_token=request.get("pwg_token"),
+    )
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    address = ipaddress.ip_address(text)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return mapped or address

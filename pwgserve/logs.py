@@ -1,0 +1,45 @@
+"""What is told on standard error, and that nothing else is: no library's message, which may quote a request.
+
+Every event is a name with values; values are numbers, addresses and words of ours, never a path, cookie or token.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(level: str, form: str) -> None:
+    """Set up logging for the process. level: debug, info, warning or error. form: text or json."""
+    logging.disable(logging.CRITICAL)
+    renderer: Any = structlog.processors.JSONRenderer()
+    if form == "text":
+        renderer = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"])
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def watch(loop: asyncio.AbstractEventLoop) -> None:
+    """Let the loop's complaints about forgotten errors name their kind only."""
+    log = structlog.get_logger("loop")
+
+    def complain(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        log.error(
+            "unexpected-error", error=type(context.get("exception")).__name__, at=str(context.get("message"))[:40]
+        )
+
+    loop.set_exception_handler(complain)

@@ -1,0 +1,84 @@
+"""Which version of its files a target is made from, and the files themselves, opened.
+
+The version names cache files and goes into links, so that an edited photo is another picture to everybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+
+from pwgserve.freshness import Fresh
+from pwgserve.originals import MissingOriginalError, Originals, Source, SourceFacts
+from pwgserve.targets import Target
+
+KEPT = 50_000
+"""How many files are remembered for their second."""
+
+
+class ChangedError(Exception):
+    """The file was replaced between the question which version it is and its opening: ask again."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a target. `facts` describe it completely; `modified` in seconds since 1970."""
+
+    facts: tuple[str, ...]
+    modified: int
+    source: SourceFacts
+    watermark: SourceFacts | None
+
+
+class Sources:
+    """The gallery's files. originals: where photos may lie. watermarks: where watermarks may lie."""
+
+    def __init__(self, originals: Originals, watermarks: Originals) -> None:
+        self._originals = originals
+        self._watermarks = watermarks
+        self._facts = Fresh(self._ask_original, KEPT)
+        self._watermark_facts = Fresh(self._ask_watermark, KEPT)
+
+    async def version(self, found: Target) -> Version:
+        """The present version of what a target is made from. Raises MissingOriginalError."""
+        source = await self._facts.get(found.path)
+        if source is None:
+            raise MissingOriginalError
+        watermark = None
+        if found.plan is not None and found.plan.watermark is not None:
+            watermark = await self._watermark_facts.get(found.plan.watermark.file)
+            # An owner who wants a mark on every picture must not find one without it.
+            if watermark is None:
+                raise MissingOriginalError
+        facts = (*found.facts(), *source, *(watermark or ()))
+        return Version(facts, source.mtime // 10**9, source, watermark)
+
+    def open(self, version: Version) -> Source:
+        """The file of a version; the caller closes its descriptor. Blocks.
+
+        Raises MissingOriginalError and ChangedError.
+        """
+        return _opened(self._originals, version.source)
+
+    def open_watermark(self, version: Version) -> Source | None:
+        """The watermark's file, None when the version has none; the caller closes its descriptor. Blocks.
+
+        Raises MissingOriginalError and ChangedError.
+        """
+        return _opened(self._watermarks, version.watermark) if version.watermark else None
+
+    async def _ask_original(self, path: str) -> SourceFacts | None:
+        return await asyncio.to_thread(self._originals.facts, path)
+
+    async def _ask_watermark(self, path: str) -> SourceFacts | None:
+        return await asyncio.to_thread(self._watermarks.facts, path)
+
+
+def _opened(folder: Originals, facts: SourceFacts) -> Source:
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(folder.opened(facts.path))
+        if source.facts != facts:
+            raise ChangedError
+        stack.pop_all()
+    return source

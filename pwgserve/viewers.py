@@ -1,0 +1,166 @@
+"""Who is asking: takes a request's claims in Piwigo's order and asks the gallery which of them hold.
+
+The claims' grammar and cryptography are in `pwgserve.piwigo.identity`; what a viewer may see is in
+`pwgserve.piwigo.permissions`. Every answer here is at most `freshness.MAX_AGE` old.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from dataclasses import dataclass, replace
+
+from pwgserve.freshness import Fresh
+from pwgserve.links import Credential, LinkSigner
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.gallery import Gallery
+from pwgserve.piwigo.identity import RememberMe, is_auth_key, pwg_token, session_row_id
+from pwgserve.piwigo.permissions import Status, Viewer
+
+KEPT = 20_000
+"""How many sessions and viewers are remembered for their second."""
+
+SESSION = "s"
+REMEMBER_ME = "r"
+AUTH_KEY = "a"
+PROXY_USER = "x"
+ADMIN_TOKEN = "t"  # noqa: S105 - a kind of credential, not a secret
+
+
+@dataclass(frozen=True, repr=False)
+class Claims:
+    """What a request says about who sends it; nothing of it is verified.
+
+    address: the visitor's, as Piwigo's PHP would see it. remote_user: named by a trusted proxy.
+    """
+
+    session_id: str | None = None
+    remember_me: str | None = None
+    address: str | None = None
+    remote_user: str | None = None
+    auth_key: str | None = None
+    pwg_token: str | None = None
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks. `credential`: by what they are known, None for guests.
+
+    is_trusted_admin: an administrator whose request carries the page's own token; Piwigo then gives any file.
+    """
+
+    viewer: Viewer
+    credential: Credential | None = None
+    is_trusted_admin: bool = False
+
+
+class Viewers:
+    """Finds viewers by their claims, and tells whether what a link was made for still holds."""
+
+    def __init__(self, gallery: Gallery, signer: LinkSigner) -> None:
+        self._signer = signer
+        self._viewers = Fresh(gallery.viewer, KEPT)
+        self._sessions = Fresh(gallery.session, KEPT)
+        self._accounts = Fresh(gallery.account, KEPT)
+        self._names = Fresh(gallery.user_named, KEPT)
+        self._auth_keys = Fresh(gallery.user_of_auth_key, KEPT)
+        self._auth_keys_of = Fresh(gallery.auth_keys_of, KEPT)
+        self._session_ids = Fresh(self._ask_session_ids, KEPT)
+        self._gallery = gallery
+
+    async def who(self, claims: Claims, conf: PiwigoConf) -> Asker | None:
+        """Who asks; None when the claims lead to a user who does not exist. Raises GalleryUnavailableError."""
+        user_id, credential = await self._identified(claims, conf)
+        if user_id is None or user_id == conf.guest_id:
+            guest = await self.guest(conf)
+            return Asker(guest) if guest else None
+        viewer = await self._viewers.get(user_id)
+        if viewer is None:
+            return None
+        if viewer.status.is_admin and credential.kind == SESSION and _has_token(claims, conf):
+            return Asker(viewer, Credential(ADMIN_TOKEN, credential.mark), is_trusted_admin=True)
+        return Asker(viewer, credential)
+
+    async def guest(self, conf: PiwigoConf) -> Viewer | None:
+        """The viewer that everybody is who has not logged in. Raises GalleryUnavailableError."""
+        viewer = await self._viewers.get(conf.guest_id)
+        return replace(viewer, status=Status.GUEST) if viewer else None
+
+    async def holder(self, user_id: int, credential: Credential, conf: PiwigoConf) -> Asker | None:
+        """The user of a link as known by its credential, None when that no longer holds.
+
+        Raises GalleryUnavailableError.
+        """
+        viewer = await self._viewers.get(user_id)
+        if viewer is None or user_id == conf.guest_id or not await self._is_alive(user_id, credential, conf):
+            return None
+        is_trusted_admin = credential.kind == ADMIN_TOKEN
+        if is_trusted_admin and not viewer.status.is_admin:
+            return None
+        return Asker(viewer, credential, is_trusted_admin)
+
+    async def _identified(self, claims: Claims, conf: PiwigoConf) -> tuple[int | None, Credential]:
+        """The user whom the claims name, and by which of them; None is a guest."""
+        nobody = Credential("", "")
+        user_id, credential = None, nobody
+        row_id = _row_id(claims, conf)
+        if row_id is not None:
+            session = await self._sessions.get(row_id)
+            if session is not None and session.age <= conf.session_length:
+                user_id, credential = session.user_id, self._signer.credential(SESSION, row_id)
+        if user_id in (None, conf.guest_id) and claims.remember_me and conf.authorize_remembering:
+            remembered = await self._remembered(claims.remember_me, conf)
+            if remembered is not None:
+                user_id, credential = remembered
+        if conf.apache_authentication and claims.remote_user:
+            named = await self._names.get(claims.remote_user)
+            if named is not None:
+                user_id, credential = named, self._signer.credential(PROXY_USER, claims.remote_user)
+        if claims.auth_key and is_auth_key(claims.auth_key):
+            holder = await self._auth_keys.get(claims.auth_key)
+            if holder is not None:
+                user_id, credential = holder, self._signer.credential(AUTH_KEY, claims.auth_key)
+        return user_id, credential
+
+    async def _remembered(self, cookie: str, conf: PiwigoConf) -> tuple[int, Credential] | None:
+        claim = RememberMe.parse(cookie)
+        if claim is None or not claim.is_current(time.time(), conf.remember_me_length):
+            return None
+        account = await self._accounts.get(claim.user_id)
+        if account is None or not claim.is_genuine(conf.secret_key, account.password_hash, account.username):
+            return None
+        return claim.user_id, self._signer.credential(REMEMBER_ME, f"{account.username}\n{account.password_hash}")
+
+    async def _is_alive(self, user_id: int, credential: Credential, conf: PiwigoConf) -> bool:
+        """Whether one of the user's present secrets has the credential's mark."""
+        kind = credential.kind
+        secrets: tuple[str, ...] = ()
+        if kind in (SESSION, ADMIN_TOKEN):
+            kind = SESSION
+            secrets = await self._session_ids.get((user_id, conf.session_length))
+        elif kind == REMEMBER_ME and conf.authorize_remembering:
+            account = await self._accounts.get(user_id)
+            secrets = (f"{account.username}\n{account.password_hash}",) if account else ()
+        elif kind == AUTH_KEY:
+            secrets = await self._auth_keys_of.get(user_id)
+        elif kind == PROXY_USER and conf.apache_authentication:
+            account = await self._accounts.get(user_id)
+            secrets = (account.username,) if account else ()
+        marks = [self._signer.credential(kind, secret).mark for secret in secrets]
+        # Every mark is compared: how long it takes must not tell which one came close.
+        return sum(hmac.compare_digest(mark, credential.mark) for mark in marks) > 0
+
+    async def _ask_session_ids(self, key: tuple[int, int]) -> tuple[str, ...]:
+        return await self._gallery.session_ids_of(*key)
+
+
+def _row_id(claims: Claims, conf: PiwigoConf) -> str | None:
+    if claims.session_id is None:
+        return None
+    return session_row_id(claims.session_id, claims.address if conf.session_use_ip_address else None)
+
+
+def _has_token(claims: Claims, conf: PiwigoConf) -> bool:
+    if not claims.pwg_token or not claims.session_id or not conf.secret_key:
+        return False
+    return hmac.compare_digest(pwg_token(claims.session_id, conf.secret_key).encode(), claims.pwg_token.encode())
