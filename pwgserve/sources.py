@@ -6,7 +6,7 @@ The version names cache files and goes into links, so that an edited photo is an
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 from dataclasses import dataclass
 
 from pwgserve.freshness import Fresh
@@ -76,9 +76,8 @@ class Sources:
 
 
 def _opened(folder: Originals, facts: SourceFacts) -> Source:
-    with contextlib.ExitStack() as stack:
-        source = stack.enter_context(folder.opened(facts.path))
-        if source.facts != facts:
-            raise ChangedError
-        stack.pop_all()
+    source = folder.open(facts.path)
+    if source.facts != facts:
+        os.close(source.descriptor)
+        raise ChangedError
     return source
