@@ -64,12 +64,14 @@ class Cache:
                         file.unlink()
         except OSError as error:
             raise CacheError(
-                f"cache.dir: cannot write to {self._directory}: {error.strerror}; make the folder and give it to this user"
+                f"cache.dir: cannot write to {self._directory}: {error.strerror}; "
+                "make the folder and give it to this user"
             ) from error
 
     def name(self, *facts: str) -> str:
         """The name of the derivative that the facts (source and plan) describe completely."""
-        message = b"".join(b"%d:%s" % (len(fact), fact) for fact in (text.encode("utf-8", "surrogateescape") for text in facts))
+        encoded = [fact.encode("utf-8", "surrogateescape") for fact in facts]
+        message = b"".join(b"%d:%s" % (len(fact), fact) for fact in encoded)
         digest = hmac.digest(self._key, message, hashlib.sha256).hex()
         return f"{digest[:2]}/{digest[2:4]}/{digest[4:]}"
 

@@ -32,8 +32,10 @@ _PAYLOAD = re.compile(
 
 @dataclass(frozen=True)
 class Credential:
-    """By what a viewer was known when a link was made: `kind` is s (session), r (remember-me), a (authentication key),
-    x (named by a trusted proxy) or t (a session whose page carries its token); `mark` is a keyed hash of it, from which it cannot be found.
+    """By what a viewer was known when a link was made.
+
+    kind: s (session), r (remember-me), a (authentication key), x (named by a trusted proxy) or t (a session whose page
+    carries its token). mark: a keyed hash of it, from which it cannot be found.
     """
 
     kind: str
@@ -108,7 +110,8 @@ class LinkSigner:
         return self._hash("fingerprint", *facts)
 
     def _hash(self, *parts: str) -> str:
-        message = b"".join(b"%d:%s" % (len(part), part) for part in (text.encode("utf-8", "surrogatepass") for text in parts))
+        encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
+        message = b"".join(b"%d:%s" % (len(part), part) for part in encoded)
         digest = hmac.digest(self._stable_key, message, hashlib.sha256)
         return base64_encode(digest)[:FINGERPRINT_LENGTH].decode("ascii")
 

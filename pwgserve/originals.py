@@ -71,7 +71,7 @@ class Originals:
         try:
             # What was opened is judged, not what the name meant a moment before.
             status = os.fstat(descriptor)
-            real = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+            real = Path(f"/proc/self/fd/{descriptor}").readlink()
             if not stat.S_ISREG(status.st_mode) or not any(real.is_relative_to(folder) for folder in self._allowed):
                 raise MissingOriginalError
         except BaseException:

@@ -140,7 +140,9 @@ class Piwigo(Section):
     @classmethod
     def _check_database(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("mysql://", "mariadb://", "sqlite:///")):
-            raise ValueError('write it like "mysql://user:password@127.0.0.1:3306/piwigo" or "sqlite:////path/gallery.db"')
+            raise ValueError(
+                'write it like "mysql://user:password@127.0.0.1:3306/piwigo" or "sqlite:////path/gallery.db"'
+            )
         return value
 
     @field_validator("table_prefix")
@@ -157,7 +159,7 @@ class Piwigo(Section):
             try:
                 ipaddress.ip_address(value)
             except ValueError as error:
-                raise ValueError('write "forwarded", "peer", or the one address that Piwigo sees for everybody') from error
+                raise ValueError('write "forwarded", "peer", or the one address that Piwigo sees') from error
         return value
 
 

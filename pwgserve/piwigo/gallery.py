@@ -77,7 +77,7 @@ def database_url(setting: str) -> URL:
     if url.get_backend_name() == "sqlite":
         file = Path(url.database or "")
         if not file.is_file():
-            raise GalleryConfigurationError(f"piwigo.database: there is no file {file}; give the SQLite file of the gallery")
+            raise GalleryConfigurationError(f"piwigo.database: there is no file {file}; give the gallery's SQLite file")
         return URL.create("sqlite+aiosqlite", database=f"file:{file.absolute()}", query={"mode": "ro", "uri": "true"})
     if not url.database:
         raise GalleryConfigurationError("piwigo.database: the name of the database is missing behind the last slash")

@@ -29,7 +29,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Viewer:
-    """A user as far as permissions go. `albums` are the ids of private albums open to them or to one of their groups."""
+    """A user as far as permissions go. `albums`: ids of the private albums open to them or to one of their groups."""
 
     user_id: int
     status: Status

@@ -18,6 +18,7 @@ _small = Integer().with_variant(SMALLINT(unsigned=True), "mysql", "mariadb")
 _tiny = Integer().with_variant(TINYINT(unsigned=True), "mysql", "mariadb")
 _boolean = String(5).with_variant(ENUM("true", "false"), "mysql", "mariadb")
 _exact = String(100).with_variant(VARCHAR(100, collation="utf8mb4_bin"), "mysql", "mariadb")
+_session_id = String(50).with_variant(VARCHAR(50, collation="utf8mb4_bin"), "mysql", "mariadb")
 # Text that counts in bytes (a session row, a serialized setting): `gallery` hands it out as bytes.
 _serialized = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
@@ -126,7 +127,7 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
         ),
         sessions=table(
             "sessions",
-            Column("id", String(50).with_variant(VARCHAR(50, collation="utf8mb4_bin"), "mysql", "mariadb"), primary_key=True),
+            Column("id", _session_id, primary_key=True),
             Column("data", _serialized, nullable=False),
             Column("expiration", DateTime, nullable=False),
         ),

@@ -84,7 +84,7 @@ def _open(descriptor: int, **options: object) -> pyvips.Image:
 
 
 def _shrink_on_load(layout: Layout, size: Size) -> int:
-    """By how much a JPEG may be shrunk while it is decoded: half as much as in all, so that real scaling has the rest."""
+    """By how much a JPEG may be shrunk while it is decoded: at most half of it all; real scaling has the rest."""
     if layout.scale is None:
         return 1
     box = layout.crop or (0, 0, *size)

@@ -90,7 +90,7 @@ class RenderPool:
         except TimeoutError as error:
             await self._end(worker)
             raise UnrenderableError(f"took longer than {self._timeout:g} s (render.timeout)") from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
             await self._end(worker)
             raise RenderFailedError("the worker process ended in the middle of the picture") from error
         except asyncio.CancelledError:
@@ -130,7 +130,7 @@ class RenderPool:
                 await _answer(worker)
         except (OSError, ValueError, TimeoutError) as error:
             await self._end(worker)
-            raise RenderFailedError("a worker process did not start; is libvips installed (pip: pyvips-binary)?") from error
+            raise RenderFailedError("a worker process did not start; is pyvips-binary installed?") from error
         except asyncio.CancelledError:
             await self._end(worker)
             raise
@@ -145,10 +145,7 @@ class RenderPool:
 
 async def _answer(worker: _Worker) -> dict[str, object]:
     received = await asyncio.get_running_loop().sock_recv(worker.jobs, MAX_MESSAGE)
-    answer = json.loads(received)
-    if not isinstance(answer, dict):
-        raise ValueError("not an answer")
-    return answer
+    return dict(json.loads(received))
 
 
 def _environment() -> dict[str, str]:
