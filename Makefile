@@ -1,0 +1,51 @@
+# make demo: see it. make test: prove it. make lint: keep it clean. Each sets up what it needs and says so.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test lint lock clean
+
+demo: $(VENV)/.demo
+	@exec $(BIN)/python -m pwgserve demo $(if $(PORT),--port $(PORT))
+
+test: $(VENV)/.test
+	@scripts/system-packages
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Exact versions for tests and demo, from the ranges in pyproject.toml.
+lock: $(VENV)/.made
+	$(PIP) install uv
+	$(call compile,test) --extra demo --extra test --extra lint
+	$(call compile,demo) --extra demo
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
+	--custom-compile-command "make lock" pyproject.toml --output-file requirements-$(1).lock
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "pwgserve needs Python 3.11 or newer; call make PYTHON=python3.x" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ rm -rf $(VENV); echo "Python's venv is missing. Please run: sudo apt-get install python3-venv" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.demo: requirements-demo.lock pyproject.toml | $(VENV)/.made
+	@echo "Installing the Python packages of the demo into $(VENV) (first time only)"
+	@$(PIP) install --require-hashes --requirement requirements-demo.lock
+	@$(PIP) install --no-deps --editable .
+	@touch $@
+
+$(VENV)/.test: requirements-test.lock pyproject.toml | $(VENV)/.made
+	@echo "Installing the Python packages of tests and linters into $(VENV) (first time only)"
+	@$(PIP) install --require-hashes --requirement requirements-test.lock
+	@$(PIP) install --no-deps --editable .
+	@touch $@

@@ -1,0 +1,6 @@
+"""Makes the tests' own modules importable by their names, whichever folder a test is in."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "integration"))

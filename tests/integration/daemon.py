@@ -1,0 +1,86 @@
+"""The real daemon as a process of its own, with a configuration file as owners write it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from galleries import TestGallery
+from mariadb import free_port
+from visitor import Visitor
+
+START_SECONDS = 30
+
+
+def toml(tables: dict[str, dict[str, Any]]) -> str:
+    """A configuration as text. JSON's scalars and lists are TOML's, too."""
+    lines = []
+    for table, values in tables.items():
+        lines.append(f"[{table}]")
+        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def settings_for(gallery: TestGallery, directory: Path, port: int) -> dict[str, dict[str, Any]]:
+    return {
+        "server": {"listen": f"127.0.0.1:{port}", "public_url": f"http://127.0.0.1:{port}/"},
+        "piwigo": {"root": str(gallery.root), "database": gallery.address, "table_prefix": gallery.prefix},
+        "links": {"keys_file": str(directory / "keys"), "ttl": "30m"},
+        "cache": {"dir": str(directory / "cache"), "max_size": "200MB"},
+        "log": {"level": "debug", "format": "json"},
+    }
+
+
+class Daemon:
+    """A running `pwgserve serve`. `changes`: settings as {"links": {"ttl": "2s"}}."""
+
+    def __init__(self, gallery: TestGallery, directory: Path, changes: dict[str, dict[str, Any]] | None = None) -> None:
+        self.gallery = gallery
+        self.directory = directory
+        self.port = free_port()
+        self.tables = settings_for(gallery, directory, self.port)
+        for table, values in (changes or {}).items():
+            self.tables.setdefault(table, {}).update(values)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        return (self.directory / "log").read_text()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> "Daemon":
+        config = self.directory / "pwgserve.toml"
+        config.write_text(toml(self.tables))
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pwgserve", "serve", "--config", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                if self.visitor().get("/-/ready").status == 200:
+                    return self
+            except ConnectionError:
+                pass
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise AssertionError(f"the daemon did not start:\n{self.log}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        assert self._process.wait(30) == 0, self.log
+
+    def visitor(self, cookie: str | None = None, **headers: str) -> Visitor:
+        return Visitor(self.port, cookie, {name.replace("_", "-"): value for name, value in headers.items()})
