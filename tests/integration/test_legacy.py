@@ -1,0 +1,138 @@
+import json
+import time
+
+import family
+import pytest
+from family import FILM, LAKE, PARTY, SMALL
+from links import expiry_of, wanted_of
+
+
+@pytest.fixture
+def anna(daemon):
+    return daemon.visitor(family.cookie("anna"))
+
+
+def derivative(gallery, photo, code="me"):
+    return gallery.paths[photo].replace(".jpg", f"-{code}.jpg")
+
+
+@pytest.mark.parametrize("form", ["i.php?/{}", "i.php?{}", "i.php/{}", "i/{}", "_data/i/{}", "/i/{}"])
+def test_every_form_of_a_derivatives_address_leads_to_the_same_signed_url(daemon, gallery, form):
+    path = derivative(gallery, LAKE)
+    expected = daemon.visitor().link(f"/i.php?/{path}")
+    if form == "/i/{}":
+        assert daemon.visitor().get(f"//i/{path}").status == 404  # another address, not this gallery's
+    else:
+        assert daemon.visitor().link("/" + form.format(path)) == expected
+
+
+@pytest.mark.parametrize("code", ["sq", "th", "2s", "xs", "sm", "me", "la", "xl", "xx"])
+def test_every_standard_type_is_served(daemon, gallery, code):
+    link = daemon.visitor().link(f"/i.php?/{derivative(gallery, LAKE, code)}")
+    assert wanted_of(link) == code
+
+
+@pytest.mark.parametrize("code", ["3x", "4x", "zz", "ME", ""])
+def test_types_that_the_gallery_has_not_are_malformed(daemon, gallery, code):
+    assert daemon.visitor().get(f"/i.php?/{derivative(gallery, LAKE, code)}").status == 400
+
+
+def test_percent_encoding_changes_nothing(daemon, gallery):
+    path = derivative(gallery, LAKE)
+    encoded = path.replace("upload", "%75pload").replace("/", "%2F")
+    assert daemon.visitor().link(f"/i.php?/{encoded}") == daemon.visitor().link(f"/i.php?/{path}")
+
+
+def test_the_redirect_is_kept_by_the_browser_and_by_no_shared_cache(anna, gallery):
+    answer = anna.get(f"/i.php?/{derivative(gallery, PARTY)}")
+    directives = answer.headers["cache-control"].split(", ")
+    assert directives[0] == "private"
+    assert answer.headers["vary"] == "Cookie"
+    max_age = int(directives[1].removeprefix("max-age="))
+    assert 0 <= max_age <= 900
+    assert abs(expiry_of(answer.location) - 1800 - (time.time() + max_age)) <= 2
+
+
+def test_the_same_viewer_gets_the_same_url_again(anna, gallery):
+    path = f"/i.php?/{derivative(gallery, PARTY)}"
+    first, second = anna.link(path), anna.link(path)
+    assert first == second or expiry_of(first) != expiry_of(second)
+
+
+def test_a_link_lives_between_ttl_and_one_and_a_half_ttl(anna, gallery):
+    left = expiry_of(anna.link(f"/i.php?/{derivative(gallery, PARTY)}")) - time.time()
+    assert 1800 - 2 <= left <= 2700
+
+
+def test_b_asks_for_an_answer_that_is_not_kept(anna, gallery):
+    assert anna.get(f"/i.php?/{derivative(gallery, PARTY)}&b=123").headers["cache-control"] == "no-store"
+
+
+def test_ajaxload_gets_the_absolute_url_as_json(daemon, anna, gallery):
+    answer = anna.get(f"/i.php?/{derivative(gallery, PARTY)}&ajaxload=true")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("application/json")
+    base = f"http://127.0.0.1:{daemon.port}"
+    assert json.loads(answer.body) == {"url": base + anna.link(f"/i.php?/{derivative(gallery, PARTY)}")}
+
+
+def test_ajaxload_refuses_like_everything_else(daemon, gallery):
+    assert daemon.visitor().get(f"/i.php?/{derivative(gallery, PARTY)}&ajaxload=true").status == 404
+
+
+def test_a_derivative_like_its_original_is_the_original(daemon, gallery):
+    link = daemon.visitor().link(f"/i.php?/{derivative(gallery, SMALL)}")
+    assert wanted_of(link) == "e"
+    assert daemon.visitor().get(link).body == (gallery.root / gallery.paths[SMALL]).read_bytes()
+
+
+def test_action_php_gives_the_original_and_the_representative(anna, gallery):
+    original = anna.follow(f"/action.php?id={FILM}&part=e")
+    assert original.headers["content-type"] == "video/mp4"
+    representative = anna.follow(f"/action.php?id={FILM}&part=r")
+    assert representative.headers["content-type"] == "image/jpeg"
+    assert representative.body == (gallery.root / "upload/2026/05/14/pwg_representative/film.jpg").read_bytes()
+
+
+def test_a_download_is_saved_under_the_owners_name(anna):
+    answer = anna.follow(f"/action.php?id={FILM}&part=e&download")
+    assert answer.headers["content-disposition"] == 'attachment; filename="First steps.mp4"'
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "id=1", "part=e", "id=x&part=e", "id=1&part=x", "id=1&part=", "id[]=1&part=e", "id=1%27&part=e"],
+)
+def test_action_php_with_wrong_parameters_is_malformed(daemon, query):
+    assert daemon.visitor().get(f"/action.php?{query}").status == 400
+
+
+@pytest.mark.parametrize("query", ["id=999999&part=e", "id=0&part=e", "id=-1&part=e", "id=1.5&part=e", "id=1&part=f"])
+def test_action_php_for_nothing_is_a_refusal(daemon, query):
+    assert daemon.visitor().get(f"/action.php?{query}").status == 404
+
+
+def test_a_gallery_in_a_sub_path_answers_there_and_nowhere_else(gallery, start):
+    daemon = start(gallery, server={"public_url": "https://example.org/photos/"})
+    path = derivative(gallery, LAKE)
+    link = daemon.visitor().link(f"/photos/i.php?/{path}")
+    assert link.startswith("/photos/pwgs/")
+    assert daemon.visitor().get(link).status == 200
+    assert daemon.visitor().get(f"/i.php?/{path}").status == 404
+    assert daemon.visitor().get(link.removeprefix("/photos")).status == 404
+    answer = daemon.visitor().get(f"/photos/i.php?/{path}&ajaxload=true")
+    assert json.loads(answer.body)["url"] == "https://example.org" + link
+
+
+def test_a_custom_size_is_served_only_if_the_gallery_has_used_it(daemon, gallery, settled):
+    custom = derivative(gallery, LAKE, "cu_e300x200")
+    assert daemon.visitor().get(f"/i.php?/{custom}").status == 404
+    row = 'a:2:{s:1:"d";a:1:{s:6:"medium";O:16:"DerivativeParams":2:{s:13:"last_mod_time";i:1;s:6:"sizing";'
+    row += 'O:12:"SizingParams":3:{s:10:"ideal_size";a:2:{i:0;i:792;i:1;i:594;}s:8:"max_crop";i:0;'
+    row += 's:8:"min_size";N;}}}s:1:"c";a:1:{s:8:"e300x200";i:1;}}'
+    with gallery.config("derivatives", row):
+        settled()
+        assert daemon.visitor().follow(f"/i.php?/{custom}").status == 200
+        assert daemon.visitor().get(f"/i.php?/{derivative(gallery, LAKE, 'cu_e301x200')}").status == 404
+        assert daemon.visitor().get(f"/i.php?/{derivative(gallery, LAKE, 'th')}").status == 400
+    settled()
