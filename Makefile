@@ -12,7 +12,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test
 	@scripts/system-packages
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -20,7 +20,9 @@ def toml(tables: dict[str, dict[str, Any]]) -> str:
     lines = []
     for table, values in tables.items():
         lines.append(f"[{table}]")
-        lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
+        lines += [
+            f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items() if value is not None
+        ]
     return "\n".join(lines) + "\n"
 
 

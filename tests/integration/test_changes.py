@@ -1,0 +1,225 @@
+"""What changes in Piwigo counts within two seconds, for old addresses and for links that were handed out."""
+
+import time
+
+import family
+import pytest
+import pyvips
+from family import ANNAS, FAMILY, FAMILY_ALBUM, LETTER, PARTY, PUBLIC, SHARED, USERS
+from links import parts_of
+
+PROMISED_SECONDS = 2.0
+
+
+@pytest.fixture
+def gallery(databases, tmp_path, request):
+    """A gallery for each test, since each changes it."""
+    made = databases.gallery(request.param, tmp_path)
+    made.paths = family.build(made)
+    yield made
+    made.engine.dispose()
+
+
+def pytest_generate_tests(metafunc):
+    if "gallery" in metafunc.fixturenames:
+        metafunc.parametrize("gallery", ["sqlite", "mariadb"], indirect=True)
+
+
+def make_private(gallery):
+    gallery.update("categories", {"id": PUBLIC}, status="private")
+
+
+def lock(gallery):
+    gallery.update("categories", {"id": PUBLIC}, visible="false")
+
+
+def take_out_of_album(gallery):
+    gallery.delete("image_category", image_id=SHARED, category_id=PUBLIC)
+
+
+def raise_level(gallery):
+    gallery.update("images", {"id": SHARED}, level=8)
+
+
+def delete_photo(gallery):
+    gallery.delete("images", id=SHARED)
+
+
+PUBLIC_CHANGES = [make_private, lock, take_out_of_album, raise_level, delete_photo]
+
+
+def leave_group(gallery):
+    gallery.delete("user_group", user_id=USERS["ben"])
+
+
+def close_to_group(gallery):
+    gallery.delete("group_access", group_id=FAMILY, cat_id=FAMILY_ALBUM)
+
+
+def lower_level(gallery):
+    gallery.update("images", {"id": PARTY}, level=4)
+    gallery.update("user_infos", {"user_id": USERS["ben"]}, level=2)
+
+
+def delete_user(gallery):
+    gallery.delete("user_infos", user_id=USERS["ben"])
+    gallery.delete("users", id=USERS["ben"])
+
+
+def log_out(gallery):
+    gallery.delete("sessions", id="7F00bensession")
+
+
+def end_session(gallery):
+    gallery.update("sessions", {"id": "7F00bensession"}, expiration=gallery.ago(4000))
+
+
+def move_to_annas(gallery):
+    gallery.update("image_category", {"image_id": PARTY}, category_id=ANNAS)
+
+
+PRIVATE_CHANGES = [leave_group, close_to_group, lower_level, delete_user, log_out, end_session, move_to_annas]
+
+
+def assert_ends(daemon, visitor, link, address, change, gallery):
+    assert visitor.get(link).status == 200
+    change(gallery)
+    changed = time.monotonic()
+    while visitor.get(link).status == 200 and time.monotonic() < changed + 10:
+        time.sleep(0.05)
+    assert time.monotonic() - changed <= PROMISED_SECONDS
+    assert visitor.get(link).status == 404
+    assert visitor.get(address).status == 404
+    assert daemon.visitor().get(link).status == 404
+
+
+@pytest.mark.parametrize("change", PUBLIC_CHANGES)
+def test_a_public_photo_that_is_closed_is_closed_at_once(gallery, start, change):
+    daemon = start(gallery)
+    address = f"/action.php?id={SHARED}&part=e"
+    visitor = daemon.visitor()
+    assert_ends(daemon, visitor, visitor.link(address), address, change, gallery)
+
+
+@pytest.mark.parametrize("change", PRIVATE_CHANGES)
+def test_a_viewer_who_may_no_more_may_not_at_once(gallery, start, change):
+    daemon = start(gallery)
+    address = "/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-sm.jpg")
+    visitor = daemon.visitor(family.cookie("ben"))
+    assert_ends(daemon, visitor, visitor.link(address), address, change, gallery)
+
+
+def test_a_photo_that_is_opened_is_open_at_once(gallery, start):
+    daemon = start(gallery)
+    address = f"/action.php?id={LETTER}&part=e"
+    assert daemon.visitor().get(address).status == 404
+    gallery.update("categories", {"id": ANNAS}, status="public")
+    time.sleep(PROMISED_SECONDS)
+    assert daemon.visitor().follow(address).status == 200
+
+
+def derivative(gallery, code="sm"):
+    return "/i.php?/" + gallery.paths[SHARED].replace(".jpg", f"-{code}.jpg")
+
+
+def replace_file(gallery):
+    gallery.picture(gallery.paths[SHARED], (1200, 600), 99)
+    gallery.update("images", {"id": SHARED}, height=600)
+
+
+def rotate(gallery):
+    gallery.update("images", {"id": SHARED}, rotation=1)
+
+
+def change_sizes(gallery):
+    gallery.set_config("derivatives", derivatives_row(576, 300))
+
+
+def derivatives_row(width, height, watermark=""):
+    sizing = f'O:12:"SizingParams":3:{{s:10:"ideal_size";a:2:{{i:0;i:{width};i:1;i:{height};}}s:8:"max_crop";i:0;'
+    sizing += 's:8:"min_size";N;}'
+    one = f'O:16:"DerivativeParams":2:{{s:13:"last_mod_time";i:1;s:6:"sizing";{sizing}}}'
+    return f'a:{2 if watermark else 1}:{{s:1:"d";a:1:{{s:5:"small";{one}}}{watermark}}}'
+
+
+@pytest.mark.parametrize("change", [replace_file, rotate, change_sizes])
+def test_an_edited_photo_has_another_url_and_the_old_one_leads_to_it(gallery, start, change):
+    daemon = start(gallery)
+    visitor = daemon.visitor()
+    old = visitor.link(derivative(gallery))
+    before = visitor.get(old).body
+    change(gallery)
+    time.sleep(PROMISED_SECONDS)
+    new = visitor.link(derivative(gallery))
+    assert parts_of(new)[4] != parts_of(old)[4]
+    answer = visitor.get(old)
+    assert (answer.status, answer.headers["cache-control"]) == (302, "no-store")
+    assert parts_of(answer.location)[4] == parts_of(new)[4]
+    after = visitor.get(new)
+    assert after.headers["x-pwgserve"] == "render"
+    assert after.body != before
+
+
+def test_a_moved_centre_of_interest_moves_the_square(gallery, start):
+    daemon = start(gallery)
+    visitor = daemon.visitor()
+    before = visitor.follow(derivative(gallery, "sq")).body
+    gallery.update("images", {"id": SHARED}, coi="yaza")
+    time.sleep(PROMISED_SECONDS)
+    after = pyvips.Image.new_from_buffer(visitor.follow(derivative(gallery, "sq")).body, "")
+    assert (after.width, after.height) == (120, 120)
+    # The test pictures grow redder to the right, and the centre is now at the right edge.
+    assert after.avg() > pyvips.Image.new_from_buffer(before, "").avg() + 5
+
+
+def test_a_watermark_is_on_pictures_at_once_and_its_change_too(gallery, start):
+    daemon = start(gallery)
+    visitor = daemon.visitor()
+    plain = visitor.follow(derivative(gallery)).body
+    mark = gallery.root / "local/watermarks/mark.png"
+    mark.parent.mkdir(parents=True)
+    pyvips.Image.black(100, 60, bands=3).linear(1, [255, 0, 0]).cast("uchar").copy(interpretation="srgb").pngsave(
+        str(mark)
+    )
+    watermark = (
+        's:1:"w";O:15:"WatermarkParams":3:{s:4:"file";s:25:"local/watermarks/mark.png";s:8:"min_size";'
+        'a:2:{i:0;i:100;i:1;i:100;}s:7:"opacity";i:100;}'
+    )
+    gallery.set_config("derivatives", derivatives_row(576, 432, watermark))
+    time.sleep(PROMISED_SECONDS)
+    marked = visitor.follow(derivative(gallery)).body
+    assert pyvips.Image.new_from_buffer(marked, "")(288, 216)[0] > 240
+    assert marked != plain
+    pyvips.Image.black(100, 60, bands=3).linear(1, [0, 0, 255]).cast("uchar").copy(interpretation="srgb").pngsave(
+        str(mark)
+    )
+    time.sleep(PROMISED_SECONDS)
+    assert pyvips.Image.new_from_buffer(visitor.follow(derivative(gallery)).body, "")(288, 216)[2] > 240
+    mark.unlink()
+    time.sleep(PROMISED_SECONDS)
+    assert visitor.get(derivative(gallery)).status == 404, "an owner's mark is never left out"
+
+
+def test_a_photo_that_moved_on_disk_is_found_at_its_new_path(gallery, start):
+    daemon = start(gallery)
+    old, new = gallery.paths[SHARED], "galleries/moved.jpg"
+    assert daemon.visitor().follow(f"/{old}").status == 200
+    (gallery.root / old).rename(gallery.root / new)
+    gallery.update("images", {"id": SHARED}, path=f"./{new}")
+    time.sleep(PROMISED_SECONDS)
+    assert daemon.visitor().get(f"/{old}").status == 404
+    assert daemon.visitor().follow(f"/{new}").status == 200
+
+
+def test_the_owners_configuration_file_is_read_again_when_it_changes(gallery, start):
+    daemon = start(gallery)
+    address = f"/action.php?id={SHARED}&part=e"
+    assert daemon.visitor().get(address).status == 302
+    file = gallery.root / "local/config/config.inc.php"
+    file.parent.mkdir(parents=True)
+    file.write_text("<?php $conf['guest_access'] = false;")
+    time.sleep(PROMISED_SECONDS)
+    assert daemon.visitor().get(address).status == 404
+    file.write_text("<?php $conf['guest_access'] = is_it_open();")
+    time.sleep(PROMISED_SECONDS)
+    assert daemon.visitor().get(address).status == 503, "what nobody understands is not guessed"

@@ -1,0 +1,221 @@
+"""A configuration that is wrong: one line that says where and what to do, exit code 2, no traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import family
+import pytest
+from daemon import settings_for, toml
+from mariadb import free_port
+
+
+def serve(config: Path, **environment: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "pwgserve", "serve", "--config", str(config)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr
+
+
+def assert_wrong(outcome: tuple[int, str], *words: str) -> None:
+    code, error = outcome
+    assert code == 2, error
+    assert len(error.strip().splitlines()) == 1, error
+    assert "Traceback" not in error
+    for word in words:
+        assert word in error, error
+
+
+@pytest.fixture
+def settings(gallery, tmp_path):
+    return settings_for(gallery, tmp_path, free_port())
+
+
+@pytest.fixture
+def config(tmp_path, settings):
+    """Writes the settings, with changes, and returns the file."""
+
+    def write(**changes):
+        for table, values in changes.items():
+            settings.setdefault(table, {}).update(values)
+        file = tmp_path / "pwgserve.toml"
+        file.write_text(toml(settings))
+        return file
+
+    return write
+
+
+def test_a_missing_file(tmp_path):
+    assert_wrong(serve(tmp_path / "none.toml"), "none.toml", "cannot read the configuration")
+
+
+def test_what_is_not_toml(tmp_path):
+    (tmp_path / "bad.toml").write_text("[server\nlisten = 1")
+    assert_wrong(serve(tmp_path / "bad.toml"), "bad.toml", "not valid TOML", "line 1")
+
+
+def test_what_is_not_text(tmp_path):
+    (tmp_path / "bad.toml").write_bytes(b"\xff\xfe\x00")
+    assert_wrong(serve(tmp_path / "bad.toml"), "bad.toml", "not UTF-8")
+
+
+def test_a_folder_for_a_file(tmp_path):
+    assert_wrong(serve(tmp_path), "cannot read the configuration")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"server": {"lisen": "x"}}, ["server.lisen", "no such setting", "listen"]),
+        ({"sever": {"listen": "x"}}, ["sever", "no such setting", "server"]),
+        ({"server": {"listen": "8280"}}, ["server.listen", "127.0.0.1:8280"]),
+        ({"server": {"listen": 8280}}, ["server.listen", "string"]),
+        ({"server": {"listen": "127.0.0.1:99999"}}, ["server.listen"]),
+        ({"server": {"send_file": "magic"}}, ["server.send_file", "x-accel-redirect"]),
+        ({"server": {"trusted_proxies": ["me"]}}, ["server.trusted_proxies", "'me'"]),
+        ({"server": {"public_url": "example.org"}}, ["server.public_url", "https://"]),
+        ({"links": {"ttl": "soon"}}, ["links.ttl", "30m"]),
+        ({"links": {"ttl": -1}}, ["links.ttl"]),
+        ({"links": {"bind_session": "perhaps"}}, ["links.bind_session"]),
+        ({"links": {"prefix": "a/b"}}, ["links.prefix"]),
+        ({"cache": {"max_size": "lots"}}, ["cache.max_size"]),
+        ({"piwigo": {"root": None}}, ["piwigo.root", "missing"]),
+        ({"piwigo": {"root": "/there/is/nothing"}}, ["piwigo.root", "/there/is/nothing", "folder"]),
+        ({"piwigo": {"database": "postgres://x/y"}}, ["piwigo.database", "mysql://"]),
+        ({"piwigo": {"database": "sqlite:////there/is/none.db"}}, ["piwigo.database", "/there/is/none.db"]),
+        ({"piwigo": {"database": None}}, ["database.inc.php", "piwigo.database"]),
+        ({"piwigo": {"table_prefix": "wrong_"}}, ["piwigo.table_prefix", "wrong_"]),
+        ({"piwigo": {"table_prefix": "x; DROP"}}, ["piwigo.table_prefix"]),
+        ({"piwigo": {"conf": {"guest_id": "x"}}}, ["guest_id"]),
+        ({"render": {"workers": -1}}, ["render.workers"]),
+        ({"log": {"level": "loud"}}, ["log.level", "debug"]),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_a_wrong_setting_is_named(config, changes, words):
+    if "conf" in changes.get("piwigo", {}):
+        file = config()
+        file.write_text(file.read_text() + "\n[piwigo.conf]\nguest_id = 'x'\n")
+    else:
+        file = config(**changes)
+    assert_wrong(serve(file), *words)
+
+
+def test_an_environment_variable_overrides_the_file_and_is_checked_too(config):
+    assert_wrong(serve(config(), PWGSERVE_SERVER__LISTEN="nowhere"), "server.listen")
+
+
+def test_a_key_file_that_everybody_can_read(config, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("{}")
+    keys.chmod(0o644)
+    assert_wrong(serve(config()), str(keys), "chmod 600")
+
+
+def test_a_key_file_that_is_none(config, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text('{"link_keys": ["short"], "stable_key": 5}')
+    keys.chmod(0o600)
+    assert_wrong(serve(config()), str(keys), "not a keys file")
+    assert keys.read_text().startswith('{"link_keys": ["short"]'), "nothing is lost"
+
+
+def test_a_cache_folder_that_cannot_be_written(config, tmp_path):
+    (tmp_path / "file").touch()
+    assert_wrong(serve(config(cache={"dir": str(tmp_path / "file/cache")})), "cache.dir", "file/cache")
+
+
+def test_an_address_that_is_taken(config, daemon):
+    assert_wrong(
+        serve(config(server={"listen": f"127.0.0.1:{daemon.port}"})), "server.listen", str(daemon.port), "in use"
+    )
+
+
+def test_an_sqlite_file_that_is_none(config, tmp_path):
+    (tmp_path / "text.db").write_text("this is no database, and it is long enough to be one " * 20)
+    file = config(piwigo={"database": f"sqlite:///{tmp_path / 'text.db'}"})
+    assert_wrong(serve(file), "piwigo.database", "not an SQLite database")
+
+
+def test_an_sqlite_file_that_is_no_gallery(config, tmp_path):
+    import sqlite3
+
+    sqlite3.connect(tmp_path / "empty.db").execute("CREATE TABLE x (y)").connection.close()
+    file = config(piwigo={"database": f"sqlite:///{tmp_path / 'empty.db'}"})
+    assert_wrong(serve(file), "piwigo.database", "not the tables of a Piwigo gallery", "piwigo.table_prefix")
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("mysql://reader:wrong@127.0.0.1:{port}/mysql", ["access is refused", "user and password"]),
+        ("mysql://root@127.0.0.1:{port}/no_such_database", ["no_such_database", "slash"]),
+        ("mysql://root@127.0.0.1:{port}", ["name of the database", "slash"]),
+        ("mysql://root@127.0.0.1:1/x", ["cannot be reached", "running"]),
+        ("mysql://root@there.is.no.such.host.invalid/x", ["piwigo.database", "reached"]),
+    ],
+)
+def test_a_mysql_database_that_is_not_there(config, databases, address, words):
+    file = config(piwigo={"database": address.format(port=databases.server.port)})
+    outcome = serve(file)
+    assert_wrong(outcome, *words)
+    assert "wrong@" not in outcome[1]
+
+
+def test_a_configuration_of_piwigo_that_only_php_can_follow(config, gallery):
+    folder = gallery.root / "local/config"
+    folder.mkdir(parents=True)
+    owner = folder / "config.inc.php"
+    try:
+        owner.write_text("<?php\n$conf['guest_access'] = compute();")
+        assert_wrong(serve(config()), "config.inc.php", "guest_access", "[piwigo.conf]")
+        owner.write_text("<?php\n$conf['guest_access'] = ;")
+        assert_wrong(serve(config()), "config.inc.php: line 2", "not valid PHP")
+        owner.write_text("<?php\n$conf['sync_chars_regex'] = '/[/';")
+        assert_wrong(serve(config()), "config.inc.php", "sync_chars_regex")
+    finally:
+        owner.unlink()
+        folder.rmdir()
+        folder.parent.rmdir()
+
+
+def test_piwigos_own_database_file_is_enough(gallery, databases, start):
+    if gallery.is_sqlite:
+        assert gallery.address.startswith("sqlite:///")  # Piwigo itself has no SQLite any more
+        return
+    folder = gallery.root / "local/config"
+    folder.mkdir(parents=True)
+    owner = folder / "database.inc.php"
+    name = gallery.address.rpartition("/")[2]
+    owner.write_text(
+        f"<?php\n$conf['db_base'] = '{name}';\n$conf['db_user'] = 'reader';\n$conf['db_password'] = 'p@ss/word';\n"
+        f"$conf['db_host'] = '127.0.0.1:{databases.server.port}';\n\n$prefixeTable = 'piwigo_';\n"
+    )
+    try:
+        daemon = start(gallery, piwigo={"database": None, "table_prefix": None})
+        assert daemon.visitor(family.cookie("anna")).follow("/action.php?id=3&part=e").status == 200
+    finally:
+        owner.unlink()
+        folder.rmdir()
+        folder.parent.rmdir()
+
+
+@pytest.mark.parametrize("arguments", [[], ["serve"], ["serve", "--config"], ["nonsense"], ["serve", "--nonsense"]])
+def test_wrong_usage_is_exit_code_2(arguments):
+    done = subprocess.run(
+        [sys.executable, "-m", "pwgserve", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 2
+    assert "Usage:" in done.stderr or "requires an argument" in done.stderr
+
+
+def test_the_version_is_told():
+    done = subprocess.run([sys.executable, "-m", "pwgserve", "--version"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "pwgserve, version 0.1.0\n")

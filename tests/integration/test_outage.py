@@ -1,0 +1,82 @@
+"""The database goes away and comes back: nothing is served meanwhile, and nobody has to restart anything."""
+
+import signal
+import time
+
+import family
+import pytest
+from databases import Databases
+from mariadb import MariaDb
+
+
+@pytest.fixture
+def own(tmp_path):
+    """A database server that this test may harm."""
+    databases = Databases(tmp_path / "server")
+    yield databases
+    databases.close()
+
+
+def waited_for(visitor, target, status, seconds):
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = visitor.get(target)
+        if answer.status == status or time.monotonic() > deadline:
+            assert answer.status == status
+            return answer
+        time.sleep(0.1)
+
+
+def test_a_database_that_is_killed_and_started_again(own, tmp_path, start):
+    gallery = own.gallery("mariadb", tmp_path)
+    gallery.paths = family.build(gallery)
+    daemon = start(gallery)
+    visitor = daemon.visitor()
+    address = "/action.php?id=1&part=e"
+    link = visitor.link(address)
+    assert visitor.get(link).status == 200
+
+    own.server.kill()
+    answer = waited_for(visitor, link, 503, seconds=2)
+    assert int(answer.headers["retry-after"]) > 0
+    assert answer.headers["cache-control"] == "no-store"
+    assert visitor.get(address).status == 503
+    assert visitor.get("/-/ready").status == 503
+    assert visitor.get("/-/health").status == 200
+    forged = visitor.get(link.replace("/1.e.", "/2.e."))
+    assert forged.status == 404, "a forged link needs no database to be refused"
+
+    own.server.start()
+    waited_for(visitor, link, 200, seconds=2)
+    waited_for(visitor, "/-/ready", 200, seconds=2)
+    gallery.engine.dispose()
+
+
+def test_a_database_that_stops_answering(own, tmp_path, start):
+    gallery = own.gallery("mariadb", tmp_path)
+    gallery.paths = family.build(gallery)
+    daemon = start(gallery)
+    visitor = daemon.visitor()
+    link = visitor.link("/action.php?id=1&part=e")
+    server: MariaDb = own.server
+    server.signal(signal.SIGSTOP)
+    try:
+        time.sleep(1.2)
+        started = time.monotonic()
+        assert visitor.get(link).status == 503
+        assert time.monotonic() - started < 10
+    finally:
+        server.signal(signal.SIGCONT)
+    waited_for(visitor, link, 200, seconds=5)
+    gallery.engine.dispose()
+
+
+def test_a_column_that_vanishes_is_an_outage_and_not_a_guess(own, tmp_path, start):
+    gallery = own.gallery("mariadb", tmp_path)
+    gallery.paths = family.build(gallery)
+    daemon = start(gallery)
+    name = gallery.address.rpartition("/")[2]
+    own.server.execute(f"ALTER TABLE {name}.piwigo_images CHANGE level lvl TINYINT")
+    time.sleep(1.2)
+    assert daemon.visitor().get("/action.php?id=1&part=e").status == 503
+    gallery.engine.dispose()
