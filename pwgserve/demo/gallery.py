@@ -1,0 +1,219 @@
+"""The demo's gallery: albums, viewers, photographs, and Piwigo's tables in SQLite that hold them."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from pwgserve.demo.film import HEIGHT, WIDTH, film
+from pwgserve.demo.photographs import animation, cutout, photograph
+from pwgserve.piwigo.identity import session_row_id
+from pwgserve.piwigo.schema import Schema, schema
+
+PREFIX = "piwigo_"
+FOLDER = "upload/2026/08/14"
+FAMILY = 1  # the group
+A_WEEK = "604800"
+
+
+@dataclass(frozen=True)
+class Person:
+    """A viewer of the demo. `about`: what Piwigo knows of them, in words."""
+
+    user_id: int
+    name: str
+    status: str
+    level: int
+    about: str
+    groups: tuple[int, ...] = ()
+    albums: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Album:
+    """An album of the demo. `about`: for whom it is, in words."""
+
+    album_id: int
+    name: str
+    about: str
+    above: int | None = None
+    private: bool = False
+    visible: bool = True
+    groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file of the demo's gallery. Width and height as seen upright; `level` as in Piwigo's privacy levels."""
+
+    photo_id: int
+    file: str
+    scene: str
+    size: tuple[int, int]
+    album: int
+    about: str = ""
+    level: int = 0
+    lies_on_its_side: bool = False
+
+    @property
+    def extension(self) -> str:
+        """The file's extension without the dot."""
+        return self.file.rpartition(".")[2]
+
+    @property
+    def path(self) -> str:
+        """Where Piwigo would have put it, below its root."""
+        mark = self.photo_id * 0x9E3779B1 % 2**32
+        return f"{FOLDER}/20260814{93000 + 713 * self.photo_id:06d}-{mark:08x}.{self.extension}"
+
+    @property
+    def representative(self) -> str | None:
+        """The still that stands for a film, below Piwigo's root."""
+        folder, _, name = self.path.rpartition("/")
+        return f"{folder}/pwg_representative/{name.removesuffix('mp4')}jpg" if self.extension == "mp4" else None
+
+
+PEOPLE = (
+    Person(2, "Guest", "guest", 0, "not logged in"),
+    Person(3, "Anna", "normal", 4, "in the group “family”, and has an album of her own", (FAMILY,), (3,)),
+    Person(4, "Ben", "normal", 0, "in the group “family”", (FAMILY,)),
+    Person(5, "Carol", "normal", 0, "has an account, and no more"),
+    Person(1, "Webmaster", "webmaster", 8, "administers the gallery; sees locked albums, not private ones"),
+)
+
+ALBUMS = (
+    Album(1, "Summer at the lake", "public"),
+    Album(2, "Our family", "private, for the group “family”", private=True, groups=(FAMILY,)),
+    Album(3, "Only for Anna", "private, inside “Our family”, for Anna alone", above=2, private=True),
+    Album(4, "Workshop", "locked: administrators only", visible=False),
+    Album(5, "City nights", "public, but two photos have a privacy level"),
+)
+
+PICTURES = (
+    Picture(1, "Evening at the lake.jpg", "lake", (6000, 4000), 1, "24 megapixels"),
+    Picture(2, "Morning mist.jpg", "mist", (3000, 2000), 1),
+    Picture(3, "Pines.jpg", "forest", (1600, 2400), 1, "portrait"),
+    Picture(4, "Held upright.jpg", "balloons", (1600, 2400), 1, "rotated by EXIF", lies_on_its_side=True),
+    Picture(5, "Paper boat.png", "boat", (1200, 800), 1, "transparent PNG"),
+    Picture(6, "Lighthouse.gif", "lighthouse", (600, 400), 1, "animated GIF"),
+    Picture(7, "Balloons.webp", "balloons", (2100, 1400), 1, "WebP"),
+    Picture(8, "Sailing.jpg", "sea", (2400, 1600), 1),
+    Picture(9, "First trip.mp4", "sea", (WIDTH, HEIGHT), 2, "film"),
+    Picture(10, "Picnic.jpg", "dunes", (2400, 1600), 2),
+    Picture(11, "Our balloon.jpg", "balloons", (3000, 2000), 2),
+    Picture(12, "Cabin in the woods.jpg", "forest", (2400, 1600), 2),
+    Picture(13, "Where he asked.jpg", "lake", (2700, 1800), 3),
+    Picture(14, "The ring.jpg", "mist", (2400, 1600), 3),
+    Picture(15, "Not yet public.jpg", "dunes", (2400, 1600), 4),
+    Picture(16, "Unsorted.jpg", "sea", (1800, 1200), 4),
+    Picture(17, "Skyline.jpg", "city", (3000, 2000), 5),
+    Picture(18, "From the roof.jpg", "city", (1600, 2400), 5, "portrait"),
+    Picture(19, "Party.jpg", "city", (2400, 1600), 5, "level “family”", level=4),
+    Picture(20, "Draft.jpg", "lighthouse", (2400, 1600), 5, "level “admins”", level=8),
+)
+
+
+class DemoGallery:
+    """The gallery in a folder: Piwigo's root, and the SQLite file beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "piwigo"
+        self.database = folder / "gallery.db"
+        self._tables: Schema = schema(PREFIX)
+        self._engine = sa.create_engine(f"sqlite:///{self.database}")
+
+    def build(self, tell: Callable[[str], None]) -> None:
+        """Make files and rows; `tell` is given a line for each step. Raises FilmError. Takes some seconds."""
+        (self.root / FOLDER / "pwg_representative").mkdir(parents=True)
+        tell(f"Drawing {len(PICTURES)} photographs, up to 24 megapixels …")
+        # libvips has threads of its own; two pictures at a time keep two cores busy and memory small.
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(self._draw, PICTURES))
+        tell("Filling Piwigo's tables …")
+        self._tables.metadata.create_all(self._engine)
+        with self._engine.begin() as connection:
+            self._fill(connection)
+
+    def log_in(self, person: Person) -> str:
+        """Begin a session, as Piwigo does after a right password; returns the cookie's value."""
+        cookie = secrets.token_hex(16)
+        row_id = session_row_id(cookie, "127.0.0.1")
+        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+        row = {"id": row_id, "data": f"pwg_uid|i:{person.user_id};", "expiration": now}
+        with self._engine.begin() as connection:
+            connection.execute(sa.insert(self._tables.sessions).values(**row))
+        return cookie
+
+    def log_out(self, cookie: str) -> None:
+        """End a session, as Piwigo's log-out does."""
+        with self._engine.begin() as connection:
+            sessions = self._tables.sessions
+            connection.execute(sa.delete(sessions).where(sessions.c.id == session_row_id(cookie, "127.0.0.1")))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def _draw(self, picture: Picture) -> None:
+        file = self.root / picture.path
+        arguments = (file, picture.scene, picture.photo_id, *picture.size)
+        match picture.extension:
+            case "png":
+                cutout(*arguments)
+            case "gif":
+                animation(*arguments)
+            case "mp4":
+                film(file, picture.scene, picture.photo_id)
+                photograph(self.root / (picture.representative or ""), *arguments[1:])
+            case _:
+                photograph(*arguments, exif_orientation=6 if picture.lies_on_its_side else 1)
+
+    def _fill(self, connection: sa.Connection) -> None:
+        tables = self._tables
+
+        def insert(table: sa.Table, **values: object) -> None:
+            connection.execute(sa.insert(table).values(**values))
+
+        insert(tables.config, param="secret_key", value=secrets.token_hex(20))
+        insert(tables.config, param="session_length", value=A_WEEK)
+        insert(tables.groups, id=FAMILY, name="family")
+        for person in PEOPLE:
+            insert(tables.users, id=person.user_id, username=person.name.lower(), password=secrets.token_hex(20))
+            insert(tables.user_infos, user_id=person.user_id, status=person.status, level=person.level)
+            for group in person.groups:
+                insert(tables.user_group, group_id=group, user_id=person.user_id)
+            for album_id in person.albums:
+                insert(tables.user_access, user_id=person.user_id, cat_id=album_id)
+        for album in ALBUMS:
+            insert(
+                tables.categories,
+                id=album.album_id,
+                name=album.name,
+                id_uppercat=album.above,
+                uppercats=f"{album.above},{album.album_id}" if album.above else str(album.album_id),
+                status="private" if album.private else "public",
+                visible="true" if album.visible else "false",
+            )
+            for group in album.groups:
+                insert(tables.group_access, group_id=group, cat_id=album.album_id)
+        for picture in PICTURES:
+            # Piwigo notes sizes as they lie in the file, and the turn that makes the picture upright.
+            width, height = picture.size[::-1] if picture.lies_on_its_side else picture.size
+            insert(
+                tables.images,
+                id=picture.photo_id,
+                path=f"./{picture.path}",
+                file=picture.file,
+                width=width,
+                height=height,
+                rotation=3 if picture.lies_on_its_side else 0,
+                level=picture.level,
+                representative_ext="jpg" if picture.representative else None,
+            )
+            insert(tables.image_category, image_id=picture.photo_id, category_id=picture.album)
