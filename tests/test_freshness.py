@@ -1,0 +1,97 @@
+import asyncio
+
+import pytest
+
+from pwgserve.freshness import Fresh
+
+
+class Question:
+    """Answers with how often it was asked; `gate` holds answers back, `error` is raised instead of one."""
+
+    def __init__(self):
+        self.asked = 0
+        self.gate = None
+        self.error = None
+
+    async def __call__(self, key):
+        self.asked += 1
+        count = self.asked
+        if self.gate:
+            await self.gate.wait()
+        if self.error:
+            raise self.error
+        return key, count
+
+
+async def test_an_answer_is_kept_for_its_age_and_no_longer():
+    question = Question()
+    fresh = Fresh(question, 10, max_age=0.05)
+    assert await fresh.get("a") == await fresh.get("a") == ("a", 1)
+    await asyncio.sleep(0.06)
+    assert await fresh.get("a") == ("a", 2)
+
+
+async def test_the_age_counts_from_before_the_question_was_asked():
+    question = Question()
+    question.gate = asyncio.Event()
+    fresh = Fresh(question, 10, max_age=0.05)
+    first = asyncio.create_task(fresh.get("a"))
+    await asyncio.sleep(0.06)
+    question.gate.set()
+    await first
+    assert await fresh.get("a") == ("a", 2)
+
+
+async def test_who_comes_late_does_not_get_an_answer_to_an_old_question():
+    question = Question()
+    question.gate = asyncio.Event()
+    fresh = Fresh(question, 10, max_age=0.05)
+    first = asyncio.create_task(fresh.get("a"))
+    await asyncio.sleep(0.1)
+    late = asyncio.create_task(fresh.get("a"))
+    await asyncio.sleep(0)
+    question.gate.set()
+    assert await first == ("a", 1)
+    assert await late == ("a", 2)
+
+
+async def test_many_who_ask_at_once_share_one_question():
+    question = Question()
+    answers = await asyncio.gather(*(Fresh.get(fresh, "a") for fresh in [Fresh(question, 10)] * 50))
+    assert question.asked == 1
+    assert set(answers) == {("a", 1)}
+
+
+async def test_an_error_is_told_to_all_and_kept_for_nobody():
+    question = Question()
+    question.error = OSError()
+    fresh = Fresh(question, 10)
+    told = await asyncio.gather(*(fresh.get("a") for _ in range(3)), return_exceptions=True)
+    assert [type(error) for error in told] == [OSError] * 3
+    question.error = None
+    assert await fresh.get("a") == ("a", 2)
+
+
+async def test_an_asker_who_leaves_takes_the_answer_from_nobody():
+    question = Question()
+    question.gate = asyncio.Event()
+    fresh = Fresh(question, 10)
+    first, second = asyncio.create_task(fresh.get("a")), asyncio.create_task(fresh.get("a"))
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    question.gate.set()
+    assert await second == ("a", 1)
+
+
+async def test_no_more_answers_are_kept_than_allowed():
+    question = Question()
+    fresh = Fresh(question, 2)
+    for key in "abc":
+        await fresh.get(key)
+    await fresh.get("c")
+    await fresh.get("b")
+    assert question.asked == 3
+    await fresh.get("a")
+    assert question.asked == 4

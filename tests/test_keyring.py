@@ -1,0 +1,68 @@
+import json
+import threading
+
+import pytest
+
+from pwgserve.keyring import KeyRing, KeysError, load, load_or_create
+
+
+def test_a_missing_file_is_made_for_its_owner_only(tmp_path):
+    file = tmp_path / "new/folder/keys"
+    ring = load_or_create(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert load_or_create(file) == ring == load(file)
+    assert len(ring.link_keys) == 1
+    assert [entry.name for entry in file.parent.iterdir()] == ["keys"]
+
+
+def test_processes_that_start_together_agree_on_the_keys(tmp_path):
+    rings = []
+    threads = [threading.Thread(target=lambda: rings.append(load_or_create(tmp_path / "keys"))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(rings) == 20
+    assert len({ring.link_keys for ring in rings}) == 1
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
+def test_keys_that_others_can_reach_are_refused(tmp_path, mode):
+    file = tmp_path / "keys"
+    load_or_create(file)
+    file.chmod(mode)
+    with pytest.raises(KeysError, match="chmod 600"):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        "null",
+        '{"link_keys": [], "stable_key": "%s"}' % ("a" * 64),
+        '{"link_keys": "x", "stable_key": 1}',
+    ],
+)
+def test_what_is_no_keys_file_is_refused_and_kept(tmp_path, text):
+    file = tmp_path / "keys"
+    file.write_text(text)
+    file.chmod(0o600)
+    with pytest.raises(KeysError, match="not a keys file"):
+        load_or_create(file)
+    assert file.read_text() == text
+
+
+def test_older_keys_come_first(tmp_path):
+    file = tmp_path / "keys"
+    file.write_text(json.dumps({"link_keys": ["0" * 64, "1" * 64], "stable_key": "2" * 64}))
+    file.chmod(0o600)
+    assert load(file) == KeyRing((b"\x00" * 32, b"\x11" * 32), b"\x22" * 32)
+
+
+def test_keys_are_not_shown_in_tracebacks():
+    ring = KeyRing.generate()
+    assert ring.link_keys[0].hex() not in repr(ring)
+    assert repr(ring.link_keys[0]) not in repr(ring)
