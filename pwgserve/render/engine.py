@@ -109,14 +109,16 @@ def _crop_and_scale(image: pyvips.Image, layout: Layout) -> pyvips.Image:
 
 def _in_srgb(image: pyvips.Image) -> pyvips.Image:
     """Eight bits per channel in sRGB (or its grey), whatever the source was: the profile goes, the colours stay."""
+    how = {"intent": "relative", "black_point_compensation": True}
+    is_cmyk = image.interpretation == "cmyk"
     if image.get_typeof("icc-profile-data"):
         try:
-            image = image.icc_transform("srgb", embedded=True, intent="relative", black_point_compensation=True)
+            image = image.icc_transform("srgb", embedded=True, **how)
         except pyvips.Error:
             # A damaged profile is no reason to show nothing.
-            image = image.icc_transform("srgb", input_profile="cmyk") if image.interpretation == "cmyk" else image
-    elif image.interpretation == "cmyk":
-        image = image.icc_transform("srgb", input_profile="cmyk")
+            image = image.icc_transform("srgb", input_profile="cmyk", **how) if is_cmyk else image
+    elif is_cmyk:
+        image = image.icc_transform("srgb", input_profile="cmyk", **how)
     wanted = "b-w" if image.interpretation in ("b-w", "grey16") else "srgb"
     if image.interpretation != wanted:
         image = image.colourspace(wanted)

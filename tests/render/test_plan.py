@@ -1,0 +1,125 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeParams, Watermark
+from pwgserve.piwigo.permissions import Photo
+from pwgserve.piwigo.wanted import Part, Wanted
+from pwgserve.render.plan import RenderPlan, fitted_watermark, plan_for, sharpen_kernel, watermark_places
+
+
+def photo(**columns):
+    row = {"path": "./upload/a.jpg", "file": "a.jpg", "level": 0, "width": 3000, "height": 2000, "rotation": 0}
+    row |= {"coi": None, "representative_ext": None, "albums": ()} | columns
+    return Photo(photo_id=1, **row)
+
+
+def plan(**changes):
+    base = {"ideal": (120, 120), "max_crop": 1, "min_size": (120, 120), "coi": None, "rotation": 0, "sharpen": 0}
+    return RenderPlan(**base | {"quality": 95, "format": "jpeg", "watermark": None} | changes)
+
+
+@pytest.mark.parametrize(
+    ("extension", "expected"), [("JPG", "jpeg"), ("jpeg", "jpeg"), ("png", "png"), ("gif", "gif"), ("webp", "webp")]
+)
+def test_a_derivative_keeps_its_sources_format(extension, expected):
+    assert plan_for(photo(), Wanted(code="me"), extension, DEFAULTS).format == expected
+
+
+@pytest.mark.parametrize("extension", ["mp4", "pdf", "svg", "tiff", "php", ""])
+def test_what_is_no_picture_has_no_derivatives(extension):
+    assert plan_for(photo(), Wanted(code="me"), extension, DEFAULTS) is None
+
+
+def test_what_the_gallery_has_not_or_nobody_asked_to_render_has_no_plan():
+    assert plan_for(photo(), Wanted(code="4x"), "jpg", DEFAULTS) is None
+    assert plan_for(photo(), Wanted(), "jpg", DEFAULTS) is None
+    assert plan_for(photo(), Wanted(code="cu", custom=DerivativeParams((50, 50))), "jpg", DEFAULTS) is None
+
+
+def test_a_centre_of_interest_matters_to_cropping_types_only():
+    assert plan_for(photo(coi="abcd"), Wanted(code="sq"), "jpg", DEFAULTS).coi == "abcd"
+    assert plan_for(photo(coi="abcd"), Wanted(code="me"), "jpg", DEFAULTS).coi is None
+
+
+def test_a_representative_has_neither_the_photos_turn_nor_its_centre():
+    found = plan_for(photo(coi="abcd", rotation=1), Wanted(Part.REPRESENTATIVE, "sq"), "jpg", DEFAULTS)
+    assert (found.coi, found.rotation) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "orientation", "turns"),
+    [
+        (0, 6, 0),
+        (1, 1, 1),
+        (None, 1, 0),
+        (None, 3, 2),
+        (None, 4, 2),
+        (None, 5, 3),
+        (None, 6, 3),
+        (None, 7, 1),
+        (None, 8, 1),
+        (None, 99, 0),
+    ],
+)
+def test_the_database_decides_about_turns_and_exif_only_when_it_does_not(rotation, orientation, turns):
+    assert plan(rotation=rotation).layout((300, 200), orientation).turns == turns
+
+
+sides = st.integers(1, 5000)
+
+
+@given(sides, sides, st.integers(0, 3), st.none() | st.text("abcdefghijklmnopqrstuvwxyz", min_size=4, max_size=4))
+def test_a_crop_in_the_sources_coordinates_is_the_upright_crop_turned_back(width, height, turns, coi):
+    layout = plan(rotation=turns, coi=coi).layout((width, height))
+    if layout.crop:
+        left, top, right, bottom = layout.crop
+        assert 0 <= left < right <= width
+        assert 0 <= top < bottom <= height
+    assert min(layout.output) >= 1
+    upright = plan(rotation=0, coi=coi).layout((height, width) if turns % 2 else (width, height))
+    assert layout.output == upright.output
+
+
+@given(
+    st.builds(
+        plan, coi=st.none() | st.just("azaz"), sharpen=st.floats(0, 100), watermark=st.none() | st.builds(Watermark)
+    )
+)
+def test_a_plan_survives_its_way_to_the_worker(made):
+    assert RenderPlan.from_json(made.to_json()) == made
+
+
+@pytest.mark.parametrize(
+    ("watermark", "places"),
+    [
+        (Watermark("a", xpos=0, ypos=0), [(0, 0)]),
+        (Watermark("a", xpos=100, ypos=100), [(700, 550)]),
+        (Watermark("a", xpos=50, ypos=50), [(350, 275)]),
+        (Watermark("a", xpos=50, ypos=50, xrepeat=1), [(350, 275), (220, 275), (480, 275)]),
+        (Watermark("a", xpos=0, ypos=0, xrepeat=1, yrepeat=1), [(0, 0), (0, 80), (130, 0), (130, 80)]),
+        (Watermark("a", xpos=99, ypos=0, xrepeat=9), [(693, 0), (43, 0), (173, 0), (303, 0), (433, 0), (563, 0)]),
+    ],
+)
+def test_watermarks_lie_where_piwigo_puts_them(watermark, places):
+    assert watermark_places(watermark, (800, 600), (100, 50)) == places
+
+
+def test_an_absurd_number_of_repetitions_costs_no_more_than_fits():
+    found = watermark_places(Watermark("a", xrepeat=10**9, yrepeat=10**9), (3000, 2000), (1, 1))
+    assert len(found) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("output", "mark", "expected"),
+    [((800, 600), (100, 50), (100, 50)), ((100, 100), (400, 200), (100, 50)), ((100, 100), (400, 1), (100, 1))],
+)
+def test_a_watermark_larger_than_the_picture_is_fitted(output, mark, expected):
+    assert fitted_watermark(output, mark) == expected
+
+
+@pytest.mark.parametrize(("amount", "centre"), [(1, 47.62), (50, 29.0), (100, 10.0)])
+def test_the_kernel_of_sharpening(amount, centre):
+    kernel, total = sharpen_kernel(amount)
+    assert kernel[1][1] == centre
+    assert total == pytest.approx(sum(map(sum, kernel)))

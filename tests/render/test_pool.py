@@ -1,0 +1,154 @@
+"""The pool with real worker processes: they hang, die and are replaced, and nothing is left of them."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import pyvips
+from pictures import corners, write
+
+from pwgserve.render.plan import RenderPlan
+from pwgserve.render.pool import BusyError, RenderFailedError, RenderPool, UnrenderableError
+
+PLAN = RenderPlan((300, 200), 0, None, None, 0, 0, 90, "jpeg", None)
+SLOW = RenderPlan((8000, 8000), 0, None, None, 0, 50, 90, "png", None)
+
+
+@contextlib.asynccontextmanager
+async def pool(workers=1, queue=10, timeout=30.0):
+    made = RenderPool(workers, queue, timeout, 10**9)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+@contextlib.contextmanager
+def files(tmp_path, size=(900, 600), extension="jpg"):
+    source = write(corners(*size), tmp_path / f"source.{extension}")
+    output = tmp_path / f"output{os.urandom(4).hex()}"
+    with source.open("rb") as reader, output.open("wb+") as writer:
+        yield reader.fileno(), writer.fileno(), output
+
+
+def workers():
+    """The process ids of our children that are workers."""
+    found = []
+    for task in Path("/proc/self/task").iterdir():
+        for child in (task / "children").read_text().split():
+            with contextlib.suppress(OSError):
+                if b"pwgserve.render.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+    return found
+
+
+async def test_a_picture_is_rendered_by_another_process(tmp_path):
+    async with pool() as made:
+        with files(tmp_path) as (source, output, file):
+            await made.render(PLAN, source, output, None)
+            image = pyvips.Image.new_from_file(str(file))
+        assert (image.width, image.height) == (300, 200)
+        assert len(workers()) == 1
+    assert workers() == []
+
+
+async def test_a_worker_that_dies_is_replaced(tmp_path):
+    async with pool() as made:
+        with files(tmp_path, (4000, 3000), "png") as (source, output, _):
+            job = asyncio.create_task(made.render(SLOW, source, output, None))
+            await asyncio.sleep(0.3)
+            os.kill(workers()[0], signal.SIGKILL)
+            with pytest.raises(RenderFailedError):
+                await job
+        with files(tmp_path) as (source, output, file):
+            await made.render(PLAN, source, output, None)
+            assert pyvips.Image.new_from_file(str(file)).width == 300
+
+
+async def test_an_idle_worker_that_died_harms_one_picture_at_most(tmp_path):
+    async with pool() as made:
+        os.kill(workers()[0], signal.SIGKILL)
+        await asyncio.sleep(0.1)
+        with files(tmp_path) as (source, output, _):
+            with contextlib.suppress(RenderFailedError):
+                await made.render(PLAN, source, output, None)
+            await made.render(PLAN, source, output, None)
+
+
+async def test_what_takes_too_long_is_ended(tmp_path):
+    async with pool(timeout=0.3) as made:
+        with (
+            files(tmp_path, (6000, 4000), "png") as (source, output, _),
+            pytest.raises(UnrenderableError, match=r"longer than 0\.3 s"),
+        ):
+            await made.render(SLOW, source, output, None)
+        assert workers() == []
+        assert made.jobs == 0
+
+
+async def test_more_than_the_queue_holds_are_told_to_come_back(tmp_path):
+    async with pool(workers=1, queue=2) as made:
+        with files(tmp_path, (3000, 2000), "png") as (source, output, _):
+            jobs = [asyncio.create_task(made.render(SLOW, source, output, None)) for _ in range(3)]
+            await asyncio.sleep(0)
+            with pytest.raises(BusyError):
+                await made.render(PLAN, source, output, None)
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+        assert made.jobs == 0
+        with files(tmp_path) as (source, output, _):
+            await made.render(PLAN, source, output, None)
+
+
+async def test_who_leaves_ends_the_work_and_the_next_gets_a_new_worker(tmp_path):
+    async with pool() as made:
+        before = workers()
+        with files(tmp_path, (4000, 3000), "png") as (source, output, _):
+            job = asyncio.create_task(made.render(SLOW, source, output, None))
+            await asyncio.sleep(0.2)
+            job.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await job
+        with files(tmp_path) as (source, output, _):
+            await made.render(PLAN, source, output, None)
+        assert workers() != before
+
+
+async def test_a_broken_picture_is_refused_and_the_worker_lives(tmp_path):
+    async with pool() as made:
+        before = workers()
+        broken = tmp_path / "broken.jpg"
+        broken.write_bytes(b"\xff\xd8\xff\xe0 nothing")
+        with (
+            broken.open("rb") as source,
+            (tmp_path / "o").open("wb+") as output,
+            pytest.raises(UnrenderableError),
+        ):
+            await made.render(PLAN, source.fileno(), output.fileno(), None)
+        assert workers() == before
+
+
+async def test_a_worker_knows_none_of_the_daemons_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("PWGSERVE_PIWIGO__DATABASE", "mysql://user:topsecret@host/x")
+    async with pool():
+        for pid in workers():
+            assert b"topsecret" not in Path(f"/proc/{pid}/environ").read_bytes()
+            descriptors = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+            assert sum(name.startswith("socket:") for name in descriptors) == 1
+
+
+async def test_no_descriptor_is_left_open(tmp_path):
+    async with pool() as made:
+        with files(tmp_path) as (source, output, _):
+            await made.render(PLAN, source, output, None)
+            before = len(list(Path("/proc/self/fd").iterdir()))
+            theirs = len(list(Path(f"/proc/{workers()[0]}/fd").iterdir()))
+            for _ in range(20):
+                await made.render(PLAN, source, output, None)
+            assert len(list(Path("/proc/self/fd").iterdir())) == before
+            assert len(list(Path(f"/proc/{workers()[0]}/fd").iterdir())) == theirs
