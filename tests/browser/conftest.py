@@ -17,8 +17,9 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    # No longer than the module: while it lives, the thread has a running event loop, and no other can run.
     program = shutil.which("chromium")
     assert program, "chromium is not installed; run scripts/system-packages"
     with sync_playwright() as playwright:
