@@ -14,7 +14,6 @@ from pwgserve.render.plan import RenderPlan
 from pwgserve.render.pool import BusyError, RenderFailedError, RenderPool, UnrenderableError
 
 PLAN = RenderPlan((300, 200), 0, None, None, 0, 0, 90, "jpeg", None)
-SLOW = RenderPlan((8000, 8000), 0, None, None, 0, 50, 90, "png", None)
 
 
 @contextlib.asynccontextmanager
@@ -58,9 +57,10 @@ async def test_a_picture_is_rendered_by_another_process(tmp_path):
 
 async def test_a_worker_that_dies_is_replaced(tmp_path):
     async with pool() as made:
-        with files(tmp_path, (4000, 3000), "png") as (source, output, _):
-            job = asyncio.create_task(made.render(SLOW, source, output, None))
-            await asyncio.sleep(0.3)
+        os.kill(workers()[0], signal.SIGSTOP)
+        with files(tmp_path) as (source, output, _):
+            job = asyncio.create_task(made.render(PLAN, source, output, None))
+            await asyncio.sleep(0.1)
             os.kill(workers()[0], signal.SIGKILL)
             with pytest.raises(RenderFailedError):
                 await job
@@ -81,19 +81,18 @@ async def test_an_idle_worker_that_died_harms_one_picture_at_most(tmp_path):
 
 async def test_what_takes_too_long_is_ended(tmp_path):
     async with pool(timeout=0.3) as made:
-        with (
-            files(tmp_path, (6000, 4000), "png") as (source, output, _),
-            pytest.raises(UnrenderableError, match=r"longer than 0\.3 s"),
-        ):
-            await made.render(SLOW, source, output, None)
+        os.kill(workers()[0], signal.SIGSTOP)
+        with files(tmp_path) as (source, output, _), pytest.raises(UnrenderableError, match=r"longer than 0\.3 s"):
+            await made.render(PLAN, source, output, None)
         assert workers() == []
         assert made.jobs == 0
 
 
 async def test_more_than_the_queue_holds_are_told_to_come_back(tmp_path):
     async with pool(workers=1, queue=2) as made:
-        with files(tmp_path, (3000, 2000), "png") as (source, output, _):
-            jobs = [asyncio.create_task(made.render(SLOW, source, output, None)) for _ in range(3)]
+        os.kill(workers()[0], signal.SIGSTOP)
+        with files(tmp_path) as (source, output, _):
+            jobs = [asyncio.create_task(made.render(PLAN, source, output, None)) for _ in range(3)]
             await asyncio.sleep(0)
             with pytest.raises(BusyError):
                 await made.render(PLAN, source, output, None)
@@ -108,9 +107,10 @@ async def test_more_than_the_queue_holds_are_told_to_come_back(tmp_path):
 async def test_who_leaves_ends_the_work_and_the_next_gets_a_new_worker(tmp_path):
     async with pool() as made:
         before = workers()
-        with files(tmp_path, (4000, 3000), "png") as (source, output, _):
-            job = asyncio.create_task(made.render(SLOW, source, output, None))
-            await asyncio.sleep(0.2)
+        os.kill(before[0], signal.SIGSTOP)
+        with files(tmp_path) as (source, output, _):
+            job = asyncio.create_task(made.render(PLAN, source, output, None))
+            await asyncio.sleep(0.1)
             job.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await job
