@@ -69,14 +69,15 @@ class Viewers:
         self._gallery = gallery
 
     async def who(self, claims: Claims, conf: PiwigoConf) -> Asker | None:
-        """Who asks; None when the claims lead to a user who does not exist. Raises GalleryUnavailableError."""
+        """Who asks: a user, else the guest; None in a gallery without one. Raises GalleryUnavailableError."""
         user_id, credential = await self._identified(claims, conf)
-        if user_id is None or user_id == conf.guest_id:
+        viewer = None
+        if user_id is not None and user_id != conf.guest_id:
+            viewer = await self._viewers.get(user_id)
+        if viewer is None:
+            # Also what is left of a user who was deleted.
             guest = await self.guest(conf)
             return Asker(guest) if guest else None
-        viewer = await self._viewers.get(user_id)
-        if viewer is None:
-            return None
         if viewer.status.is_admin and credential.kind == SESSION and _has_token(claims, conf):
             return Asker(viewer, Credential(ADMIN_TOKEN, credential.mark), is_trusted_admin=True)
         return Asker(viewer, credential)

@@ -18,13 +18,12 @@ FRAME_MILLISECONDS = 110
 
 
 def photograph(file: Path, scene: str, seed: int, width: int, height: int, exif_orientation: int = 1) -> None:
-    """Write a scene to a file of this size in pixels, in the format of its extension.
+    """Write a scene to a file in the format of its extension. Width and height: upright, in pixels.
 
     exif_orientation: how the camera was held; 6 stores an upright scene lying on its side, as cameras do.
     """
     lies_on_its_side = exif_orientation == 6
-    size = (height, width) if lies_on_its_side else (width, height)
-    image = _with_grain(_drawn(scene, seed, *size), seed)
+    image = _with_grain(_drawn(scene, seed, width, height), seed)
     if lies_on_its_side:
         image = image.rot270()
     image = image.copy()

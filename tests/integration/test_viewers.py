@@ -56,10 +56,10 @@ def test_a_session_of_a_guest_is_a_guests(daemon, gallery):
     assert not sees(daemon, PARTY, "pwg_id=" + gallery.session(None, "guestsession"))
 
 
-def test_a_session_of_a_user_who_does_not_exist_gets_nothing(daemon, gallery):
+def test_a_session_of_a_user_who_does_not_exist_is_a_guests(daemon, gallery):
     cookie = "pwg_id=" + gallery.session(4711, "ghostsession")
     assert not sees(daemon, PARTY, cookie)
-    assert not sees(daemon, "/action.php?id=1&part=e", cookie)
+    assert sees(daemon, "/action.php?id=1&part=e", cookie)
 
 
 def test_a_session_that_piwigo_has_not_touched_for_its_length_has_ended(daemon, gallery):
