@@ -21,6 +21,7 @@ from pwgserve import keyring
 from pwgserve.cache import Cache
 from pwgserve.catalogue import Catalogue, OwnerFile
 from pwgserve.freshness import Fresh
+from pwgserve.http.icons import FOLDERS, Icons
 from pwgserve.http.issuing import Issuer
 from pwgserve.http.legacy import Legacy
 from pwgserve.http.ops import PREFIX as OPS_PREFIX
@@ -159,6 +160,9 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     sources = _sources(settings, conf)
     derivatives = Derivatives(cache, pool, sources, metrics.render_seconds.observe)
     resources.push_async_callback(derivatives.close)
+    icon_sources = Sources(Originals(settings.piwigo.root, FOLDERS), sources.watermarks)
+    icon_derivatives = Derivatives(cache, pool, icon_sources, metrics.render_seconds.observe)
+    resources.push_async_callback(icon_derivatives.close)
     # Counting a large cache takes a while, and nothing waits for it.
     counting = asyncio.create_task(asyncio.to_thread(cache.collect))
     resources.push_async_callback(_ended, counting)
@@ -173,7 +177,14 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     return Daemon(
         base=server.base_path,
         link_prefix=links.prefix,
-        legacy=Legacy(catalogue, viewers, issuer, proxies, server.public_url),
+        legacy=Legacy(
+            catalogue,
+            viewers,
+            issuer,
+            proxies,
+            Icons(icon_sources, icon_derivatives, signer, sender, server.public_url),
+            server.public_url,
+        ),
         signed=Signed(catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, links.bind_session),
         ops=Ops(metrics, lambda: answers.get(None)),
         metrics=metrics,

@@ -36,7 +36,7 @@ class Sources:
 
     def __init__(self, originals: Originals, watermarks: Originals) -> None:
         self._originals = originals
-        self._watermarks = watermarks
+        self.watermarks = watermarks
         self._facts = Fresh(self._ask_original, KEPT)
         self._watermark_facts = Fresh(self._ask_watermark, KEPT)
 
@@ -66,13 +66,13 @@ class Sources:
 
         Raises MissingOriginalError and ChangedError.
         """
-        return _opened(self._watermarks, version.watermark) if version.watermark else None
+        return _opened(self.watermarks, version.watermark) if version.watermark else None
 
     async def _ask_original(self, path: str) -> SourceFacts | None:
         return await asyncio.to_thread(self._originals.facts, path)
 
     async def _ask_watermark(self, path: str) -> SourceFacts | None:
-        return await asyncio.to_thread(self._watermarks.facts, path)
+        return await asyncio.to_thread(self.watermarks.facts, path)
 
 
 def _opened(folder: Originals, facts: SourceFacts) -> Source:

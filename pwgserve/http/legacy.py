@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 from aiohttp import web
 
 from pwgserve.catalogue import Catalogue, Found
+from pwgserve.http.icons import Icons, is_icon
 from pwgserve.http.issuing import SERVER, Issued, Issuer, redirect
 from pwgserve.http.refusals import RefusedError
 from pwgserve.http.visitor import Proxies, claims
@@ -24,21 +25,24 @@ class Legacy:
     """Piwigo's own URLs. public_url: of the gallery, with a slash at the end."""
 
     def __init__(
-        self, catalogue: Catalogue, viewers: Viewers, issuer: Issuer, proxies: Proxies, public_url: str
+        self, catalogue: Catalogue, viewers: Viewers, issuer: Issuer, proxies: Proxies, icons: Icons, public_url: str
     ) -> None:
         self._catalogue = catalogue
         self._viewers = viewers
         self._issuer = issuer
         self._proxies = proxies
+        self._icons = icons
         self._public_url = public_url
 
-    async def answer(self, request: web.BaseRequest, path: str, query: str) -> web.Response:
-        """The redirect to a signed URL. `path` and `query`: below the gallery's base, still percent-encoded.
+    async def answer(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
+        """The redirect to a signed URL, or an icon. `path` and `query`: below the base, still percent-encoded.
 
         Raises MalformedRequestError, UnservedRequestError, RefusedError and GalleryUnavailableError.
         """
         settings = await self._catalogue.settings()
         asked = parse(path, query, settings.conf, settings.derivatives)
+        if is_icon(asked):
+            return await self._icons.answer(request, asked, settings)
         secrets = {"auth_key": asked.auth_key, "pwg_token": asked.pwg_token}
         asker = await self._viewers.who(
             claims(request.headers, request.remote, self._proxies, settings.conf, secrets), settings.conf

@@ -77,6 +77,16 @@ def security_policy(extension: str) -> str:
     return PDF_SECURITY_POLICY if extension == "pdf" else CONTENT_SECURITY_POLICY
 
 
+def headers_of(extension: str, file_name: str, download: bool) -> dict[str, str]:
+    """What every file is sent with: its type, its name, and that nothing in it may run."""
+    return {
+        "Content-Type": content_type(extension),
+        "Content-Disposition": disposition(file_name, extension, download),
+        "Content-Security-Policy": security_policy(extension),
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
 def disposition(file_name: str, extension: str, download: bool) -> str:
     """The `Content-Disposition` of a file with this name; `download`: the asker wants to save it."""
     kind = "attachment" if download or extension not in SHOWN else "inline"

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from pwgserve.catalogue import Catalogue
 from pwgserve.http.issuing import SERVER, Issuer, redirect
-from pwgserve.http.media import content_type, disposition, security_policy
+from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
 from pwgserve.http.refusals import RefusedError
 from pwgserve.http.sending import OpenFile, Sender
@@ -114,11 +114,7 @@ class Signed:
             outcome = "render" if finished.was_rendered else "hit"
             path = self.derivatives.path(finished.name)
             file = OpenFile(finished.entry.descriptor, finished.entry.size, path, f"cache/{finished.name}")
-        headers = {
-            "Content-Type": content_type(found.extension),
-            "Content-Disposition": disposition(found.file_name, found.extension, download),
-            "Content-Security-Policy": security_policy(found.extension),
-            "X-Content-Type-Options": "nosniff",
+        headers = headers_of(found.extension, found.file_name, download) | {
             "Cache-Control": _cache_control(link),
             "X-Pwgserve": outcome,
             "Server": SERVER,

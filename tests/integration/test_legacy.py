@@ -136,3 +136,20 @@ def test_a_custom_size_is_served_only_if_the_gallery_has_used_it(daemon, gallery
         assert daemon.visitor().get(f"/i.php?/{derivative(gallery, LAKE, 'cu_e301x200')}").status == 404
         assert daemon.visitor().get(f"/i.php?/{derivative(gallery, LAKE, 'th')}").status == 400
     settled()
+
+
+def test_icons_of_themes_and_plugins_are_public_and_nothing_else_beside_them_is(daemon, gallery):
+    for folder in ("themes/default/icon/mimetypes", "plugins/zip/icons"):
+        gallery.picture(f"{folder}/zip.png", (300, 200))
+        (gallery.root / folder / "code.php").write_text("<?php secret();")
+        answer = daemon.visitor().get(f"/i.php?/{folder}/zip-sq.png")
+        assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
+        assert answer.headers["cache-control"] == "public, max-age=86400"
+        asked = daemon.visitor().get(f"/i.php?/{folder}/zip-sq.png&ajaxload=true")
+        url = f"http://127.0.0.1:{daemon.port}"
+        assert json.loads(asked.body) == {"url": f"{url}/i.php?/{folder}/zip-sq.png"}
+        assert daemon.visitor().get(f"/i.php?/{folder}/code-sq.php").status == 404
+        assert daemon.visitor().get(f"/i.php?/{folder}/missing-sq.png").status == 404
+        assert daemon.visitor().get(f"/{folder}/zip.png").status == 404, "the web server's own"
+    (gallery.root / "themes/out.jpg").symlink_to(gallery.root / gallery.paths[PARTY])
+    assert daemon.visitor().get("/i.php?/themes/out-sq.jpg").status == 404
