@@ -20,6 +20,7 @@ from aiohttp import web
 from pwgserve import keyring
 from pwgserve.cache import Cache
 from pwgserve.catalogue import Catalogue, OwnerFile
+from pwgserve.finished import Derivatives
 from pwgserve.freshness import Fresh
 from pwgserve.http.icons import FOLDERS, Icons
 from pwgserve.http.issuing import Issuer
@@ -38,7 +39,6 @@ from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database
 from pwgserve.piwigo.phpconfig import PhpConfigError, database_settings
 from pwgserve.piwigo.requests import clean_path, split_target
 from pwgserve.piwigo.schema import schema
-from pwgserve.render.derivatives import Derivatives
 from pwgserve.render.pool import RenderPool
 from pwgserve.settings import Settings
 from pwgserve.sources import Sources

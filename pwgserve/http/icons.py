@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from pwgserve.finished import Derivatives
 from pwgserve.http.issuing import SERVER
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
@@ -19,7 +20,6 @@ from pwgserve.http.sending import OpenFile, Sender
 from pwgserve.links import LinkSigner
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.requests import PictureRequest
-from pwgserve.render.derivatives import Derivatives
 from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, target
 

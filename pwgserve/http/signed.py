@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pwgserve.catalogue import Catalogue
+from pwgserve.finished import Derivatives
 from pwgserve.http.issuing import SERVER, Issuer, redirect
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
@@ -21,7 +22,6 @@ from pwgserve.http.sending import OpenFile, Sender
 from pwgserve.http.visitor import Proxies, claims
 from pwgserve.links import Link, LinkSigner
 from pwgserve.piwigo.conf import PiwigoConf
-from pwgserve.render.derivatives import Derivatives
 from pwgserve.sources import Sources, Version
 from pwgserve.targets import GallerySettings, Target, is_allowed, target
 from pwgserve.viewers import ADMIN_TOKEN, Asker, Viewers
