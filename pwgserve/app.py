@@ -39,6 +39,7 @@ from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database
 from pwgserve.piwigo.phpconfig import PhpConfigError, database_settings
 from pwgserve.piwigo.requests import clean_path, split_target
 from pwgserve.piwigo.schema import schema
+from pwgserve.render.plan import RenderRules
 from pwgserve.render.pool import RenderPool
 from pwgserve.settings import Settings
 from pwgserve.sources import Sources
@@ -168,7 +169,8 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     resources.push_async_callback(_ended, counting)
 
     server, links = settings.server, settings.links
-    catalogue = Catalogue(gallery, owner_file, settings.access.lockdown)
+    rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
+    catalogue = Catalogue(gallery, owner_file, settings.access.lockdown, rules)
     viewers = Viewers(gallery, signer)
     issuer = Issuer(signer, viewers, sources, server.base_path, links.prefix, links.ttl)
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
@@ -180,6 +182,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
         legacy=Legacy(
             catalogue,
             viewers,
+            sources,
             issuer,
             proxies,
             Icons(icon_sources, icon_derivatives, signer, sender, server.public_url),

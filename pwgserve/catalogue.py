@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import structlog
@@ -21,6 +21,7 @@ from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.phpconfig import PhpConfigError, read
 from pwgserve.piwigo.requests import PictureRequest
 from pwgserve.piwigo.wanted import Part, Wanted
+from pwgserve.render.plan import RenderRules
 from pwgserve.targets import GallerySettings
 
 KEPT = 50_000
@@ -88,12 +89,16 @@ class OwnerFile:
 
 
 class Catalogue:
-    """Answers about one gallery. One per process; safe to use from many tasks."""
+    """Answers about one gallery. One per process; safe to use from many tasks.
 
-    def __init__(self, gallery: Gallery, owner_file: OwnerFile, lockdown: bool) -> None:
+    lockdown: nobody gets anything who has not logged in. render: the daemon's own rules for derivatives.
+    """
+
+    def __init__(self, gallery: Gallery, owner_file: OwnerFile, lockdown: bool, render: RenderRules) -> None:
         self._gallery = gallery
         self._owner_file = owner_file
         self._lockdown = lockdown
+        self._render = render
         self._settings = Fresh(self._ask_settings, 1)
         self._photos = Fresh(gallery.photo, KEPT)
         self._at = Fresh(gallery.photos_at, KEPT)
@@ -156,7 +161,8 @@ class Catalogue:
             guest_access=conf.guest_access and not self._lockdown,
             gallery_locked=conf.gallery_locked,
         )
-        return GallerySettings(conf, derivatives, rules)
+        render = replace(self._render, keep_metadata_from=conf.derivatives_strip_metadata_threshold)
+        return GallerySettings(conf, derivatives, rules, render)
 
     def _derivatives(self, serialized: str | None) -> DerivativeSettings:
         if self._parsed is None or self._parsed[0] != serialized:

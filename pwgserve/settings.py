@@ -199,6 +199,8 @@ class Render(Section):
     timeout: Seconds = 60.0
     queue: Annotated[int, Field(ge=1, le=100_000)] = 500
     max_megapixels: Annotated[int, Field(ge=1, le=10_000)] = 400
+    strip_gps: bool = True
+    animate: bool = False
 
 
 class Log(Section):

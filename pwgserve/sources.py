@@ -6,15 +6,20 @@ The version names cache files and goes into links, so that an edited photo is an
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from dataclasses import dataclass
 
 from pwgserve.freshness import Fresh
 from pwgserve.originals import MissingOriginalError, Originals, Source, SourceFacts
+from pwgserve.render.metadata import tells_more
 from pwgserve.targets import Target
 
 KEPT = 50_000
 """How many files are remembered for their second."""
+
+METADATA_BYTES = 4_000_000
+"""How much of a file is looked at for metadata."""
 
 
 class ChangedError(Exception):
@@ -38,6 +43,8 @@ class Sources:
         self._originals = originals
         self.watermarks = watermarks
         self._facts = Fresh(self._ask_original, KEPT)
+        # Of one version of a file this never changes.
+        self._telling = Fresh(self._ask_telling, KEPT, max_age=math.inf)
         self._watermark_facts = Fresh(self._ask_watermark, KEPT)
 
     async def version(self, found: Target) -> Version:
@@ -54,6 +61,10 @@ class Sources:
         facts = (*found.facts(), *source, *(watermark or ()))
         return Version(facts, source.mtime // 10**9, source, watermark)
 
+    async def tells_more(self, version: Version) -> bool:
+        """Whether the file's metadata hold a position, an owner or serial numbers. Raises MissingOriginalError."""
+        return await self._telling.get(version.source)
+
     def open(self, version: Version) -> Source:
         """The file of a version; the caller closes its descriptor. Blocks.
 
@@ -67,6 +78,13 @@ class Sources:
         Raises MissingOriginalError and ChangedError.
         """
         return _opened(self.watermarks, version.watermark) if version.watermark else None
+
+    async def _ask_telling(self, facts: SourceFacts) -> bool:
+        return await asyncio.to_thread(self._read_metadata, facts)
+
+    def _read_metadata(self, facts: SourceFacts) -> bool:
+        with self._originals.opened(facts.path) as source:
+            return tells_more(os.pread(source.descriptor, METADATA_BYTES, 0), facts.size <= METADATA_BYTES)
 
     async def _ask_original(self, path: str) -> SourceFacts | None:
         return await asyncio.to_thread(self._originals.facts, path)

@@ -12,18 +12,19 @@ from pwgserve.piwigo.derivatives import CODES, DerivativeSettings
 from pwgserve.piwigo.permissions import GalleryRules, Photo, Viewer, may_have_original, may_see
 from pwgserve.piwigo.requests import UnservedRequestError, clean_path, format_path, representative_path
 from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.render.plan import REVISION, RenderPlan, plan_for
+from pwgserve.render.plan import REVISION, RenderPlan, RenderRules, plan_for
 
 XXLARGE = "xx"
 
 
 @dataclass(frozen=True)
 class GallerySettings:
-    """How the gallery is set up: `$conf`, its sizes, and the rules that follow for everybody."""
+    """How the gallery is set up: `$conf`, its sizes, and the rules that follow for everybody and every derivative."""
 
     conf: PiwigoConf
     derivatives: DerivativeSettings
     rules: GalleryRules
+    render: RenderRules
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def target(
     extension = path.rpartition(".")[2]
     plan = None
     if wanted.code is not None:
-        plan = plan_for(photo, wanted, extension, settings.derivatives)
+        plan = plan_for(photo, wanted, extension, settings.derivatives, settings.render)
         if plan is None:
             return None
     return Target(photo, wanted, path, extension.lower(), plan, _file_name(photo, wanted, extension))

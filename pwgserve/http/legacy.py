@@ -17,7 +17,8 @@ from pwgserve.http.visitor import Proxies, claims
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.requests import parse
 from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.targets import GallerySettings, Target, changes_nothing, target
+from pwgserve.sources import Sources
+from pwgserve.targets import GallerySettings, Target, changes_nothing, is_allowed, target
 from pwgserve.viewers import Asker, Viewers
 
 
@@ -25,9 +26,17 @@ class Legacy:
     """Piwigo's own URLs. public_url: of the gallery, with a slash at the end."""
 
     def __init__(
-        self, catalogue: Catalogue, viewers: Viewers, issuer: Issuer, proxies: Proxies, icons: Icons, public_url: str
+        self,
+        catalogue: Catalogue,
+        viewers: Viewers,
+        sources: Sources,
+        issuer: Issuer,
+        proxies: Proxies,
+        icons: Icons,
+        public_url: str,
     ) -> None:
         self._catalogue = catalogue
+        self._sources = sources
         self._viewers = viewers
         self._issuer = issuer
         self._proxies = proxies
@@ -57,26 +66,38 @@ class Legacy:
 
     async def _issued(self, asker: Asker, found: tuple[Found, ...], settings: GallerySettings) -> Issued | None:
         for one in found:
-            for picture in await self._targets(one, settings):
+            picture = await self._target(one, settings)
+            # Files are looked at only for who may see them: a no must not take longer for a photo that exists.
+            if picture is None or not is_allowed(asker.viewer, picture, settings, asker.is_trusted_admin):
+                continue
+            for choice in await self._choices(picture, settings):
                 try:
-                    issued = await self._issuer.issue(asker, picture, settings)
+                    issued = await self._issuer.issue(asker, choice, settings)
                 except MissingOriginalError:
                     continue
                 if issued is not None:
                     return issued
         return None
 
-    async def _targets(self, found: Found, settings: GallerySettings) -> list[Target]:
-        """What would answer a request, the best first: a derivative like its original is the original, if permitted."""
-        photo, wanted = found.photo, found.wanted
+    async def _target(self, found: Found, settings: GallerySettings) -> Target | None:
         extension = None
-        if wanted.format_id is not None:
-            extension = await self._catalogue.format_extension(wanted.format_id, photo)
-        picture = target(photo, wanted, settings, extension)
-        if picture is None:
-            return []
-        original = target(photo, Wanted(Part.ELEMENT), settings) if changes_nothing(picture) else None
-        return [original, picture] if original else [picture]
+        if found.wanted.format_id is not None:
+            extension = await self._catalogue.format_extension(found.wanted.format_id, found.photo)
+        return target(found.photo, found.wanted, settings, extension)
+
+    async def _choices(self, picture: Target, settings: GallerySettings) -> list[Target]:
+        """What would answer, the best first: a derivative like its original is the original, if that is permitted."""
+        original = target(picture.photo, Wanted(Part.ELEMENT), settings) if changes_nothing(picture) else None
+        if original is None or (settings.render.strip_gps and await self._tells_more(original)):
+            return [picture]
+        return [original, picture]
+
+    async def _tells_more(self, original: Target) -> bool:
+        """Whether the original itself would tell where it was taken, or by whose camera."""
+        try:
+            return await self._sources.tells_more(await self._sources.version(original))
+        except MissingOriginalError:
+            return True
 
     def _as_json(self, issued: Issued, keep: bool) -> web.Response:
         """What the theme's lazy thumbnails ask for."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pyvips
 
 from pwgserve.piwigo.sizing import Size
+from pwgserve.render.metadata import PRIVATE_NAMES
 from pwgserve.render.plan import Layout, RenderPlan, fitted_watermark, sharpen_kernel, watermark_places
 
 LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", "VipsForeignLoadWebp")
@@ -41,39 +42,70 @@ def confine() -> None:
 def render(plan: RenderPlan, source: int, output: int, watermark: int | None, max_pixels: int) -> Rendered:
     """Render the picture in descriptor `source` into descriptor `output`.
 
-    watermark: descriptor of the watermark's picture, None when the gallery has none. max_pixels: of the source,
-    refused before any is decoded. Raises UnrenderableError.
+    watermark: descriptor of the watermark's picture, None when the gallery has none. max_pixels: of the source (of all
+    its frames, if it stays animated), refused before any is decoded. Raises UnrenderableError.
     """
     try:
-        image, layout = _load(plan, source, max_pixels)
-        image = _crop_and_scale(image, layout)
-        image = _in_srgb(image)
-        image = image.rot(_TURNS[layout.turns]) if layout.turns else image
-        if plan.sharpen:
-            image = _sharpen(image, plan.sharpen)
-        if watermark is not None and plan.is_marked(layout.output):
-            image = _mark(image, plan, watermark, layout.output)
+        header = _checked(plan, source, max_pixels)
+        orientation = header.get("orientation") if header.get_typeof("orientation") else 1
+        layout = plan.layout((header.width, header.height), orientation)
+        mark = _watermark(plan, watermark, layout.output)
+        if _frames(plan, header) > 1:
+            image = _animated(plan, source, layout, mark)
+        else:
+            image = _steps(plan, *_load(source, header, layout), mark)
         _save(image, plan, output)
     except pyvips.Error as error:
         raise UnrenderableError(_first_line(error)) from error
-    return Rendered((image.width, image.height))
+    return Rendered(layout.output)
 
 
-def _load(plan: RenderPlan, descriptor: int, max_pixels: int) -> tuple[pyvips.Image, Layout]:
+def _steps(plan: RenderPlan, image: pyvips.Image, layout: Layout, mark: pyvips.Image | None) -> pyvips.Image:
+    """One picture (or frame) on its way; `layout` speaks of the picture as it was loaded."""
+    image = _crop_and_scale(image, layout)
+    image = _in_srgb(image)
+    image = image.rot(_TURNS[layout.turns]) if layout.turns else image
+    if plan.sharpen:
+        image = _sharpen(image, plan.sharpen)
+    return _mark(image, plan, mark, layout.output) if mark is not None else image
+
+
+def _checked(plan: RenderPlan, descriptor: int, max_pixels: int) -> pyvips.Image:
+    """The picture's header, if it is not too large to be decoded."""
     header = _open(descriptor)
+    frames = _frames(plan, header)
+    if header.width * header.height * frames > max_pixels:
+        size = f"{header.width}x{header.height} pixels" + (f" in {frames} frames" if frames > 1 else "")
+        raise UnrenderableError(f"has {size}, more than render.max_megapixels allows")
+    return header
+
+
+def _frames(plan: RenderPlan, header: pyvips.Image) -> int:
+    """How many pictures the result has."""
+    is_animated = plan.rules.animate and plan.format in ("gif", "webp") and header.get_typeof("n-pages")
+    return int(header.get("n-pages")) if is_animated else 1
+
+
+def _load(descriptor: int, header: pyvips.Image, layout: Layout) -> tuple[pyvips.Image, Layout]:
+    """The picture, a JPEG already shrunk while it is decoded, and the layout in its pixels."""
     size = (header.width, header.height)
-    if size[0] * size[1] > max_pixels:
-        raise UnrenderableError(f"has {size[0]}x{size[1]} pixels, more than render.max_megapixels allows")
-    orientation = header.get("orientation") if header.get_typeof("orientation") else 1
-    layout = plan.layout(size, orientation)
     factor = _shrink_on_load(layout, size) if header.get("vips-loader").startswith("jpeg") else 1
-    del header
     image = _open(descriptor, shrink=factor) if factor > 1 else _open(descriptor)
     if factor > 1 and layout.crop:
         left, top, right, bottom = (round(side / factor) for side in layout.crop)
         right, bottom = min(right, image.width), min(bottom, image.height)
         layout = Layout((left, top, right, bottom), layout.scale, layout.turns, layout.output)
     return image, layout
+
+
+def _animated(plan: RenderPlan, descriptor: int, layout: Layout, mark: pyvips.Image | None) -> pyvips.Image:
+    """All frames of an animation, one below the other, as libvips keeps them."""
+    film = _open(descriptor, n=-1)
+    height = film.get("page-height")
+    frames = [film.crop(0, top, film.width, height) for top in range(0, film.height, height)]
+    joined = pyvips.Image.arrayjoin([_steps(plan, frame, layout, mark) for frame in frames], across=1).copy()
+    joined.set_type(pyvips.GValue.gint_type, "page-height", layout.output[1])
+    return joined
 
 
 def _open(descriptor: int, **options: object) -> pyvips.Image:
@@ -132,19 +164,24 @@ def _sharpen(image: pyvips.Image, amount: float) -> pyvips.Image:
     return sharp.bandjoin(image[image.bands - 1]) if image.hasalpha() else sharp
 
 
-def _mark(image: pyvips.Image, plan: RenderPlan, descriptor: int, output: Size) -> pyvips.Image:
-    settings = plan.watermark
-    if settings is None:
-        return image
+def _watermark(plan: RenderPlan, descriptor: int | None, output: Size) -> pyvips.Image | None:
+    """The watermark as it is laid on a result of this size: fitted, with its opacity; None when there is none."""
+    if plan.watermark is None or descriptor is None or not plan.is_marked(output):
+        return None
     mark = _in_srgb(_open(descriptor).copy_memory()).colourspace("srgb")
     size = fitted_watermark(output, (mark.width, mark.height))
     if size != (mark.width, mark.height):
         mark = _crop_and_scale(mark, Layout(None, size, 0, size))
     mark = mark if mark.hasalpha() else mark.bandjoin(255)
-    mark = mark * [1, 1, 1, settings.opacity / 100]
-    mark = mark.cast("uchar").copy(interpretation="srgb")
+    mark = mark * [1, 1, 1, plan.watermark.opacity / 100]
+    return mark.cast("uchar").copy(interpretation="srgb")
+
+
+def _mark(image: pyvips.Image, plan: RenderPlan, mark: pyvips.Image, output: Size) -> pyvips.Image:
+    if plan.watermark is None:
+        return image
     had_alpha = image.hasalpha()
-    places = watermark_places(settings, output, size)
+    places = watermark_places(plan.watermark, output, (mark.width, mark.height))
     xs, ys = [x for x, _ in places], [y for _, y in places]
     marked = image.colourspace("srgb").composite([mark] * len(places), ["over"] * len(places), x=xs, y=ys)
     marked = marked if had_alpha else marked.flatten()
@@ -153,17 +190,38 @@ def _mark(image: pyvips.Image, plan: RenderPlan, descriptor: int, output: Size) 
 
 def _save(image: pyvips.Image, plan: RenderPlan, descriptor: int) -> None:
     target = pyvips.Target.new_to_descriptor(descriptor)
+    keep = "none"
+    if plan.keeps_metadata((image.width, image.height)) and plan.format != "gif":
+        image, keep = _with_harmless_metadata(image, plan.rules.strip_gps), "exif|iptc|xmp"
     match plan.format:
         case "jpeg":
             # JPEG has no transparency; Piwigo's libraries put white behind it.
             image = image.flatten(background=255) if image.hasalpha() else image
-            image.jpegsave_target(target, Q=plan.quality, optimize_coding=True, keep="none")
+            image.jpegsave_target(target, Q=plan.quality, optimize_coding=True, keep=keep)
         case "png":
-            image.pngsave_target(target, keep="none")
+            image.pngsave_target(target, keep=keep)
         case "gif":
-            image.gifsave_target(target, keep="none")
+            image.gifsave_target(target, keep=keep)
         case "webp":
-            image.webpsave_target(target, Q=plan.quality, keep="none")
+            image.webpsave_target(target, Q=plan.quality, keep=keep)
+
+
+def _with_harmless_metadata(image: pyvips.Image, strip_gps: bool) -> pyvips.Image:
+    """The picture with what its source told, but for what is wrong of a derivative or what the owner keeps private."""
+    image = image.copy()
+    for name in image.get_fields():
+        # The camera's own small preview may show what was cropped away or painted over since.
+        is_private = name.startswith("exif-ifd3") or any(part in name for part in PRIVATE_NAMES)
+        if name.startswith(("jpeg-thumbnail", "exif-ifd1")) or (strip_gps and is_private):
+            image.remove(name)
+    if strip_gps:
+        # XMP and IPTC may repeat position, owner and serial numbers in ways of their own.
+        for name in ("xmp-data", "iptc-data"):
+            if image.get_typeof(name):
+                image.remove(name)
+    # It is upright now, whatever the camera noted.
+    image.set_type(pyvips.GValue.gint_type, "orientation", 1)
+    return image
 
 
 def _first_line(error: pyvips.Error) -> str:

@@ -15,7 +15,7 @@ from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.sizing import Box, Size, compute, round_half_up, turned
 from pwgserve.piwigo.wanted import Part, Wanted
 
-REVISION = 1
+REVISION = 2
 """Raised when the engine makes other pixels from the same plan: everything is then rendered anew."""
 
 FORMATS = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "gif": "gif", "webp": "webp"}
@@ -44,6 +44,18 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class RenderRules:
+    """What holds for every derivative. keep_metadata_from: pixels of a result that keeps its source's metadata.
+
+    strip_gps: whether position, serial numbers and owner go in any case. animate: whether animations stay animated.
+    """
+
+    keep_metadata_from: int = 256_000
+    strip_gps: bool = True
+    animate: bool = False
+
+
+@dataclass(frozen=True)
 class RenderPlan:
     """How to make a derivative from a source. Sizes in pixels, `quality` and `sharpen` as in DerivativeSettings.
 
@@ -60,6 +72,7 @@ class RenderPlan:
     quality: int
     format: str
     watermark: Watermark | None
+    rules: RenderRules = RenderRules()
 
     def layout(self, source: Size, exif_orientation: int = 1) -> Layout:
         """What the plan means for a source of this size (as it lies in the file)."""
@@ -81,6 +94,10 @@ class RenderPlan:
         """Whether a result of this size carries the watermark."""
         return self.watermark is not None and self.watermark.applies(output)
 
+    def keeps_metadata(self, output: Size) -> bool:
+        """Whether a result of this size tells what its source told about camera and time."""
+        return output[0] * output[1] >= self.rules.keep_metadata_from
+
     def to_json(self) -> str:
         """The plan as one canonical text."""
         return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
@@ -90,14 +107,21 @@ class RenderPlan:
         """The plan that `to_json` wrote."""
         fields: dict[str, Any] = json.loads(text)
         watermark = fields.pop("watermark")
+        rules = RenderRules(**fields.pop("rules"))
         if watermark is not None:
             watermark = Watermark(**watermark | {"min_size": tuple(watermark["min_size"])})
         for name in ("ideal", "min_size"):
             fields[name] = tuple(fields[name]) if fields[name] is not None else None
-        return cls(**fields, watermark=watermark)
+        return cls(**fields, watermark=watermark, rules=rules)
 
 
-def plan_for(photo: Photo, wanted: Wanted, source_extension: str, settings: DerivativeSettings) -> RenderPlan | None:
+def plan_for(
+    photo: Photo,
+    wanted: Wanted,
+    source_extension: str,
+    settings: DerivativeSettings,
+    rules: RenderRules = RenderRules(),
+) -> RenderPlan | None:
     """How to render what is wanted; None when the gallery has no such size or the source is not a picture.
 
     source_extension: of the file that is rendered, the photo's own or its representative's.
@@ -107,7 +131,7 @@ def plan_for(photo: Photo, wanted: Wanted, source_extension: str, settings: Deri
     if file_format is None or params is None or wanted.code is None:
         return None
     of_photo = wanted.part is Part.ELEMENT
-    return _plan(photo if of_photo else None, wanted.code, params, file_format, settings)
+    return _plan(photo if of_photo else None, wanted.code, params, file_format, settings, rules)
 
 
 def watermark_places(watermark: Watermark, output: Size, mark: Size) -> list[tuple[int, int]]:
@@ -142,7 +166,12 @@ def sharpen_kernel(sharpen: float) -> tuple[list[list[float]], float]:
 
 
 def _plan(
-    photo: Photo | None, code: str, params: DerivativeParams, file_format: str, settings: DerivativeSettings
+    photo: Photo | None,
+    code: str,
+    params: DerivativeParams,
+    file_format: str,
+    settings: DerivativeSettings,
+    rules: RenderRules,
 ) -> RenderPlan:
     # A representative is upright as it is and has no centre of interest: Piwigo's columns speak of the photo.
     return RenderPlan(
@@ -155,6 +184,7 @@ def _plan(
         quality=settings.quality_of(code),
         format=file_format,
         watermark=settings.watermark if settings.watermark.applies(params.ideal) else None,
+        rules=rules,
     )
 
 

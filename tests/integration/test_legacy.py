@@ -153,3 +153,22 @@ def test_icons_of_themes_and_plugins_are_public_and_nothing_else_beside_them_is(
         assert daemon.visitor().get(f"/{folder}/zip.png").status == 404, "the web server's own"
     (gallery.root / "themes/out.jpg").symlink_to(gallery.root / gallery.paths[PARTY])
     assert daemon.visitor().get("/i.php?/themes/out-sq.jpg").status == 404
+
+
+def test_a_small_photo_that_tells_where_it_was_taken_is_served_without_that(daemon, gallery, start, settled):
+    import pyvips
+
+    path = gallery.photo(40, (family.PUBLIC,), (300, 200))
+    image = pyvips.Image.new_from_file(str(gallery.root / path)).copy_memory().copy()
+    image.set_type(pyvips.GValue.gstr_type, "exif-ifd3-GPSLatitude", "47/1 0/1 0/1")
+    image.jpegsave(str(gallery.root / path))
+    address = "/i.php?/" + path.replace(".jpg", "-me.jpg")
+    answer = daemon.visitor().follow(address)
+    assert answer.headers["x-pwgserve"] == "render"
+    sent = pyvips.Image.new_from_buffer(answer.body, "")
+    assert (sent.width, sent.height) == (300, 200)
+    assert not sent.get_typeof("exif-ifd3-GPSLatitude")
+    original = daemon.visitor().follow(f"/{path}").body
+    assert original == (gallery.root / path).read_bytes(), "originals stay as they are"
+    open_minded = start(gallery, render={"strip_gps": False})
+    assert open_minded.visitor().follow(address).headers["x-pwgserve"] == "original"

@@ -12,7 +12,7 @@ from pictures import corner_colours, corners, is_near, write
 from pwgserve.piwigo.derivatives import DerivativeParams, Watermark
 from pwgserve.piwigo.sizing import compute
 from pwgserve.render.engine import UnrenderableError, render
-from pwgserve.render.plan import FORMATS, RenderPlan
+from pwgserve.render.plan import FORMATS, RenderPlan, RenderRules
 
 MEDIUM = DerivativeParams((300, 200))
 SQUARE = DerivativeParams((120, 120), 1, (120, 120))
@@ -289,3 +289,72 @@ def test_a_confined_process_decodes_the_gallerys_formats_and_no_other(tmp_path):
     decoded = {suffix for suffix, word in outcome.items() if word == "decoded"}
     assert decoded == {".jpg", ".png", ".gif", ".webp"}
     assert len(outcome) == 7
+
+
+LARGE = DerivativeParams((900, 600))
+TAGS = {
+    "exif-ifd0-Model": "Camera",
+    "exif-ifd2-BodySerialNumber": "SERIAL77",
+    "exif-ifd2-CameraOwnerName": "OWNER77",
+    "exif-ifd3-GPSLatitude": "47/1 0/1 0/1",
+    "exif-ifd1-Compression": "6",
+}
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp"])
+def test_a_large_derivative_keeps_what_the_camera_noted_but_not_where_and_whose(tmp_path, extension):
+    image = corners(1200, 800).copy()
+    for name, text in TAGS.items():
+        image.set_type(pyvips.GValue.gstr_type, name, text)
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    image.set_type(
+        pyvips.GValue.blob_type, "xmp-data", b"<x:xmpmeta><exif:GPSLatitude>47</exif:GPSLatitude></x:xmpmeta>"
+    )
+    source = write(image, tmp_path / f"a.{extension}")
+    made = rendered(source, plan(LARGE, FORMATS[extension]))
+    content = (tmp_path / "output").read_bytes()
+    assert b"Camera" in content
+    for word in (b"SERIAL77", b"OWNER77", b"GPS"):
+        assert word not in content
+    assert [name for name in made.get_fields() if "GPS" in name or name.startswith("exif-ifd1")] == []
+    assert made.get("orientation") == 1, "it is as the gallery says, and not turned again by browsers"
+
+    kept = rendered(source, plan(LARGE, FORMATS[extension], rules=RenderRules(strip_gps=False)))
+    assert kept.get_typeof("exif-ifd3-GPSLatitude")
+
+
+def test_from_which_size_on_metadata_stay_is_the_gallerys_choice(tmp_path):
+    image = corners(1200, 800).copy()
+    image.set_type(pyvips.GValue.gstr_type, "exif-ifd0-Model", "Camera")
+    source = write(image, tmp_path / "a.jpg")
+    for threshold, expected in ((540_000, True), (540_001, False)):
+        rendered(source, plan(LARGE, rules=RenderRules(keep_metadata_from=threshold)))
+        assert (b"Camera" in (tmp_path / "output").read_bytes()) is expected
+
+
+@pytest.mark.parametrize("extension", ["gif", "webp"])
+@pytest.mark.parametrize(
+    "params", [DerivativeParams((45, 30)), DerivativeParams((30, 30), 1, (30, 30))], ids=["fit", "crop"]
+)
+def test_an_animation_stays_one_if_the_owner_wants_it(tmp_path, extension, params):
+    frames = pyvips.Image.arrayjoin([corners(90, 60), corners(90, 60).rot180()] * 3, across=1).copy()
+    frames.set_type(pyvips.GValue.gint_type, "page-height", 60)
+    frames.set_type(pyvips.GValue.array_int_type, "delay", [50, 70] * 3)
+    frames.set_type(pyvips.GValue.gint_type, "loop", 0)
+    source = write(frames, tmp_path / f"a.{extension}")
+    rendered(source, plan(params, extension, rules=RenderRules(animate=True)))
+    film = pyvips.Image.new_from_file(str(tmp_path / "output"), n=-1)
+    assert (film.width, film.get("page-height"), film.get("n-pages")) == (*params.ideal, 6)
+    assert film.get("delay") == [50, 70] * 3
+    second = film.crop(0, params.ideal[1], *params.ideal)
+    assert corner_colours(second) == ["white", "blue", "red", "green"]
+
+
+def test_all_frames_of_an_animation_count_as_pixels(tmp_path):
+    frames = pyvips.Image.arrayjoin([corners(90, 60), corners(90, 60).rot180()], across=1).copy()
+    frames.set_type(pyvips.GValue.gint_type, "page-height", 60)
+    source = write(frames, tmp_path / "a.gif")
+    animated = plan(DerivativeParams((45, 30)), "gif", rules=RenderRules(animate=True))
+    with pytest.raises(UnrenderableError, match="90x60 pixels in 2 frames"):
+        rendered(source, animated, max_pixels=10_000)
+    assert rendered(source, plan(DerivativeParams((45, 30)), "gif"), max_pixels=10_000).width == 45

@@ -1,0 +1,132 @@
+"""What a picture's file tells besides the picture: whether it holds a position, an owner or a serial number.
+
+Pure: bytes in, yes or no out. Only the containers' structure is read, never pixels. Whatever cannot be read counts as
+telling, so that nothing slips out by being damaged. Removing such metadata is the engine's work.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+
+PRIVATE_NAMES = ("GPS", "SerialNumber", "OwnerName", "MakerNote", "ImageUniqueID")
+"""Parts of the names of metadata that lead to a place, a camera or a person."""
+
+_PRIVATE_TAGS = {0x8825, 0x927C, 0xA420, 0xA430, 0xA431, 0xA435, 0xC62F, 0xC65D}
+_EXIF_DIRECTORY = 0x8769
+_MAX_ENTRIES = 1000
+_EXIF_HEAD = b"Exif\0\0"
+_XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
+
+
+class _UnreadableError(ValueError):
+    """The structure of the file is not what its beginning promises."""
+
+
+def tells_more(content: bytes, is_whole: bool) -> bool:
+    """Whether a picture's metadata hold a position, an owner, a serial number or a maker's own notes.
+
+    content: the file, or its beginning; is_whole: whether that is all of it.
+    """
+    try:
+        return any(_is_private(kind, block) for kind, block in _blocks(content, is_whole))
+    except (_UnreadableError, struct.error, IndexError):
+        return True
+
+
+def _blocks(content: bytes, is_whole: bool) -> Iterator[tuple[str, bytes]]:
+    """The metadata of a file, as (exif, xmp or other, bytes)."""
+    if content.startswith(b"\xff\xd8"):
+        return _in_jpeg(content)
+    if content.startswith(b"\x89PNG\r\n\x1a\n") and is_whole:
+        return _in_png(content)
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP" and is_whole:
+        return _in_webp(content)
+    if content.startswith(b"GIF8") and is_whole:
+        return iter([("xmp", content)])
+    raise _UnreadableError
+
+
+def _in_jpeg(content: bytes) -> Iterator[tuple[str, bytes]]:
+    position = 2
+    while True:
+        if content[position] != 0xFF:
+            raise _UnreadableError
+        marker = content[position + 1]
+        if marker == 0xFF:
+            position += 1
+            continue
+        if marker in (0xDA, 0xD9):  # pixels begin, or nothing follows
+            return
+        (length,) = struct.unpack_from(">H", content, position + 2)
+        block = content[position + 4 : position + 2 + length]
+        if len(block) != length - 2:
+            raise _UnreadableError
+        if marker == 0xE1 and block.startswith(_EXIF_HEAD):
+            yield "exif", block[len(_EXIF_HEAD) :]
+        elif marker == 0xE1 and block.startswith(_XMP_HEAD):
+            yield "xmp", block
+        elif marker in (0xE1, 0xED, 0xFE):
+            yield "other", block
+        position += 2 + length
+
+
+def _in_png(content: bytes) -> Iterator[tuple[str, bytes]]:
+    position = 8
+    while True:
+        length, name = struct.unpack_from(">I4s", content, position)
+        block = content[position + 8 : position + 8 + length]
+        if name == b"IEND":
+            return
+        if name == b"eXIf":
+            yield "exif", block
+        elif name in (b"iTXt", b"tEXt", b"zTXt"):
+            yield "compressed" if b"Raw profile" in block or name == b"zTXt" else "xmp", block
+        position += 12 + length
+
+
+def _in_webp(content: bytes) -> Iterator[tuple[str, bytes]]:
+    position = 12
+    while position + 8 <= len(content):
+        name, length = struct.unpack_from("<4sI", content, position)
+        block = content[position + 8 : position + 8 + length]
+        if len(block) != length:
+            raise _UnreadableError
+        if name == b"EXIF":
+            yield "exif", block.removeprefix(_EXIF_HEAD)
+        elif name == b"XMP ":
+            yield "xmp", block
+        position += 8 + length + length % 2
+
+
+def _is_private(kind: str, block: bytes) -> bool:
+    if kind == "exif":
+        return not _PRIVATE_TAGS.isdisjoint(_tags(block))
+    if kind == "compressed":
+        return True
+    return any(name.encode() in block for name in PRIVATE_NAMES)
+
+
+def _tags(block: bytes) -> set[int]:
+    """The numbers of all tags of an EXIF block's main and EXIF directories."""
+    order = {b"II": "<", b"MM": ">"}.get(block[:2])
+    if order is None:
+        raise _UnreadableError
+    found: set[int] = set()
+    todo = [struct.unpack_from(f"{order}I", block, 4)[0]]
+    seen = set()
+    while todo:
+        start = todo.pop()
+        if start == 0 or start in seen:
+            continue
+        seen.add(start)
+        (count,) = struct.unpack_from(f"{order}H", block, start)
+        if count > _MAX_ENTRIES or len(seen) > 10:
+            raise _UnreadableError
+        for index in range(count):
+            tag, _, _, target = struct.unpack_from(f"{order}HHII", block, start + 2 + 12 * index)
+            found.add(tag)
+            if tag == _EXIF_DIRECTORY:
+                todo.append(target)
+        todo.append(struct.unpack_from(f"{order}I", block, start + 2 + 12 * count)[0])
+    return found
