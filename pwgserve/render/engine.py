@@ -17,6 +17,9 @@ from pwgserve.render.plan import Layout, RenderPlan, fitted_watermark, sharpen_k
 LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", "VipsForeignLoadWebp")
 """The only decoders that exist for us: those of the formats that a gallery shows."""
 
+KERNEL = "cubic"
+"""How pixels are weighed when scaling: the kernel whose results are most like both of Piwigo's usual libraries'."""
+
 _TURNS = {1: "d270", 2: "d180", 3: "d90"}
 
 
@@ -133,7 +136,7 @@ def _crop_and_scale(image: pyvips.Image, layout: Layout) -> pyvips.Image:
         has_alpha = image.hasalpha()
         band_format = image.format
         image = image.premultiply() if has_alpha else image
-        image = image.resize(width / image.width, vscale=height / image.height)
+        image = image.resize(width / image.width, vscale=height / image.height, kernel=KERNEL)
         image = image.unpremultiply().cast(band_format) if has_alpha else image
     # From here on steps read the picture in other orders than line by line; it is small now.
     return image.copy_memory()
