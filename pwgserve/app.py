@@ -36,6 +36,7 @@ from pwgserve.metrics import Metrics
 from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database_url
+from pwgserve.piwigo.history import History
 from pwgserve.piwigo.phpconfig import PhpConfigError, database_settings
 from pwgserve.piwigo.requests import clean_path, split_target
 from pwgserve.piwigo.schema import schema
@@ -139,7 +140,9 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     conf = await asyncio.to_thread(owner_file.conf)
     for warning in owner_file.warnings:
         _log.warning("piwigo-configuration", problem=warning)
-    gallery = await _gallery(settings, conf)
+    address, prefix = await _database(settings)
+    url = await asyncio.to_thread(database_url, address)
+    gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields))
     resources.push_async_callback(gallery.close)
     await gallery.check()
 
@@ -170,6 +173,10 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
 
     server, links = settings.server, settings.links
     rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
+    history = None
+    if settings.piwigo.log_history:
+        history = History(await asyncio.to_thread(database_url, address, True), prefix)
+        resources.push_async_callback(history.close)
     catalogue = Catalogue(gallery, owner_file, settings.access.lockdown, rules)
     viewers = Viewers(gallery, signer)
     issuer = Issuer(signer, viewers, sources, server.base_path, links.prefix, links.ttl)
@@ -187,6 +194,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
             proxies,
             Icons(icon_sources, icon_derivatives, signer, sender, server.public_url),
             server.public_url,
+            history,
         ),
         signed=Signed(catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, links.bind_session),
         ops=Ops(metrics, lambda: answers.get(None)),
@@ -196,7 +204,8 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     )
 
 
-async def _gallery(settings: Settings, conf: PiwigoConf) -> Gallery:
+async def _database(settings: Settings) -> tuple[str, str]:
+    """Address of the database and prefix of the tables: as configured, else as Piwigo itself has them."""
     address, prefix = settings.piwigo.database, settings.piwigo.table_prefix
     if address is None or prefix is None:
         of_piwigo = await asyncio.to_thread(_database_of_piwigo, settings.piwigo.root, address is None)
@@ -204,8 +213,7 @@ async def _gallery(settings: Settings, conf: PiwigoConf) -> Gallery:
             address, prefix = address or of_piwigo[0], prefix if prefix is not None else of_piwigo[1]
     if address is None:
         raise GalleryConfigurationError("piwigo.database: give the address of the gallery's database")
-    tables = schema(DEFAULT_PREFIX if prefix is None else prefix, conf.users_table, conf.user_fields)
-    return Gallery(await asyncio.to_thread(database_url, address), tables)
+    return address, DEFAULT_PREFIX if prefix is None else prefix
 
 
 def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:

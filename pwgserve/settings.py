@@ -124,6 +124,7 @@ class Piwigo(Section):
     originals: tuple[Path, ...] = ()
     visitor_address: str = "forwarded"
     conf: dict[str, Any] = Field(default_factory=dict)
+    log_history: bool = False
 
     @field_validator("root")
     @classmethod

@@ -76,6 +76,9 @@ class PiwigoConf:
     picture_ext: tuple[str, ...] = PICTURE_EXT
     format_ext: tuple[str, ...] = FORMAT_EXT
     enable_formats: bool = False
+    log: bool = True
+    history_admin: bool = False
+    history_guest: bool = True
     upload_dir: str = "./upload"
     data_location: str = "_data/"
     sync_chars: SyncChars = field(default_factory=SyncChars)
@@ -159,6 +162,9 @@ _READERS = {
     "secret_key": _text,
     "apache_authentication": _truth,
     "enable_formats": _truth,
+    "log": _truth,
+    "history_admin": _truth,
+    "history_guest": _truth,
     "upload_dir": _text,
     "data_location": _text,
     "derivatives_strip_metadata_threshold": _whole,

@@ -1,7 +1,8 @@
-"""The only SQL of the project: rows of a Piwigo gallery as the values that the pure modules decide on.
+"""The SQL of the project: rows of a Piwigo gallery as the values that the pure modules decide on.
 
-Reads only. Every answer is what the database says now; `pwgserve.freshness` keeps answers for a moment.
-Whatever goes wrong on the way to an answer is GalleryUnavailableError, so that callers fail closed.
+Reads only; the one table that is ever written is in `history`. Every answer is what the database says now;
+`pwgserve.freshness` keeps answers for a moment. Whatever goes wrong on the way to an answer is
+GalleryUnavailableError, so that callers fail closed.
 """
 
 from __future__ import annotations
@@ -65,10 +66,11 @@ class Format:
     extension: str
 
 
-def database_url(setting: str) -> URL:
+def database_url(setting: str, writable: bool = False) -> URL:
     """The address of the database for SQLAlchemy, asynchronous driver included. Raises GalleryConfigurationError.
 
-    setting: `mysql://user:password@host:port/name` or `sqlite:///path`, as in the configuration.
+    setting: `mysql://user:password@host:port/name` or `sqlite:///path`, as in the configuration. writable: for the one
+    table that is ever written, `history`; of MySQL the user's own rights decide.
     """
     try:
         url = make_url(setting)
@@ -78,11 +80,11 @@ def database_url(setting: str) -> URL:
         file = Path(url.database or "")
         if not file.is_file():
             raise GalleryConfigurationError(f"piwigo.database: there is no file {file}; give the gallery's SQLite file")
-        return URL.create("sqlite+aiosqlite", database=f"file:{file.absolute()}", query={"mode": "ro", "uri": "true"})
+        query = {"mode": "rw" if writable else "ro", "uri": "true"}
+        return URL.create("sqlite+aiosqlite", database=f"file:{file.absolute()}", query=query)
     if not url.database:
         raise GalleryConfigurationError("piwigo.database: the name of the database is missing behind the last slash")
-    query = {"charset": "utf8mb4"} | dict(url.query)
-    return url.set(drivername="mysql+aiomysql", query=query)
+    return url.set(drivername="mysql+aiomysql", query={"charset": "utf8mb4"} | dict(url.query))
 
 
 class Gallery:

@@ -14,6 +14,7 @@ from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import CUSTOM, DerivativeSettings
 from pwgserve.piwigo.wanted import Part, Wanted, custom_params
 
+ACTION = "action.php"
 REPRESENTATIVE_DIR = "pwg_representative"
 FORMAT_DIR = "pwg_format"
 MAX_TARGET = 4096
@@ -73,7 +74,7 @@ def parse(path: str, query: str, conf: PiwigoConf, derivatives: DerivativeSettin
     if path == "i.php":
         located, _, options = query.partition("&")
         return _derivative(_decoded(located), options, conf, derivatives)
-    if path == "action.php":
+    if path == ACTION:
         return _action(query, conf)
     decoded_path = _decoded(path)
     for prefix in ("i.php/", "i/", clean_path(conf.data_location) + "/i/"):

@@ -166,3 +166,9 @@ _any_text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_si
 def test_names_and_passwords_of_any_characters_reach_the_database_unchanged(user, password, base):
     url = make_url(DatabaseSettings(user, password, "h", base, "piwigo_").url())
     assert (url.username, url.password, url.database) == (user, password, base)
+
+
+def test_other_files_are_not_followed_and_that_is_said():
+    found = read(b"<?php\ninclude 'more.inc.php';\n$conf['x'] = 1;", "config.inc.php")
+    assert found.conf["x"] == 1
+    assert found.warnings == ("config.inc.php: line 2: includes another file, which is not read",)

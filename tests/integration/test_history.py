@@ -1,0 +1,84 @@
+"""The lines that Piwigo's action.php would write, for owners who ask for them."""
+
+import time
+
+import family
+import pytest
+import sqlalchemy as sa
+from family import FILM, PARTY
+
+
+@pytest.fixture
+def history(gallery, databases):
+    """Makes the table, and the right to write it; returns a way to read it."""
+    with gallery.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE IF EXISTS piwigo_history"))
+        number = "INTEGER PRIMARY KEY" if gallery.is_sqlite else "INTEGER UNSIGNED AUTO_INCREMENT PRIMARY KEY"
+        connection.execute(
+            sa.text(
+                f"CREATE TABLE piwigo_history (id {number}, date DATE NOT NULL, time TIME NOT NULL, user_id INTEGER,"
+                " IP CHAR(39), image_id INTEGER, image_type CHAR(7), format_id INTEGER, section CHAR(9))"
+            )
+        )
+    if not gallery.is_sqlite:
+        name = gallery.address.rpartition("/")[2]
+        databases.server.execute(f"GRANT INSERT ON {name}.piwigo_history TO reader@'%'")
+
+    def lines(count):
+        deadline = time.monotonic() + 5
+        while True:
+            with gallery.engine.connect() as connection:
+                query = "SELECT user_id, IP, image_id, image_type, format_id FROM piwigo_history ORDER BY id"
+                found = [tuple(row) for row in connection.execute(sa.text(query))]
+            if len(found) >= count or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
+
+    return lines
+
+
+def test_a_line_for_each_file_that_action_php_gave(gallery, start, history):
+    daemon = start(gallery, piwigo={"log_history": True})
+    anna = daemon.visitor(family.cookie("anna"))
+    anna.link(f"/action.php?id={PARTY}&part=e")
+    anna.link(f"/action.php?id={FILM}&part=r")
+    daemon.visitor().link("/action.php?id=1&part=e&download")
+    assert history(3) == [
+        (3, "127.0.0.1", PARTY, "high", None),
+        (3, "127.0.0.1", FILM, "other", None),
+        (2, "127.0.0.1", 1, "high", None),
+    ]
+    # None for what was refused, for administrators (the gallery's default), and for other addresses.
+    daemon.visitor().get(f"/action.php?id={PARTY}&part=e")
+    daemon.visitor(family.cookie("dora")).link("/action.php?id=1&part=e")
+    anna.link("/" + gallery.paths[PARTY])
+    anna.get(f"/action.php?id={PARTY}&part=e", method="HEAD")
+    daemon.visitor(None, X_Forwarded_For="192.0.2.9").link("/action.php?id=1&part=e")
+    assert history(4)[3:] == [(2, "192.0.2.9", 1, "high", None)]
+
+
+def test_galleries_that_keep_no_history_of_guests_get_none(gallery, start, history, settled):
+    daemon = start(gallery, piwigo={"log_history": True})
+    with gallery.config("history_guest", "false"):
+        settled()
+        daemon.visitor().link("/action.php?id=1&part=e")
+        daemon.visitor(family.cookie("carol")).link("/action.php?id=1&part=e")
+        assert [line[0] for line in history(1)] == [family.USERS["carol"]]
+    settled()
+
+
+def test_nobody_waits_for_a_history_that_cannot_be_written(gallery, start, history):
+    with gallery.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE piwigo_history"))
+    daemon = start(gallery, piwigo={"log_history": True})
+    assert daemon.visitor().follow("/action.php?id=1&part=e").status == 200
+    deadline = time.monotonic() + 5
+    while "history-line-dropped" not in daemon.log and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "history-line-dropped" in daemon.log
+
+
+def test_without_the_setting_nothing_is_ever_written(daemon, history):
+    daemon.visitor().link("/action.php?id=1&part=e")
+    time.sleep(0.5)
+    assert history(0) == []
