@@ -14,8 +14,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select, text, union_all
+from sqlalchemy import ColumnElement, Select, func, literal_column, select, text, true, union_all
 from sqlalchemy.engine import URL, Row, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -81,7 +82,7 @@ def database_url(setting: str, writable: bool = False) -> URL:
         if not file.is_file():
             raise GalleryConfigurationError(f"piwigo.database: there is no file {file}; give the gallery's SQLite file")
         query = {"mode": "rw" if writable else "ro", "uri": "true"}
-        return URL.create("sqlite+aiosqlite", database=f"file:{file.absolute()}", query=query)
+        return URL.create("sqlite+aiosqlite", database=f"file:{quote(str(file.absolute()))}", query=query)
     if not url.database:
         raise GalleryConfigurationError("piwigo.database: the name of the database is missing behind the last slash")
     return url.set(drivername="mysql+aiomysql", query={"charset": "utf8mb4"} | dict(url.query))
@@ -92,6 +93,7 @@ class Gallery:
 
     def __init__(self, url: URL, schema: Schema) -> None:
         self._schema = schema
+        self._has_key_types = True
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._engine = _engine(url)
 
@@ -100,16 +102,33 @@ class Gallery:
         await self._engine.dispose()
 
     async def check(self) -> None:
-        """Ask one row of every table that is needed. Raises GalleryConfigurationError or GalleryUnavailableError."""
+        """Ask for every column that is needed. Raises GalleryConfigurationError or GalleryUnavailableError."""
+        for table in self._schema.metadata.sorted_tables:
+            columns = [column for column in table.columns if not column.info.get("unread")]
+            long_known = [column for column in columns if not column.info.get("recent")]
+            if table.info.get("unread"):
+                continue
+            try:
+                await self._probe(long_known)
+                if long_known != columns:
+                    self._has_key_types = await self._has(columns)
+            except GalleryUnavailableError as error:
+                problem = _problem(error.__cause__)
+                if problem:
+                    raise GalleryConfigurationError(f"piwigo.database: {problem}") from error
+                raise
+
+    async def _probe(self, columns: Sequence[ColumnElement[Any]]) -> None:
+        await self._rows(select(*columns).where(text("0 = 1")))
+
+    async def _has(self, columns: Sequence[ColumnElement[Any]]) -> bool:
         try:
-            async with self._connection() as connection:
-                for table in self._schema.metadata.sorted_tables:
-                    await connection.execute(select(*table.columns).limit(1))
+            await self._probe(columns)
         except GalleryUnavailableError as error:
-            problem = _problem(error.__cause__)
-            if problem:
-                raise GalleryConfigurationError(f"piwigo.database: {problem}") from error
+            if _problem(error.__cause__):
+                return False
             raise
+        return True
 
     async def ping(self) -> None:
         """Return when the database answers. Raises GalleryUnavailableError."""
@@ -211,13 +230,12 @@ class Gallery:
         """The user whom a valid authentication key logs in: neither expired nor revoked, and of a plain user."""
         keys, infos = self._schema.user_auth_keys.c, self._schema.user_infos.c
         query = (
-            select(keys.user_id, keys.auth_key, keys.key_type, keys.revoked_on, infos.status)
+            select(keys.user_id, keys.auth_key, infos.status)
             .join(self._schema.user_infos, infos.user_id == keys.user_id)
-            .where(keys.auth_key == auth_key, self._seconds_since(keys.expired_on) <= 0)
+            .where(keys.auth_key == auth_key, self._seconds_since(keys.expired_on) <= 0, self._is_link_key())
         )
         for row in await self._rows(query):
-            is_link_key = row.key_type in (None, "auth_key") and row.revoked_on is None
-            if _text(row.auth_key) == auth_key and is_link_key and row.status in (Status.NORMAL, Status.GENERIC):
+            if _text(row.auth_key) == auth_key and row.status in (Status.NORMAL, Status.GENERIC):
                 return int(row.user_id)
         return None
 
@@ -225,9 +243,16 @@ class Gallery:
         """The user's authentication keys that have neither expired nor been revoked."""
         keys = self._schema.user_auth_keys.c
         query = select(keys.auth_key).where(
-            keys.user_id == user_id, keys.revoked_on.is_(None), self._seconds_since(keys.expired_on) <= 0
+            keys.user_id == user_id, self._seconds_since(keys.expired_on) <= 0, self._is_link_key()
         )
         return tuple(_text(row.auth_key) for row in await self._rows(query))
+
+    def _is_link_key(self) -> ColumnElement[bool]:
+        """Whether a key is one of mailed links, not of programs, and not revoked; old galleries have no others."""
+        keys = self._schema.user_auth_keys.c
+        if not self._has_key_types:
+            return true()
+        return keys.revoked_on.is_(None) & (keys.key_type.is_(None) | (keys.key_type == "auth_key"))
 
     async def _photos(self, condition: ColumnElement[bool]) -> tuple[Photo, ...]:
         s = self._schema

@@ -22,6 +22,12 @@ _session_id = String(50).with_variant(VARCHAR(50, collation="utf8mb4_bin"), "mys
 # Text that counts in bytes (a session row, a serialized setting): `gallery` hands it out as bytes.
 _serialized = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
+UNREAD = {"unread": True}
+"""Marks what is here for galleries that are made: pwgserve itself never reads it."""
+
+RECENT = {"recent": True}
+"""Marks columns that galleries before Piwigo 16 have not."""
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -48,22 +54,22 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
     """The tables with the gallery's prefix; an owner may keep users in a table of their own, with other columns."""
     metadata = MetaData()
 
-    def table(name: str, *columns: Column[object] | Index) -> Table:
-        return Table(prefix + name, metadata, *columns)
+    def table(name: str, *columns: Column[object], info: Mapping[str, bool] | None = None) -> Table:
+        return Table(prefix + name, metadata, *columns, info=dict(info or {}))
 
     images = table(
         "images",
         Column("id", _medium, primary_key=True),
         Column("file", String(255), nullable=False, default=""),
-        Column("name", String(255)),
-        Column("filesize", Integer),
+        Column("name", String(255), info=UNREAD),
+        Column("filesize", Integer, info=UNREAD),
         Column("width", _small),
         Column("height", _small),
         Column("coi", String(4).with_variant(CHAR(4), "mysql", "mariadb")),
         Column("representative_ext", String(4)),
         Column("path", String(255), nullable=False, default=""),
         Column("level", _tiny, nullable=False, default=0),
-        Column("md5sum", String(32).with_variant(CHAR(32), "mysql", "mariadb")),
+        Column("md5sum", String(32).with_variant(CHAR(32), "mysql", "mariadb"), info=UNREAD),
         Column("rotation", _tiny),
     )
     Index(f"{prefix}images_i7", images.c.path)
@@ -80,9 +86,9 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
         categories=table(
             "categories",
             Column("id", _small, primary_key=True),
-            Column("name", String(255), nullable=False, default=""),
-            Column("id_uppercat", _small),
-            Column("uppercats", String(255), nullable=False, default=""),
+            Column("name", String(255), nullable=False, default="", info=UNREAD),
+            Column("id_uppercat", _small, info=UNREAD),
+            Column("uppercats", String(255), nullable=False, default="", info=UNREAD),
             Column("status", String(7).with_variant(ENUM("public", "private"), "mysql", "mariadb"), default="public"),
             Column("visible", _boolean, nullable=False, default="true"),
         ),
@@ -123,7 +129,8 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
         groups=table(
             "groups",
             Column("id", _small, primary_key=True),
-            Column("name", String(255), nullable=False, default=""),
+            Column("name", String(255), nullable=False, default="", info=UNREAD),
+            info=UNREAD,
         ),
         sessions=table(
             "sessions",
@@ -133,12 +140,12 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
         ),
         user_auth_keys=table(
             "user_auth_keys",
-            Column("auth_key_id", Integer, primary_key=True),
+            Column("auth_key_id", Integer, primary_key=True, info=UNREAD),
             Column("auth_key", String(255), nullable=False),
             Column("user_id", _medium, nullable=False),
             Column("expired_on", DateTime, nullable=False),
-            Column("key_type", String(40)),
-            Column("revoked_on", DateTime),
+            Column("key_type", String(40), info=RECENT),
+            Column("revoked_on", DateTime, info=RECENT),
         ),
         image_format=table(
             "image_format",
@@ -155,5 +162,6 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
             "lounge",
             Column("image_id", _medium, primary_key=True, autoincrement=False),
             Column("category_id", _small, primary_key=True, autoincrement=False),
+            info=UNREAD,
         ),
     )
