@@ -56,9 +56,13 @@ class Signed:
         asker = await self._holder(request, link, settings.conf, is_expired)
         if asker is None or found is None or found.extension != extension:
             raise RefusedError("expired" if is_expired else "audience" if asker is None else "missing")
-        if not is_allowed(asker.viewer, found, settings, asker.is_trusted_admin):
-            raise RefusedError("forbidden")
         download = query == "download"
+        if not is_allowed(asker.viewer, found, settings, asker.is_trusted_admin):
+            # What was public when the link was made may be for this very visitor now; browsers keep old redirects.
+            own = await self._own(request, settings.conf) if link.audience.is_public else None
+            if own is None or not is_allowed(own.viewer, found, settings):
+                raise RefusedError("forbidden")
+            return await self._fresh(own, found, settings, download)
         version = await self.sources.version(found)
         fingerprint = self.signer.fingerprint(*version.facts)
         if is_expired or not hmac.compare_digest(fingerprint, link.fingerprint):
@@ -80,12 +84,17 @@ class Signed:
         if audience.is_public and not is_expired:
             guest = await self.viewers.guest(conf)
             return Asker(guest) if guest else None
-        own = await self.viewers.who(claims(request.headers, request.remote, self.proxies, conf, {}), conf)
-        is_own = own is not None and own.credential is not None and audience.user_id in (None, own.viewer.user_id)
+        own = await self._own(request, conf)
+        is_own = own is not None and audience.user_id in (None, own.viewer.user_id)
         if not is_own and (is_expired or self.bind_session):
             return None
         needs_own_credential = audience.credential is not None and audience.credential.kind == ADMIN_TOKEN
         return own if is_own and not needs_own_credential else await self._held(link, conf)
+
+    async def _own(self, request: web.BaseRequest, conf: PiwigoConf) -> Asker | None:
+        """Who sends the request, None when nobody is logged in."""
+        asker = await self.viewers.who(claims(request.headers, request.remote, self.proxies, conf, {}), conf)
+        return asker if asker is not None and asker.credential is not None else None
 
     async def _held(self, link: Link, conf: PiwigoConf) -> Asker | None:
         audience = link.audience

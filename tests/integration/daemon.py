@@ -42,11 +42,15 @@ class Daemon:
     def __init__(self, gallery: TestGallery, directory: Path, changes: dict[str, dict[str, Any]] | None = None) -> None:
         self.gallery = gallery
         self.directory = directory
-        self.port = free_port()
-        self.tables = settings_for(gallery, directory, self.port)
-        for table, values in (changes or {}).items():
-            self.tables.setdefault(table, {}).update(values)
+        self._changes = changes or {}
+        self._choose_port()
         self._process: subprocess.Popen[bytes] | None = None
+
+    def _choose_port(self) -> None:
+        self.port = free_port()
+        self.tables = settings_for(self.gallery, self.directory, self.port)
+        for table, values in self._changes.items():
+            self.tables.setdefault(table, {}).update(values)
 
     @property
     def log(self) -> str:
@@ -58,6 +62,14 @@ class Daemon:
         return self._process.pid
 
     def start(self) -> "Daemon":
+        for _ in range(3):
+            if self._started():
+                return self
+            assert "Address already in use" in self.log, self.log
+            self._choose_port()  # another program took it meanwhile
+        raise AssertionError(self.log)
+
+    def _started(self) -> bool:
         config = self.directory / "pwgserve.toml"
         config.write_text(toml(self.tables))
         with (self.directory / "log").open("ab") as log:
@@ -72,11 +84,12 @@ class Daemon:
         while True:
             try:
                 if self.visitor().get("/-/ready").status == 200:
-                    return self
+                    return True
             except ConnectionError:
                 pass
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise AssertionError(f"the daemon did not start:\n{self.log}")
+            if self._process.poll() is not None:
+                return False
+            assert time.monotonic() < deadline, f"the daemon did not start:\n{self.log}"
             time.sleep(0.05)
 
     def stop(self) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from galleries import TestGallery
-from mariadb import MariaDb
+from mariadb import ADMIN, MariaDb
 
 
 class Databases:
@@ -36,7 +36,7 @@ class Databases:
         name = f"gallery{self._made}"
         port = self.server.port
         self.server.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
-        engine = sa.create_engine(f"mysql+pymysql://root@127.0.0.1:{port}/{name}?charset=utf8mb4")
+        engine = sa.create_engine(f"mysql+pymysql://{ADMIN}@127.0.0.1:{port}/{name}?charset=utf8mb4")
         return TestGallery(root, engine, f"mysql://reader:p%40ss%2Fword@127.0.0.1:{port}/{name}", **options)
 
     def close(self) -> None:

@@ -5,10 +5,14 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pymysql
+
+ADMIN = "tester"
+"""A user who may do anything, from anywhere, without a password."""
 
 
 def program(*names: str) -> str:
@@ -30,6 +34,8 @@ class MariaDb:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_port()
+        # Short, whatever the folder is called: a socket's path has room for 107 bytes.
+        self._socket = Path(tempfile.mkdtemp(prefix="mariadb-")) / "s"
         self._process: subprocess.Popen[bytes] | None = None
         subprocess.run(
             [
@@ -45,40 +51,47 @@ class MariaDb:
         )
 
     def start(self) -> None:
-        log = (self.directory / "log").open("ab")
-        self._process = subprocess.Popen(
-            [
-                program("mariadbd", "mysqld"),
-                "--no-defaults",
-                f"--datadir={self.directory / 'data'}",
-                f"--user={getpass.getuser()}",
-                "--bind-address=127.0.0.1",
-                f"--port={self.port}",
-                f"--socket={self.directory / 'sock'}",
-                f"--pid-file={self.directory / 'pid'}",
-                "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-buffer-pool-size=32M",
-                "--skip-name-resolve",
-            ],
-            stdout=log,
-            stderr=log,
-        )
-        log.close()
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                self.connect().close()
+        """Start it, or start it again on the same port. Another program may have taken the port at the first time."""
+        for _ in range(5):
+            if self._started():
                 return
-            except pymysql.err.OperationalError:
-                if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
+            self.port = free_port()
+        raise AssertionError((self.directory / "log").read_text())
 
-    def connect(self) -> pymysql.Connection:
-        return pymysql.connect(host="127.0.0.1", port=self.port, user="root", autocommit=True)
+    def _started(self) -> bool:
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    program("mariadbd", "mysqld"),
+                    "--no-defaults",
+                    f"--datadir={self.directory / 'data'}",
+                    f"--user={getpass.getuser()}",
+                    "--bind-address=127.0.0.1",
+                    f"--port={self.port}",
+                    f"--socket={self._socket}",
+                    f"--pid-file={self.directory / 'pid'}",
+                    "--innodb-flush-log-at-trx-commit=0",
+                    "--innodb-buffer-pool-size=32M",
+                    "--skip-name-resolve",
+                ],
+                stdout=log,
+                stderr=log,
+            )
+        deadline = time.monotonic() + 60
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                self.execute(
+                    f"CREATE USER IF NOT EXISTS {ADMIN}@'%'", f"GRANT ALL ON *.* TO {ADMIN}@'%' WITH GRANT OPTION"
+                )
+                return True
+            except pymysql.err.OperationalError:
+                time.sleep(0.1)
+        return False
 
     def execute(self, *statements: str) -> None:
-        with self.connect() as connection, connection.cursor() as cursor:
+        """Run statements as the server's owner, over its socket: nothing else can answer there."""
+        connection = pymysql.connect(unix_socket=str(self._socket), user="root", autocommit=True)
+        with connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
 
@@ -97,3 +110,4 @@ class MariaDb:
             self._process.terminate()
             self._process.wait(60)
             self._process = None
+        shutil.rmtree(self._socket.parent, ignore_errors=True)

@@ -109,6 +109,19 @@ def test_a_viewer_who_may_no_more_may_not_at_once(gallery, start, change):
     assert_ends(daemon, visitor, visitor.link(address), address, change, gallery)
 
 
+def test_who_still_may_is_led_from_a_public_link_to_one_of_their_own(gallery, start):
+    daemon = start(gallery)
+    public = daemon.visitor().link(f"/action.php?id={SHARED}&part=e")
+    take_out_of_album(gallery)  # now in the family's album only
+    time.sleep(PROMISED_SECONDS)
+    ben = daemon.visitor(family.cookie("ben"))
+    answer = ben.get(public)
+    assert (answer.status, answer.headers["cache-control"]) == (302, "no-store")
+    assert ben.get(answer.location).headers["cache-control"].startswith("private")
+    assert daemon.visitor(family.cookie("carol")).get(public).status == 404
+    assert daemon.visitor().get(public).status == 404
+
+
 def test_a_photo_that_is_opened_is_open_at_once(gallery, start):
     daemon = start(gallery)
     address = f"/action.php?id={LETTER}&part=e"

@@ -156,10 +156,10 @@ def test_an_sqlite_file_that_is_no_gallery(config, tmp_path):
     ("address", "words"),
     [
         ("mysql://reader:wrong@127.0.0.1:{port}/mysql", ["access is refused", "user and password"]),
-        ("mysql://root@127.0.0.1:{port}/no_such_database", ["no_such_database", "slash"]),
-        ("mysql://root@127.0.0.1:{port}", ["name of the database", "slash"]),
-        ("mysql://root@127.0.0.1:1/x", ["cannot be reached", "running"]),
-        ("mysql://root@there.is.no.such.host.invalid/x", ["piwigo.database", "reached"]),
+        ("mysql://tester@127.0.0.1:{port}/no_such_database", ["no_such_database", "slash"]),
+        ("mysql://tester@127.0.0.1:{port}", ["name of the database", "slash"]),
+        ("mysql://tester@127.0.0.1:1/x", ["cannot be reached", "running"]),
+        ("mysql://tester@there.is.no.such.host.invalid/x", ["piwigo.database", "reached"]),
     ],
 )
 def test_a_mysql_database_that_is_not_there(config, databases, address, words):
