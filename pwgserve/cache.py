@@ -26,6 +26,9 @@ USED_RESOLUTION = 600.0
 ABANDONED_AFTER = 3600.0
 """Seconds after which an unfinished file belongs to no rendering any more."""
 
+SMALL = 262_144
+"""Bytes up to which a derivative is read whole when it is opened."""
+
 _TEMPORARY = "tmp"
 
 
@@ -35,10 +38,14 @@ class CacheError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """A derivative in the store: an open descriptor (the caller closes it) and its size in bytes."""
+    """A derivative in the store: an open descriptor (the caller closes it) and its size in bytes.
+
+    content: all of it, when it is small; reading it at once saves another trip to a thread.
+    """
 
     descriptor: int
     size: int
+    content: bytes | None = None
 
 
 class Cache:
@@ -89,7 +96,8 @@ class Cache:
         if time.time() - status.st_atime > USED_RESOLUTION:
             with contextlib.suppress(OSError):
                 os.utime(descriptor, (time.time(), status.st_mtime))
-        return Entry(descriptor, status.st_size)
+        content = os.pread(descriptor, status.st_size, 0) if status.st_size <= SMALL else None
+        return Entry(descriptor, status.st_size, content)
 
     @contextlib.contextmanager
     def draft(self) -> Iterator[Draft]:

@@ -16,7 +16,7 @@ from pwgserve.http.issuing import SERVER
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
 from pwgserve.http.refusals import RefusedError
-from pwgserve.http.sending import OpenFile, Sender
+from pwgserve.http.sending import Sender, of_cache
 from pwgserve.links import LinkSigner
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.requests import PictureRequest
@@ -57,12 +57,7 @@ class Icons:
             headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": SERVER}
             return web.json_response({"url": url}, headers=headers)
         finished = await self.derivatives.get(found, version)
-        file = OpenFile(
-            finished.entry.descriptor,
-            finished.entry.size,
-            self.derivatives.path(finished.name),
-            f"cache/{finished.name}",
-        )
+        file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download=False) | {
             "Cache-Control": f"public, max-age={MAX_AGE}",
             "X-Pwgserve": "render" if finished.was_rendered else "hit",

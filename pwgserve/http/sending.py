@@ -16,13 +16,11 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from pwgserve.finished import Finished
 from pwgserve.http.ranges import Range, UnsatisfiableError, Validators, is_not_modified, ranges
 
 CHUNK = 262_144
 """Bytes read at a time: large enough to be fast, small enough for hundreds of slow readers at once."""
-
-SMALL = 262_144
-"""Bytes up to which a file is read whole, in one go."""
 
 DIRECT = "direct"
 X_ACCEL = "x-accel-redirect"
@@ -32,13 +30,21 @@ X_ACCEL = "x-accel-redirect"
 class OpenFile:
     """An open file to be sent; whoever sends it closes the descriptor.
 
-    path: where it lies. internal: its path below the proxy's internal location, for X-Accel-Redirect.
+    path: where it lies. internal: its path below the proxy's internal location, for X-Accel-Redirect. content: all of
+    it, if it was read already.
     """
 
     descriptor: int
     size: int
     path: Path
     internal: str
+    content: bytes | None = None
+
+
+def of_cache(finished: Finished, path: Path) -> OpenFile:
+    """A finished derivative, which lies at `path`, as a file to be sent."""
+    entry = finished.entry
+    return OpenFile(entry.descriptor, entry.size, path, f"cache/{finished.name}", entry.content)
 
 
 class Sender:
@@ -82,11 +88,8 @@ class Sender:
 async def _sent(
     request: web.BaseRequest, file: OpenFile, headers: dict[str, str], parts: Sequence[Range] | None
 ) -> web.StreamResponse:
-    if parts is None and file.size <= SMALL:
-        whole = await asyncio.to_thread(os.pread, file.descriptor, file.size, 0)
-        if len(whole) != file.size:
-            raise OSError("the file became shorter while it was sent")
-        return web.Response(body=whole, headers=headers)
+    if parts is None and file.content is not None and len(file.content) == file.size:
+        return web.Response(body=file.content, headers=headers)
     status = 200
     pieces: list[bytes | Range] = [(0, file.size)]
     if parts is not None and len(parts) == 1:

@@ -18,7 +18,7 @@ from pwgserve.http.issuing import SERVER, Issuer, redirect
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
 from pwgserve.http.refusals import RefusedError
-from pwgserve.http.sending import OpenFile, Sender
+from pwgserve.http.sending import OpenFile, Sender, of_cache
 from pwgserve.http.visitor import Proxies, claims
 from pwgserve.links import Link, LinkSigner
 from pwgserve.piwigo.conf import PiwigoConf
@@ -121,8 +121,7 @@ class Signed:
         else:
             finished = await self.derivatives.get(found, version)
             outcome = "render" if finished.was_rendered else "hit"
-            path = self.derivatives.path(finished.name)
-            file = OpenFile(finished.entry.descriptor, finished.entry.size, path, f"cache/{finished.name}")
+            file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download) | {
             "Cache-Control": _cache_control(link),
             "X-Pwgserve": outcome,
