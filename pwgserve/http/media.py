@@ -60,11 +60,13 @@ _NOTHING_RUNS = (
     "form-action 'none'; frame-ancestors 'self'"
 )
 
-CONTENT_SECURITY_POLICY = _NOTHING_RUNS + "; sandbox"
+SANDBOXED = _NOTHING_RUNS + "; sandbox"
 """Even an SVG or an HTML page that somebody uploaded as a photo can run nothing and reaches no cookie."""
 
-PDF_SECURITY_POLICY = _NOTHING_RUNS + "; object-src 'self'"
-"""Browsers show no PDF in a sandbox; their viewers run nothing of it in the gallery's name."""
+PLAYED = _NOTHING_RUNS + "; object-src 'self'"
+"""For what browsers open in a player or viewer of their own, which in a sandbox cannot load the file again."""
+
+_PLAYERS = ("video/", "audio/", "application/pdf")
 
 
 def content_type(extension: str) -> str:
@@ -74,7 +76,7 @@ def content_type(extension: str) -> str:
 
 def security_policy(extension: str) -> str:
     """The Content-Security-Policy to send files with this extension under."""
-    return PDF_SECURITY_POLICY if extension == "pdf" else CONTENT_SECURITY_POLICY
+    return PLAYED if content_type(extension).startswith(_PLAYERS) else SANDBOXED
 
 
 def headers_of(extension: str, file_name: str, download: bool) -> dict[str, str]:
