@@ -358,3 +358,37 @@ def test_all_frames_of_an_animation_count_as_pixels(tmp_path):
     with pytest.raises(UnrenderableError, match="90x60 pixels in 2 frames"):
         rendered(source, animated, max_pixels=10_000)
     assert rendered(source, plan(DerivativeParams((45, 30)), "gif"), max_pixels=10_000).width == 45
+
+
+def sampling_of(jpeg: bytes) -> int:
+    """How often lightness is sampled for each sample of colour: 0x11 is as often, 0x22 twice in both directions."""
+    position = 2
+    while jpeg[position + 1] not in (0xC0, 0xC2):
+        position += 2 + int.from_bytes(jpeg[position + 2 : position + 4], "big")
+    return jpeg[position + 11]
+
+
+@pytest.mark.parametrize(("quality", "expected"), [(95, 0x11), (90, 0x11), (89, 0x22), (75, 0x22)])
+def test_chroma_is_whole_at_high_quality_and_halved_below(tmp_path, quality, expected):
+    rendered(write(corners(900, 600), tmp_path / "a.png"), plan(quality=quality))
+    rendered(write(corners(900, 600), tmp_path / "a.jpg"), plan(quality=quality))
+    assert sampling_of((tmp_path / "output").read_bytes()) == expected
+
+
+@pytest.mark.parametrize(
+    "options", [{"interlace": True}, {"interlace": True, "restart_interval": 1}, {"subsample_mode": "off"}]
+)
+def test_jpegs_of_all_builds_are_the_same_picture(tmp_path, options):
+    source = tmp_path / "a.jpg"
+    corners(3000, 2000).jpegsave(str(source), **options)
+    image = rendered(source, plan())
+    assert (image.width, image.height) == (300, 200)
+    assert corner_colours(image) == ["red", "green", "white", "blue"]
+
+
+def test_a_huge_picture_comes_out(tmp_path):
+    source = tmp_path / "a.jpg"
+    corners(12_000, 9_000).jpegsave(str(source), Q=60)
+    image = rendered(source, plan(SQUARE))
+    assert (image.width, image.height) == (120, 120)
+    assert corner_colours(image) == ["red", "green", "white", "blue"]
