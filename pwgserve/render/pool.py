@@ -18,6 +18,9 @@ from pwgserve.render.plan import RenderPlan
 from pwgserve.render.worker import MAX_MESSAGE
 
 START_SECONDS = 30.0
+JOBS_OF_A_WORKER = 1000
+"""After so many pictures a worker is replaced: what its libraries leak, or an attacker left in it, ends with it."""
+
 _log = structlog.get_logger("render")
 
 
@@ -39,17 +42,21 @@ class _Worker:
 
     process: asyncio.subprocess.Process
     jobs: socket.socket
+    done: int = 0
 
 
 class RenderPool:
     """Up to `workers` processes, started when first needed. `timeout`: seconds that one rendering may take."""
 
-    def __init__(self, workers: int, queue: int, timeout: float, max_pixels: int) -> None:
+    def __init__(
+        self, workers: int, queue: int, timeout: float, max_pixels: int, jobs_of_a_worker: int = JOBS_OF_A_WORKER
+    ) -> None:
         self._slots = asyncio.Semaphore(workers)
         self._idle: list[_Worker] = []
         self._limit = workers + queue
         self._timeout = timeout
         self._max_pixels = max_pixels
+        self._jobs_of_a_worker = jobs_of_a_worker
         self._jobs = 0
 
     @property
@@ -96,7 +103,11 @@ class RenderPool:
         except asyncio.CancelledError:
             await self._end(worker)
             raise
-        self._idle.append(worker)
+        worker.done += 1
+        if worker.done < self._jobs_of_a_worker:
+            self._idle.append(worker)
+        else:
+            await self._end(worker)
         if "unrenderable" in answer:
             raise UnrenderableError(str(answer["unrenderable"]))
         if "failed" in answer:

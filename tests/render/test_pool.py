@@ -17,8 +17,8 @@ PLAN = RenderPlan((300, 200), 0, None, None, 0, 0, 90, "jpeg", None)
 
 
 @contextlib.asynccontextmanager
-async def pool(workers=1, queue=10, timeout=30.0):
-    made = RenderPool(workers, queue, timeout, 10**9)
+async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000):
+    made = RenderPool(workers, queue, timeout, 10**9, jobs_of_a_worker)
     await made.start()
     try:
         yield made
@@ -152,3 +152,24 @@ async def test_no_descriptor_is_left_open(tmp_path):
                 await made.render(PLAN, source, output, None)
             assert len(list(Path("/proc/self/fd").iterdir())) == before
             assert len(list(Path(f"/proc/{workers()[0]}/fd").iterdir())) == theirs
+
+
+async def test_a_worker_is_replaced_after_its_number_of_pictures(tmp_path):
+    async with pool(jobs_of_a_worker=3) as made:
+        seen = []
+        for _ in range(7):
+            with files(tmp_path) as (source, output, file):
+                await made.render(PLAN, source, output, None)
+                assert pyvips.Image.new_from_file(str(file)).width == 300
+            seen += [pid for pid in workers() if pid not in seen]
+    assert len(seen) == 3
+
+
+async def test_a_worker_has_given_up_what_it_does_not_need(tmp_path):
+    async with pool():
+        status = Path(f"/proc/{workers()[0]}/status").read_text()
+        limits = Path(f"/proc/{workers()[0]}/limits").read_text()
+    assert "NoNewPrivs:\t1" in status
+    rows = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
+    assert rows["Max core file size"] == ["0", "0"]
+    assert rows["Max open files"] == ["64", "64"]
