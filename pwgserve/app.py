@@ -48,8 +48,8 @@ from pwgserve.viewers import Viewers
 
 DATABASE_FILE = Path("local/config/database.inc.php")
 DEFAULT_PREFIX = "piwigo_"
-LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"), Path("/tmp/mysql.sock"))  # noqa: S108
-"""Where a database server listens that PHP reaches as `localhost`."""
+LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))
+"""Where a database server listens that PHP reaches as `localhost`. Never below /tmp, where anybody could listen."""
 
 METHODS = ("GET", "HEAD")
 _log = structlog.get_logger("http")
