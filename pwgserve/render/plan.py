@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from pwgserve.piwigo.derivatives import DerivativeParams, DerivativeSettings, Watermark
@@ -100,7 +101,7 @@ class RenderPlan:
 
     def to_json(self) -> str:
         """The plan as one canonical text."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return _as_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> RenderPlan:
@@ -163,6 +164,12 @@ def sharpen_kernel(sharpen: float) -> tuple[list[list[float]], float]:
     """The 3x3 convolution for a sharpening of 0 < n <= 100, and the sum that it is divided by."""
     centre = round_half_up(abs(-48 + sharpen * 0.38) * 100) / 100
     return [[-1, -1, -1], [-1, centre, -1], [-1, -1, -1]], centre - 8
+
+
+@lru_cache(4096)
+def _as_json(plan: RenderPlan) -> str:
+    # Asked for at every request, and a gallery has few different plans.
+    return json.dumps(asdict(plan), sort_keys=True, separators=(",", ":"))
 
 
 def _plan(
