@@ -60,7 +60,8 @@ async def serve(settings: Settings) -> None:
     daemon = await Daemon.open(settings)
     async with contextlib.AsyncExitStack() as resources:
         resources.push_async_callback(daemon.close)
-        runner = web.ServerRunner(_Server(daemon.handle, access_log=None, keepalive_timeout=75.0))
+        server = _Server(daemon.handle, access_log=None, keepalive_timeout=75.0)
+        runner = web.ServerRunner(server, shutdown_timeout=FINISH_SECONDS)
         resources.push_async_callback(runner.cleanup)
         await runner.setup()
         await _listening(runner, settings.server.listen)

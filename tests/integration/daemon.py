@@ -97,5 +97,20 @@ class Daemon:
         self._process.terminate()
         assert self._process.wait(30) == 0, self.log
 
+    def signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code, once it has ended by itself."""
+        assert self._process is not None
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        """End it if a test has not."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(30)
+
     def visitor(self, cookie: str | None = None, **headers: str) -> Visitor:
         return Visitor(self.port, cookie, {name.replace("_", "-"): value for name, value in headers.items()})
