@@ -27,7 +27,7 @@ from pwgserve.http.issuing import Issuer
 from pwgserve.http.legacy import Legacy
 from pwgserve.http.ops import PREFIX as OPS_PREFIX
 from pwgserve.http.ops import Ops
-from pwgserve.http.refusals import Refusal, RefusedError, refusal_of
+from pwgserve.http.refusals import Refusal, RefusedError, pause_before_no, refusal_of
 from pwgserve.http.sending import Sender
 from pwgserve.http.signed import Signed
 from pwgserve.http.visitor import Proxies
@@ -37,7 +37,7 @@ from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database_url
 from pwgserve.piwigo.history import History
-from pwgserve.piwigo.phpconfig import PhpConfigError, database_settings
+from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, PhpConfigError, database_settings
 from pwgserve.piwigo.requests import clean_path, split_target
 from pwgserve.piwigo.schema import schema
 from pwgserve.render.plan import RenderRules
@@ -47,7 +47,6 @@ from pwgserve.sources import Sources
 from pwgserve.viewers import Viewers
 
 DATABASE_FILE = Path("local/config/database.inc.php")
-DEFAULT_PREFIX = "piwigo_"
 LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))
 """Where a database server listens that PHP reaches as `localhost`. Never below /tmp, where anybody could listen."""
 
@@ -98,6 +97,8 @@ class Daemon:
             if reason == "unexpected-error":
                 # Only where it happened: the message of an error may hold a path or a cookie.
                 _log.error("unexpected-error", error=type(error).__name__, at=_place(error))
+            if refusal is Refusal.NOT_FOUND:
+                await asyncio.sleep(pause_before_no(time.perf_counter() - started))
             return self._refused(request, kind, refusal, reason)
         outcome = response.headers.get("X-Pwgserve") or str(response.status)
         self.metrics.responses.labels(kind, outcome).inc()

@@ -37,10 +37,11 @@ _log = structlog.get_logger("catalogue")
 
 @dataclass(frozen=True)
 class Found:
-    """A photo of the gallery and what of it a request wants."""
+    """A photo of the gallery and what of it a request wants; `format_extension`: of its other format, if that is it."""
 
     photo: Photo
     wanted: Wanted
+    format_extension: str | None = None
 
 
 class OwnerFile:
@@ -104,7 +105,8 @@ class Catalogue:
         self._at = Fresh(gallery.photos_at, KEPT)
         self._beside = Fresh(gallery.photos_beside, KEPT)
         self._formats = Fresh(gallery.format, KEPT)
-        self._formats_of = Fresh(gallery.formats_of, KEPT)
+        self._of_format = Fresh(gallery.photo_of_format, KEPT)
+        self._formats_beside = Fresh(gallery.formats_beside, KEPT)
         self._parsed: tuple[str | None, DerivativeSettings] | None = None
 
     async def settings(self) -> GallerySettings:
@@ -115,36 +117,41 @@ class Catalogue:
         """The photo with this id. Raises GalleryUnavailableError."""
         return await self._photos.get(photo_id)
 
-    async def format_extension(self, format_id: int, photo: Photo) -> str | None:
-        """The extension of a photo's other format, None when it has none with this id."""
-        found = await self._formats.get(format_id)
-        return found.extension if found and found.photo_id == photo.photo_id else None
+    async def format_extension(self, wanted: Wanted, photo: Photo | None) -> str | None:
+        """The extension of a photo's other format that is wanted, None when it has no such format."""
+        if wanted.format_id is None:
+            return None
+        found = await self._formats.get(wanted.format_id)
+        return found.extension if found and photo and found.photo_id == photo.photo_id else None
 
     async def find(self, request: PictureRequest) -> tuple[Found, ...]:
-        """The photos that a request may mean: none or one in a sound gallery. Raises GalleryUnavailableError."""
+        """The photos that a request may mean: none or one in a sound gallery. Raises GalleryUnavailableError.
+
+        Asks the database the same number of questions whether there is such a photo or not.
+        """
         wanted = request.wanted
         if request.path is not None and request.extension is not None:
             return await self._find_beside(f"./{request.path}", request.extension, wanted)
         if request.path is not None:
             return tuple(Found(photo, wanted) for photo in await self._at.get(f"./{request.path}"))
-        photo_id = request.photo_id
         if wanted.format_id is not None:
-            other = await self._formats.get(wanted.format_id)
-            photo_id = other.photo_id if other else 0
-        photo = await self._photos.get(photo_id or 0)
-        return (Found(photo, wanted),) if photo else ()
+            photo = await self._of_format.get(wanted.format_id)
+        else:
+            photo = await self._photos.get(request.photo_id or 0)
+        extension = await self.format_extension(wanted, photo)
+        return (Found(photo, wanted, extension),) if photo else ()
 
     async def _find_beside(self, stem: str, extension: str, wanted: Wanted) -> tuple[Found, ...]:
         """The photos whose representative, or other format, has this extension."""
         photos = await self._beside.get(stem)
         if wanted.part is Part.REPRESENTATIVE:
             return tuple(Found(photo, wanted) for photo in photos if photo.representative_ext == extension)
-        found = []
-        for photo in photos:
-            for other in await self._formats_of.get(photo.photo_id):
-                if other.extension == extension:
-                    found.append(Found(photo, Wanted(Part.FORMAT, format_id=other.format_id)))
-        return tuple(found)
+        by_id = {photo.photo_id: photo for photo in photos}
+        return tuple(
+            Found(by_id[other.photo_id], Wanted(Part.FORMAT, format_id=other.format_id), extension)
+            for other in await self._formats_beside.get(stem)
+            if other.extension == extension and other.photo_id in by_id
+        )
 
     async def _ask_settings(self, _key: None) -> GallerySettings:
         try:

@@ -17,7 +17,6 @@ from pwgserve.render.pool import RenderFailedError
 from pwgserve.serving import ListenError, serve
 from pwgserve.settings import SettingsError
 
-FINDINGS = 1
 WRONG = 2
 
 _OF_CONFIGURATION = (

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 WIDTH, HEIGHT = 1500, 1000
 """The drawing's own units; photographs are drawn at any size."""
-
-Shades = Sequence[str]
 
 
 def svg(scene: str, seed: int, width: int, height: int, moment: float = 0.0) -> bytes:

@@ -121,7 +121,7 @@ def _tell(line: str) -> None:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One thing that an intruder may try. `wait`: seconds to wait before it, `needs_login`: for the control only."""
+    """One thing that an intruder may try. `wait`: seconds to wait before it; `is_control`: it must work."""
 
     title: str
     why: str

@@ -1,7 +1,7 @@
 """The icons of themes and plugins that stand for films and documents without a representative.
 
 They are public files of the web server; Piwigo's pages ask for their sizes with the same addresses as for photos.
-Nothing here belongs to a photo, so nothing is asked and nothing is signed.
+Nothing here belongs to a photo: whoever may enter the gallery may have them, and nothing is signed.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from urllib.parse import quote
 from aiohttp import web
 
 from pwgserve.finished import Derivatives
-from pwgserve.http.issuing import SERVER
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
-from pwgserve.http.refusals import RefusedError
+from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.http.sending import Sender, of_cache
 from pwgserve.links import LinkSigner
-from pwgserve.piwigo.permissions import Photo
+from pwgserve.piwigo.permissions import Photo, may_enter
 from pwgserve.piwigo.requests import PictureRequest
 from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, target
+from pwgserve.viewers import Asker
 
 FOLDERS = ("themes", "plugins")
 MAX_AGE = 86_400
@@ -43,13 +43,15 @@ class Icons:
     public_url: str
 
     async def answer(
-        self, request: web.BaseRequest, asked: PictureRequest, settings: GallerySettings
+        self, request: web.BaseRequest, asked: PictureRequest, asker: Asker, settings: GallerySettings
     ) -> web.StreamResponse:
         """The icon in its size, or its address as JSON. Raises RefusedError and MissingOriginalError."""
         path = asked.path or ""
         found = target(_as_photo(path), asked.wanted, settings)
         if found is None:
             raise RefusedError("unknown-address")
+        if not may_enter(asker.viewer, settings.rules):
+            raise RefusedError("forbidden")
         version = await self.sources.version(found)
         if asked.ajaxload:
             stem, _, extension = path.rpartition(".")
@@ -59,7 +61,7 @@ class Icons:
         finished = await self.derivatives.get(found, version)
         file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download=False) | {
-            "Cache-Control": f"public, max-age={MAX_AGE}",
+            "Cache-Control": f"private, max-age={MAX_AGE}",
             "X-Pwgserve": "render" if finished.was_rendered else "hit",
             "Server": SERVER,
         }

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from pwgserve.http.refusals import SERVER
 from pwgserve.links import PUBLIC, Audience, Link, LinkSigner, bucket_end, expiry
 from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, Target, is_allowed
 from pwgserve.viewers import Asker, Viewers
-
-SERVER = "pwgserve"
 
 
 @dataclass(frozen=True)
@@ -65,14 +64,19 @@ class Issuer:
 
 def redirect(issued: Issued, download: bool = False, keep: bool = True) -> web.Response:
     """Lead a browser to a signed URL. keep: whether it may remember the way until the URL changes."""
-    left = max(0, issued.same_until - int(time.time()))
     return web.Response(
         status=302,
         headers={
             "Location": issued.path + ("?download" if download else ""),
-            # A shared cache must never lead one viewer along another's way.
-            "Cache-Control": f"private, max-age={left}" if keep else "no-store",
+            "Cache-Control": browsers_keep(issued, keep),
             "Vary": "Cookie",
             "Server": SERVER,
         },
     )
+
+
+def browsers_keep(issued: Issued, keep: bool) -> str:
+    """For how long a browser may remember where a signed URL is, as `Cache-Control` says it."""
+    left = max(0, issued.same_until - int(time.time()))
+    # A shared cache must never lead one viewer along another's way.
+    return f"private, max-age={left}" if keep else "no-store"

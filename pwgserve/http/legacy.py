@@ -12,8 +12,8 @@ from aiohttp import web
 
 from pwgserve.catalogue import Catalogue, Found
 from pwgserve.http.icons import Icons, is_icon
-from pwgserve.http.issuing import SERVER, Issued, Issuer, redirect
-from pwgserve.http.refusals import RefusedError
+from pwgserve.http.issuing import Issued, Issuer, browsers_keep, redirect
+from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.http.visitor import Proxies, claims
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.history import History
@@ -45,11 +45,11 @@ class Legacy:
         """
         settings = await self.catalogue.settings()
         asked = parse(path, query, settings.conf, settings.derivatives)
-        if is_icon(asked):
-            return await self.icons.answer(request, asked, settings)
         secrets = {"auth_key": asked.auth_key, "pwg_token": asked.pwg_token}
         claimed = claims(request.headers, request.remote, self.proxies, settings.conf, secrets)
         asker = await self.viewers.who(claimed, settings.conf)
+        if asker is not None and is_icon(asked):
+            return await self.icons.answer(request, asked, asker, settings)
         found = await self.catalogue.find(asked)
         issued = await self._issued(asker, found, settings) if asker else None
         if asker is None or issued is None:
@@ -60,12 +60,12 @@ class Legacy:
             if entry is not None:
                 self.history.note(entry)
         if asked.ajaxload:
-            return self._as_json(issued, keep=not asked.uncached)
+            return _as_json(urljoin(self.public_url, issued.path), browsers_keep(issued, not asked.uncached))
         return redirect(issued, asked.download, keep=not asked.uncached)
 
     async def _issued(self, asker: Asker, found: tuple[Found, ...], settings: GallerySettings) -> Issued | None:
         for one in found:
-            picture = await self._target(one, settings)
+            picture = target(one.photo, one.wanted, settings, one.format_extension)
             # Files are looked at only for who may see them: a no must not take longer for a photo that exists.
             if picture is None or not is_allowed(asker.viewer, picture, settings, asker.is_trusted_admin):
                 continue
@@ -77,12 +77,6 @@ class Legacy:
                 if issued is not None:
                     return issued
         return None
-
-    async def _target(self, found: Found, settings: GallerySettings) -> Target | None:
-        extension = None
-        if found.wanted.format_id is not None:
-            extension = await self.catalogue.format_extension(found.wanted.format_id, found.photo)
-        return target(found.photo, found.wanted, settings, extension)
 
     async def _choices(self, picture: Target, settings: GallerySettings) -> list[Target]:
         """What would answer, the best first: a derivative like its original is the original, if that is permitted."""
@@ -98,15 +92,15 @@ class Legacy:
         except MissingOriginalError:
             return True
 
-    def _as_json(self, issued: Issued, keep: bool) -> web.Response:
-        """What the theme's lazy thumbnails ask for."""
-        response = redirect(issued, keep=keep)
-        return web.json_response(
-            {"url": urljoin(self.public_url, issued.path)},
-            headers={
-                "Cache-Control": response.headers["Cache-Control"],
-                "Vary": "Cookie",
-                "X-Content-Type-Options": "nosniff",
-                "Server": SERVER,
-            },
-        )
+
+def _as_json(url: str, cache_control: str) -> web.Response:
+    """What the theme's lazy thumbnails ask for."""
+    return web.json_response(
+        {"url": url},
+        headers={
+            "Cache-Control": cache_control,
+            "Vary": "Cookie",
+            "X-Content-Type-Options": "nosniff",
+            "Server": SERVER,
+        },
+    )

@@ -9,8 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-from pwgserve.http.issuing import SERVER
-from pwgserve.http.refusals import RefusedError
+from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.metrics import Metrics
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 

@@ -17,13 +17,17 @@ from pwgserve.piwigo.requests import MalformedRequestError, UnservedRequestError
 from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
 from pwgserve.sources import ChangedError
 
+SERVER = "pwgserve"
 COMMON_HEADERS: Mapping[str, str] = {
     "Content-Type": "text/plain; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    "Server": "pwgserve",
+    "Server": SERVER,
 }
+
+PACE = 0.025
+"""Seconds: a no goes out at a multiple of this after its request came in, so that its time tells nothing either."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,11 @@ _OF_ERROR: Mapping[type[Exception], tuple[Refusal, str]] = {
     RenderFailedError: (Refusal.UNAVAILABLE, "rendering-failed"),
     GalleryUnavailableError: (Refusal.UNAVAILABLE, "database-away"),
 }
+
+
+def pause_before_no(elapsed: float) -> float:
+    """How long a no has to wait, in seconds, that has taken `elapsed` seconds so far."""
+    return PACE - elapsed % PACE
 
 
 def refusal_of(error: Exception) -> tuple[Refusal, str]:

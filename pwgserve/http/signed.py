@@ -14,10 +14,10 @@ from aiohttp import web
 
 from pwgserve.catalogue import Catalogue
 from pwgserve.finished import Derivatives
-from pwgserve.http.issuing import SERVER, Issuer, redirect
+from pwgserve.http.issuing import Issuer, redirect
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
-from pwgserve.http.refusals import RefusedError
+from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.http.sending import OpenFile, Sender, of_cache
 from pwgserve.http.visitor import Proxies, claims
 from pwgserve.links import Link, LinkSigner
@@ -73,9 +73,7 @@ class Signed:
         photo = await self.catalogue.photo(link.photo_id)
         if photo is None:
             return None
-        extension = None
-        if link.wanted.format_id is not None:
-            extension = await self.catalogue.format_extension(link.wanted.format_id, photo)
+        extension = await self.catalogue.format_extension(link.wanted, photo)
         return target(photo, link.wanted, settings, extension)
 
     async def _holder(self, request: web.BaseRequest, link: Link, conf: PiwigoConf, is_expired: bool) -> Asker | None:

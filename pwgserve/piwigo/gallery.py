@@ -158,6 +158,13 @@ class Gallery:
         found = await self._photos(self._schema.images.c.id == photo_id)
         return found[0] if found else None
 
+    async def photo_of_format(self, format_id: int) -> Photo | None:
+        """The photo that has the format with this id."""
+        formats = self._schema.image_format.c
+        photo_id = select(formats.image_id).where(formats.format_id == format_id).scalar_subquery()
+        found = await self._photos(self._schema.images.c.id == photo_id)
+        return found[0] if found else None
+
     async def format(self, format_id: int) -> Format | None:
         """The format with this id."""
         formats = self._schema.image_format.c
@@ -166,10 +173,14 @@ class Gallery:
         )
         return _format(rows[0]) if rows else None
 
-    async def formats_of(self, photo_id: int) -> tuple[Format, ...]:
-        """All other formats of a photo."""
-        formats = self._schema.image_format.c
-        query = select(formats.format_id, formats.image_id, formats.ext).where(formats.image_id == photo_id)
+    async def formats_beside(self, stem: str) -> tuple[Format, ...]:
+        """The other formats of all photos stored at this path plus any extension."""
+        formats, images = self._schema.image_format.c, self._schema.images.c
+        query = (
+            select(formats.format_id, formats.image_id, formats.ext)
+            .join(self._schema.images, images.id == formats.image_id)
+            .where((images.path >= f"{stem}.") & (images.path < f"{stem}/"))
+        )
         return tuple(_format(row) for row in await self._rows(query))
 
     async def viewer(self, user_id: int) -> Viewer | None:

@@ -7,11 +7,9 @@ import sys
 import time
 
 import pytest
-from demo_process import DemoProcess
+from demo_process import SEEN, DemoProcess
 
 from pwgserve.demo.gallery import PICTURES
-
-SEEN = {"Guest": 10, "Anna": 17, "Ben": 14, "Carol": 10, "Webmaster": 14}
 
 
 @pytest.fixture(scope="module")

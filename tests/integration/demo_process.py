@@ -11,6 +11,9 @@ from typing import Any
 
 from mariadb import free_port
 
+SEEN = {"Guest": 10, "Anna": 17, "Ben": 14, "Carol": 10, "Webmaster": 14}
+"""How many pictures the demo shows to whom."""
+
 
 class DemoProcess:
     """`temporary`: where it keeps everything; empty again when it has stopped."""

@@ -144,7 +144,7 @@ def test_icons_of_themes_and_plugins_are_public_and_nothing_else_beside_them_is(
         (gallery.root / folder / "code.php").write_text("<?php secret();")
         answer = daemon.visitor().get(f"/i.php?/{folder}/zip-sq.png")
         assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
-        assert answer.headers["cache-control"] == "public, max-age=86400"
+        assert answer.headers["cache-control"] == "private, max-age=86400"
         asked = daemon.visitor().get(f"/i.php?/{folder}/zip-sq.png&ajaxload=true")
         url = f"http://127.0.0.1:{daemon.port}"
         assert json.loads(asked.body) == {"url": f"{url}/i.php?/{folder}/zip-sq.png"}
@@ -153,6 +153,14 @@ def test_icons_of_themes_and_plugins_are_public_and_nothing_else_beside_them_is(
         assert daemon.visitor().get(f"/{folder}/zip.png").status == 404, "the web server's own"
     (gallery.root / "themes/out.jpg").symlink_to(gallery.root / gallery.paths[PARTY])
     assert daemon.visitor().get("/i.php?/themes/out-sq.jpg").status == 404
+
+
+def test_a_locked_gallery_keeps_even_its_icons(gallery, start):
+    gallery.picture("themes/default/icon/mimetypes/zip.png", (300, 200))
+    locked = start(gallery, access={"lockdown": True})
+    address = "/i.php?/themes/default/icon/mimetypes/zip-sq.png"
+    assert locked.visitor().get(address).status == 404
+    assert locked.visitor(family.cookie("carol")).get(address).status == 200
 
 
 def test_a_small_photo_that_tells_where_it_was_taken_is_served_without_that(daemon, gallery, start, settled):

@@ -1,0 +1,54 @@
+"""A photo that is forbidden costs the database as many questions as one that does not exist: time tells nothing."""
+
+import pytest
+import sqlalchemy as sa
+
+from pwgserve.catalogue import Catalogue, OwnerFile
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.derivatives import from_config
+from pwgserve.piwigo.gallery import Gallery, database_url
+from pwgserve.piwigo.requests import parse
+from pwgserve.piwigo.schema import schema
+from pwgserve.render.plan import RenderRules
+
+PHOTO = "upload/2026/05/14/20260514101112-00000002"
+NOWHERE = "upload/2026/05/14/20260514101112-ffffffff"
+
+
+@pytest.fixture
+def with_format(gallery):
+    gallery.insert("image_format", format_id=31, image_id=2, ext="cr2")
+    yield gallery
+    gallery.delete("image_format", format_id=31)
+
+
+@pytest.mark.parametrize(
+    ("there", "nowhere"),
+    [
+        ("action.php?id=2&part=e", "action.php?id=424242&part=e"),
+        ("action.php?format=31&part=f", "action.php?format=424242&part=f"),
+        (f"{PHOTO}.jpg", f"{NOWHERE}.jpg"),
+        (f"i.php?/{PHOTO}-me.jpg", f"i.php?/{NOWHERE}-me.jpg"),
+        ("upload/2026/05/14/pwg_representative/film.jpg", "upload/2026/05/14/pwg_representative/none.jpg"),
+        ("/".join(PHOTO.split("/")[:-1]) + "/pwg_format/" + PHOTO.split("/")[-1] + ".cr2", "upload/pwg_format/x.cr2"),
+    ],
+)
+async def test_the_same_number_of_questions(with_format, there, nowhere):
+    asked = [await _questions(with_format, target) for target in (there, nowhere)]
+    assert asked[0] == asked[1] > 0
+
+
+async def _questions(made, target):
+    gallery = Gallery(database_url(made.address), schema("piwigo_"))
+    statements = []
+    listened = gallery._engine.sync_engine
+    catalogue = Catalogue(gallery, OwnerFile(made.root, {}), False, RenderRules())
+    path, _, query = target.partition("?")
+    request = parse(path, query, PiwigoConf(enable_formats=True), from_config(None))
+    try:
+        await gallery.ping()
+        sa.event.listen(listened, "before_cursor_execute", lambda *event: statements.append(event[2]))
+        await catalogue.find(request)
+    finally:
+        await gallery.close()
+    return len(statements)
