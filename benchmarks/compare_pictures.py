@@ -22,8 +22,10 @@ from pwgserve.piwigo.derivatives import CODES, from_config
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render.engine import render
+from pwgserve.render.limits import Limits
 from pwgserve.render.plan import plan_for
 
+NO_LIMITS = Limits(max_pixels=10**9, max_frames=10**4, max_source=10**9, max_memory=10**10)
 BAR = 0.97
 TINY = 150
 """Pixels of the longer side below which likeness is not judged: a pixel's shift is much of such a picture."""
@@ -81,7 +83,7 @@ class References:
         with source.open("rb") as reader, tempfile.NamedTemporaryFile() as writer:
             mark = os.open(self._mark, os.O_RDONLY) if self._mark and plan.watermark else None
             try:
-                render(plan, reader.fileno(), writer.fileno(), mark, 10**9)
+                render(plan, reader.fileno(), writer.fileno(), mark, NO_LIMITS, lambda needed: None)
             finally:
                 if mark is not None:
                     os.close(mark)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 import traceback
 from collections.abc import Awaitable, Callable
@@ -40,9 +39,11 @@ from pwgserve.piwigo.history import History
 from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, PhpConfigError, database_settings
 from pwgserve.piwigo.requests import clean_path, split_target
 from pwgserve.piwigo.schema import schema
+from pwgserve.render import machine
+from pwgserve.render.limits import Limits, memory_for_one, workers_for
 from pwgserve.render.plan import RenderRules
-from pwgserve.render.pool import RenderPool
-from pwgserve.settings import Settings
+from pwgserve.render.pool import PoolSettings, RenderPool
+from pwgserve.settings import Render, Settings
 from pwgserve.sources import Sources
 from pwgserve.viewers import Viewers
 
@@ -56,7 +57,10 @@ _log = structlog.get_logger("http")
 
 @dataclass(frozen=True)
 class Daemon:
-    """A running daemon. `open` makes one; requests of any method and address go to `handle`."""
+    """A running daemon. `open` makes one; requests of any method and address go to `handle`.
+
+    protections: how its workers are confined, in words.
+    """
 
     base: str
     link_prefix: str
@@ -65,6 +69,7 @@ class Daemon:
     ops: Ops
     metrics: Metrics
     proxies: Proxies
+    protections: str
     _resources: AsyncExitStack = field(repr=False)
 
     @classmethod
@@ -90,6 +95,9 @@ class Daemon:
             if request.method not in METHODS:
                 return self._refused(request, kind, Refusal.METHOD, "method")
             response = await self._answered(request, kind, path, query)
+            if request.body_exists:
+                # Nobody sends a body with what we answer but to hide a second request behind it.
+                response.force_close()
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -152,12 +160,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     cache = Cache(settings.cache.dir, keys.stable_key, int(settings.cache.max_size))
     await asyncio.to_thread(cache.open)
     metrics = Metrics()
-    pool = RenderPool(
-        workers=settings.render.workers or os.cpu_count() or 1,
-        queue=settings.render.queue,
-        timeout=settings.render.timeout,
-        max_pixels=settings.render.max_megapixels * 1_000_000,
-    )
+    pool = RenderPool(_pool_settings(settings.render))
     resources.push_async_callback(pool.close)
     await pool.start()
     metrics.render_jobs.set_function(lambda: pool.jobs)
@@ -201,6 +204,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
         ops=Ops(metrics, lambda: answers.get(None)),
         metrics=metrics,
         proxies=proxies,
+        protections=pool.protections,
         _resources=resources.pop_all(),
     )
 
@@ -236,6 +240,18 @@ def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:
         raise GalleryConfigurationError(str(error)) from error
     socket = next((str(path) for path in LOCAL_SOCKETS if path.is_socket()), None)
     return found.url(socket), found.prefix
+
+
+def _pool_settings(render: Render) -> PoolSettings:
+    memory = machine.memory()
+    limits = Limits(
+        max_pixels=render.max_megapixels * 1_000_000,
+        max_frames=render.max_frames,
+        max_source=int(render.max_source),
+        max_memory=int(render.max_memory) or memory_for_one(memory),
+    )
+    workers = render.workers or workers_for(machine.cores(), memory)
+    return PoolSettings(workers, render.queue, render.timeout, limits, render.sandbox)
 
 
 def _sources(settings: Settings, conf: PiwigoConf) -> Sources:

@@ -1,21 +1,28 @@
 """The hashed store of finished derivatives: files whose names nobody can derive from a gallery's paths.
 
 Names are keyed hashes; a file appears by an atomic rename and never changes; the least recently used go when the store
-is full. What a name stands for is decided by the caller. Everything here blocks: call it in a thread.
+is full. Every file carries a checksum in its time of modification, so that a damaged one is never served
+(docs/decisions/0009). What a name stands for is decided by the caller. Everything here blocks: call it in a thread.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import hmac
 import os
 import secrets
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
+
+from pwgserve.shortage import ShortageError, is_missing
 
 KEEP_SHARE = 0.9
 """To which share of the limit the store is emptied when it is over it."""
@@ -29,7 +36,16 @@ ABANDONED_AFTER = 3600.0
 SMALL = 262_144
 """Bytes up to which a derivative is read whole when it is opened."""
 
+VERIFIED_KEPT = 50_000
+"""Of how many files is remembered that they were whole."""
+
 _TEMPORARY = "tmp"
+_CLAIMS = "claims"
+"""A named pipe whose bytes are locked and never written: nobody can mistake it for a derivative."""
+
+_SECOND = 1_000_000_000
+_PROBE_SEAL = 123_456_789
+_log = structlog.get_logger("cache")
 
 
 class CacheError(Exception):
@@ -38,12 +54,13 @@ class CacheError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """A derivative in the store: an open descriptor (the caller closes it) and its size in bytes.
+    """A derivative: an open descriptor of its file (the caller closes it) and its size in bytes.
 
-    content: all of it, when it is small; reading it at once saves another trip to a thread.
+    content: all of it, when it is small; reading it at once saves another trip to a thread. A derivative that was just
+    made has its content only.
     """
 
-    descriptor: int
+    descriptor: int | None
     size: int
     content: bytes | None = None
 
@@ -57,6 +74,9 @@ class Cache:
         self._max_size = max_size
         self._size = 0
         self._lock = threading.Lock()
+        self._claims: int | None = None
+        self._seals = False
+        self._verified: dict[str, tuple[int, ...]] = {}
 
     def open(self) -> None:
         """Make the folder if missing and remove what killed processes left unfinished. Raises CacheError."""
@@ -64,7 +84,11 @@ class Cache:
             (self._directory / _TEMPORARY).mkdir(parents=True, exist_ok=True, mode=0o700)
             probe = self._directory / _TEMPORARY / f"probe-{secrets.token_hex(8)}"
             probe.touch(mode=0o600, exist_ok=False)
+            os.utime(probe, ns=(_SECOND, _SECOND + _PROBE_SEAL))
+            self._seals = probe.stat().st_mtime_ns % _SECOND == _PROBE_SEAL
             probe.unlink()
+            if self._claims is None:
+                self._claims = self._opened_claims()
             for file in (self._directory / _TEMPORARY).iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     if file.stat().st_mtime < time.time() - ABANDONED_AFTER:
@@ -83,46 +107,105 @@ class Cache:
         return f"{digest[:2]}/{digest[2:4]}/{digest[4:]}"
 
     def get(self, name: str) -> Entry | None:
-        """The derivative with this name, or None when it is not (or no longer) there."""
+        """The derivative with this name, or None when it is not (or no longer) there, or damaged.
+
+        Raises ShortageError.
+        """
         try:
             descriptor = os.open(self._directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError:
+        except OSError as error:
+            if not is_missing(error):
+                raise ShortageError from error
             return None
-        status = os.fstat(descriptor)
-        if status.st_size == 0:
-            # What a power cut may leave of a file; no derivative is empty.
+        try:
+            status = os.fstat(descriptor)
+            content = os.pread(descriptor, SMALL, 0) if status.st_size <= SMALL else None
+            if not self._is_whole(name, descriptor, status, content):
+                os.close(descriptor)
+                self._discard(name)
+                return None
+        except OSError as error:
             os.close(descriptor)
-            return None
+            raise ShortageError from error
         if time.time() - status.st_atime > USED_RESOLUTION:
             with contextlib.suppress(OSError):
-                os.utime(descriptor, (time.time(), status.st_mtime))
-        content = os.pread(descriptor, status.st_size, 0) if status.st_size <= SMALL else None
+                os.utime(descriptor, ns=(time.time_ns(), status.st_mtime_ns))
         return Entry(descriptor, status.st_size, content)
 
-    @contextlib.contextmanager
-    def draft(self) -> Iterator[Draft]:
-        """A file to render into; it vanishes at the end unless it was published. Raises OSError."""
+    def put(self, name: str, content: bytes) -> None:
+        """Make a derivative the one with this name, at once and completely. Raises OSError."""
         path = self._directory / _TEMPORARY / secrets.token_hex(16)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            yield Draft(descriptor, path)
-        finally:
-            os.close(descriptor)
-            with contextlib.suppress(FileNotFoundError):
+            try:
+                _write(descriptor, content)
+                now = time.time_ns()
+                os.utime(descriptor, ns=(now, now - now % _SECOND + _seal(content)))
+                if not self._seals:
+                    os.fdatasync(descriptor)
+            finally:
+                os.close(descriptor)
+            target = self._directory / name
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
                 path.unlink()
-
-    def publish(self, draft: Draft, name: str) -> None:
-        """Make a finished draft the derivative with this name, at once and completely. Raises OSError."""
-        os.fdatasync(draft.descriptor)
-        size = os.fstat(draft.descriptor).st_size
-        target = self._directory / name
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft.path.replace(target)
+            raise
         with self._lock:
-            self._size += size
+            self._size += len(content)
             is_full = self._size > self._max_size
         if is_full:
             self.collect()
+
+    def claim(self, name: str) -> bool:
+        """Reserve the making of a derivative for this process; False while another process has it.
+
+        The kernel takes the claim back when the process ends in whatever way.
+        """
+        if self._claims is None:
+            return True
+        try:
+            fcntl.lockf(self._claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(name))
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError:
+            # A file system without locks: rendering something twice is better than not at all.
+            return True
+        return True
+
+    def release(self, name: str) -> None:
+        """Give a claim back."""
+        if self._claims is not None:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(self._claims, fcntl.LOCK_UN, 1, _offset(name))
+
+    def _opened_claims(self) -> int:
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(self._directory / _CLAIMS, 0o600)
+        # Never closed: closing any descriptor of this file would give all claims back.
+        return os.open(self._directory / _CLAIMS, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+
+    def _is_whole(self, name: str, descriptor: int, status: os.stat_result, content: bytes | None) -> bool:
+        """Whether the file is what was put there; what was verified and did not change since is not read again."""
+        if status.st_size == 0 or not self._seals:
+            return status.st_size > 0
+        version = (status.st_ino, status.st_ctime_ns, status.st_mtime_ns, status.st_size)
+        if self._verified.get(name) == version:
+            return True
+        if content is None:
+            content = os.pread(descriptor, status.st_size, 0)
+        if len(content) != status.st_size or status.st_mtime_ns % _SECOND != _seal(content):
+            return False
+        self._verified[name] = version
+        while len(self._verified) > VERIFIED_KEPT:
+            self._verified.pop(next(iter(self._verified)), None)
+        return True
+
+    def _discard(self, name: str) -> None:
+        _log.warning("damaged-derivative", problem="a file in the cache was damaged; it is made again")
+        with contextlib.suppress(OSError):
+            (self._directory / name).unlink()
 
     def collect(self) -> int:
         """Measure the store and remove the least recently used until it is well below its limit.
@@ -157,14 +240,22 @@ class Cache:
                     yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
 
 
-@dataclass(frozen=True)
-class Draft:
-    """An unfinished derivative: the open descriptor to write to, and where it lies."""
-
-    descriptor: int
-    path: Path
-
-
 def _folders(directory: Path) -> list[os.DirEntry[str]]:
     with os.scandir(directory) as entries:
         return [entry for entry in entries if len(entry.name) == 2 and entry.is_dir(follow_symlinks=False)]
+
+
+def _seal(content: bytes) -> int:
+    """The checksum of a derivative, as nanoseconds within a second."""
+    return zlib.crc32(content) % _SECOND
+
+
+def _offset(name: str) -> int:
+    """Which byte of the file of claims stands for a name; two names on one byte would only wait for each other."""
+    return int(name.replace("/", "")[:15], 16)
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        left = left[os.write(descriptor, left) :]

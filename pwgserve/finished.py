@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import time
 from collections import OrderedDict
@@ -16,34 +17,49 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve.cache import Cache, Draft, Entry
+from pwgserve.cache import Cache, Entry
+from pwgserve.originals import SourceFacts
 from pwgserve.render.pool import RenderFailedError, RenderPool, UnrenderableError
-from pwgserve.sources import Sources, Version
+from pwgserve.render.turns import Client
+from pwgserve.sources import ChangedError, Sources, Version
 from pwgserve.targets import Target
 
-BROKEN_FOR = 60.0
-"""Seconds for which a picture that could not be rendered is not tried again."""
+BROKEN_SECONDS = 300.0
+"""For how long a picture that could not be rendered is not tried again, unless its file changes."""
 
 BROKEN_KEPT = 10_000
+
+ATTEMPTS = 3
+"""How often a rendering is tried whose worker is killed from outside."""
+
+CLAIM_SECONDS = 0.03
+"""How often is asked whether another process has finished what is wanted here, too."""
+
+COMPLAIN_SECONDS = 60.0
+"""How often the log says that the cache cannot be written."""
+
 _log = structlog.get_logger("render")
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A derivative in the cache: its file's name there and the open file (the caller closes its descriptor)."""
+    """A derivative: its name in the cache, and its content (the caller closes the entry's descriptor, if any).
+
+    is_stored: whether the cache has it, too; a full disk does not keep visitors from their pictures.
+    """
 
     name: str
     entry: Entry
     was_rendered: bool
+    is_stored: bool = True
 
 
 @dataclass(frozen=True)
-class _Files:
-    """What a rendering reads and writes, open."""
+class _Made:
+    """What a rendering made. is_stored: whether the cache took it."""
 
-    source: int
-    watermark: int | None
-    draft: Draft
+    content: bytes
+    is_stored: bool
 
 
 class Derivatives:
@@ -54,13 +70,14 @@ class Derivatives:
         self._pool = pool
         self._sources = sources
         self._on_rendered = on_rendered
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._under_way: dict[str, asyncio.Task[_Made]] = {}
         self._broken: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._complained = -math.inf
 
-    async def get(self, found: Target, version: Version) -> Finished:
-        """The derivative of a target in this version.
+    async def get(self, found: Target, version: Version, client: Client) -> Finished:
+        """The derivative of a target in this version, for a client who waits for it.
 
-        Raises BusyError, UnrenderableError, RenderFailedError, MissingOriginalError and ChangedError.
+        Raises BusyError, UnrenderableError, RenderFailedError, MissingOriginalError, ChangedError and ShortageError.
         """
         name = self._cache.name(*version.facts)
         entry = await asyncio.to_thread(self._cache.get, name)
@@ -69,14 +86,13 @@ class Derivatives:
         self._refuse_broken(name)
         task = self._under_way.get(name)
         if task is None:
-            task = self._under_way[name] = asyncio.create_task(self._make(name, found, version))
+            task = self._under_way[name] = asyncio.create_task(self._make(name, found, version, client))
             task.add_done_callback(lambda done: self._ended(name, done))
+        else:
+            self._pool.join(name, client)
         # The work goes on when an asker leaves: others may wait for it, and somebody will ask again.
-        await asyncio.shield(task)
-        entry = await asyncio.to_thread(self._cache.get, name)
-        if entry is None:
-            raise RenderFailedError("the cache did not keep the derivative; is cache.max_size very small?")
-        return Finished(name, entry, was_rendered=True)
+        made = await asyncio.shield(task)
+        return Finished(name, Entry(None, len(made.content), made.content), True, made.is_stored)
 
     def path(self, name: str) -> Path:
         """Where the derivative with this name lies, for a proxy that sends it."""
@@ -86,43 +102,90 @@ class Derivatives:
         """Wait for the renderings that are under way."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    async def _make(self, name: str, found: Target, version: Version) -> None:
-        plan = found.plan
-        if plan is None:
-            raise UnrenderableError("not a derivative")
-        started = time.perf_counter()
-        stack = contextlib.ExitStack()
+    async def _make(self, name: str, found: Target, version: Version, client: Client) -> _Made:
+        """The derivative, made by this process, or by another one that was about to when we wanted it."""
+        made = await self._claimed(name)
+        if made is not None:
+            return made
         try:
-            files = await asyncio.to_thread(self._opened, stack, version)
-            await self._pool.render(plan, files.source, files.draft.descriptor, files.watermark)
-            await asyncio.to_thread(self._cache.publish, files.draft, name)
-        except OSError as error:
-            raise RenderFailedError(f"the cache cannot be written: {error.strerror}") from error
+            started = time.perf_counter()
+            content = await self._rendered(name, found, version, client)
+            stored = await self._stored(name, content)
+            self._on_rendered(time.perf_counter() - started)
+            return _Made(content, stored)
         except UnrenderableError as error:
             self._note_broken(name, str(error))
             _log.warning("unrenderable", photo=found.photo.photo_id, wanted=found.wanted.spelled(), problem=str(error))
             raise
         finally:
-            await asyncio.to_thread(stack.close)
-        self._on_rendered(time.perf_counter() - started)
+            self._cache.release(name)
 
-    def _opened(self, stack: contextlib.ExitStack, version: Version) -> _Files:
+    async def _claimed(self, name: str) -> _Made | None:
+        """Wait until the making is ours (None), or until the process that has it has made it."""
+        is_first = True
+        while not self._cache.claim(name):
+            is_first = False
+            await asyncio.sleep(CLAIM_SECONDS)
+        if is_first:
+            return None
+        entry = await asyncio.to_thread(self._cache.get, name)
+        if entry is None or entry.descriptor is None:
+            return None
+        self._cache.release(name)
+        try:
+            return _Made(await asyncio.to_thread(os.pread, entry.descriptor, entry.size, 0), is_stored=True)
+        finally:
+            os.close(entry.descriptor)
+
+    async def _rendered(self, name: str, found: Target, version: Version, client: Client) -> bytes:
+        plan = found.plan
+        if plan is None:
+            raise UnrenderableError("is not a derivative")
+        for attempt in range(1, ATTEMPTS + 1):
+            with contextlib.ExitStack() as stack:
+                source, watermark = await asyncio.to_thread(self._opened, stack, version)
+                output = os.memfd_create("derivative")
+                stack.callback(os.close, output)
+                try:
+                    await self._pool.render(name, client, plan, source, output, watermark)
+                except RenderFailedError:
+                    # Somebody killed the worker, not the picture: visitors need not notice.
+                    if attempt == ATTEMPTS:
+                        raise
+                    continue
+                if not _is_still(source, version.source):
+                    raise ChangedError
+                return os.pread(output, os.fstat(output).st_size, 0)
+        raise RenderFailedError("a rendering failed again and again")
+
+    def _opened(self, stack: contextlib.ExitStack, version: Version) -> tuple[int, int | None]:
         source = self._sources.open(version)
         stack.callback(os.close, source.descriptor)
         watermark = self._sources.open_watermark(version)
-        if watermark is not None:
-            stack.callback(os.close, watermark.descriptor)
-        draft = stack.enter_context(self._cache.draft())
-        return _Files(source.descriptor, watermark.descriptor if watermark else None, draft)
+        if watermark is None:
+            return source.descriptor, None
+        stack.callback(os.close, watermark.descriptor)
+        return source.descriptor, watermark.descriptor
 
-    def _ended(self, name: str, task: asyncio.Task[None]) -> None:
+    async def _stored(self, name: str, content: bytes) -> bool:
+        try:
+            await asyncio.to_thread(self._cache.put, name, content)
+        except OSError as error:
+            now = time.monotonic()
+            if now - self._complained > COMPLAIN_SECONDS:
+                self._complained = now
+                _log.error("cache-not-written", problem=f"{error.strerror}; pictures are rendered at every request")
+            return False
+        return True
+
+    def _ended(self, name: str, task: asyncio.Task[_Made]) -> None:
         del self._under_way[name]
         if not task.cancelled():
             # Whoever waited has been told; without this the loop would complain when nobody did.
             task.exception()
 
     def _note_broken(self, name: str, problem: str) -> None:
-        self._broken[name] = (time.monotonic() + BROKEN_FOR, problem)
+        self._broken[name] = (time.monotonic() + BROKEN_SECONDS, problem)
         while len(self._broken) > BROKEN_KEPT:
             self._broken.popitem(last=False)
 
@@ -131,3 +194,9 @@ class Derivatives:
         if until > time.monotonic():
             raise UnrenderableError(problem)
         self._broken.pop(name, None)
+
+
+def _is_still(descriptor: int, facts: SourceFacts) -> bool:
+    """Whether an open file is what it was when its version was asked: nobody wrote into it meanwhile."""
+    status = os.fstat(descriptor)
+    return (status.st_size, status.st_mtime_ns) == (facts.size, facts.mtime)

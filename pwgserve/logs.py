@@ -6,6 +6,7 @@ Every event is a name with values; values are numbers, addresses and words of ou
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from typing import Any
@@ -28,9 +29,19 @@ def configure(level: str, form: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Output(),
         cache_logger_on_first_use=False,
     )
+
+
+class _Output:
+    """Writes lines to standard error; a full disk there is no reason to keep anybody from a picture."""
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+    debug = info = warning = error = msg
 
 
 def watch(loop: asyncio.AbstractEventLoop) -> None:

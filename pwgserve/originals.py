@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pwgserve.shortage import ShortageError, is_missing
+
 
 class MissingOriginalError(Exception):
     """There is no such regular file inside the folders of originals."""
@@ -60,13 +62,18 @@ class Originals:
             os.close(source.descriptor)
 
     def open(self, path: str) -> Source:
-        """The file at a path below the root; the caller closes its descriptor. Raises MissingOriginalError."""
+        """The file at a path below the root; the caller closes its descriptor.
+
+        Raises MissingOriginalError and ShortageError.
+        """
         if "\0" in path:
             raise MissingOriginalError
         try:
             # Without O_NONBLOCK a named pipe among the originals would hold the thread for ever.
             descriptor = os.open(self._root / path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError as error:
+            if not is_missing(error):
+                raise ShortageError from error
             raise MissingOriginalError from error
         try:
             # What was opened is judged, not what the name meant a moment before.
@@ -80,7 +87,7 @@ class Originals:
         return Source(descriptor, SourceFacts(path, status.st_size, status.st_mtime_ns), real)
 
     def facts(self, path: str) -> SourceFacts | None:
-        """The facts of the file at a path below the root, None when there is none."""
+        """The facts of the file at a path below the root, None when there is none. Raises ShortageError."""
         try:
             with self.opened(path) as source:
                 return source.facts

@@ -71,13 +71,17 @@ class Listen(Section):
 
 
 class Server(Section):
-    """How the daemon talks to browsers and proxies."""
+    """How the daemon talks to browsers and proxies. `max_connections` 0: as many as the open files allow."""
 
     listen: str = "127.0.0.1:8280"
     trusted_proxies: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
     public_url: str = "http://127.0.0.1:8280/"
     send_file: Literal["direct", "x-accel-redirect", "x-sendfile"] = "direct"
     internal_prefix: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_/-]{1,100}[A-Za-z0-9_-]$")] = "/_pwgserve"
+    max_connections: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    header_timeout: Seconds = 20.0
+    idle_timeout: Seconds = 75.0
+    send_timeout: Seconds = 60.0
 
     @field_validator("listen")
     @classmethod
@@ -194,12 +198,16 @@ class Cache(Section):
 
 
 class Render(Section):
-    """How pictures are made. `workers` 0 stands for one per processor core."""
+    """How pictures are made, and what one may cost. `workers` and `max_memory` 0: as the machine has room for."""
 
     workers: Annotated[int, Field(ge=0, le=256)] = 0
     timeout: Seconds = 60.0
     queue: Annotated[int, Field(ge=1, le=100_000)] = 500
     max_megapixels: Annotated[int, Field(ge=1, le=10_000)] = 400
+    max_frames: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    max_source: Annotated[ByteSize, Field(ge=1_000)] = ByteSize(1_000_000_000)
+    max_memory: ByteSize = ByteSize(0)
+    sandbox: Literal["require", "best-effort", "off"] = "best-effort"
     strip_gps: bool = True
     animate: bool = False
 

@@ -1,4 +1,5 @@
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -6,22 +7,21 @@ import time
 
 import pytest
 
-from pwgserve.cache import Cache, CacheError
+from pwgserve.cache import SMALL, Cache, CacheError
+from pwgserve.shortage import ShortageError
 
 KEY = b"k" * 32
 
 
 @pytest.fixture
 def cache(tmp_path):
-    made = Cache(tmp_path / "cache", KEY, 100_000)
+    made = Cache(tmp_path / "cache", KEY, 10_000_000)
     made.open()
     return made
 
 
 def put(cache, name, content=b"picture"):
-    with cache.draft() as draft:
-        os.write(draft.descriptor, content)
-        cache.publish(draft, name)
+    cache.put(name, content)
 
 
 def content_of(cache, name):
@@ -32,6 +32,12 @@ def content_of(cache, name):
         return os.read(entry.descriptor, entry.size + 1)
     finally:
         os.close(entry.descriptor)
+
+
+def used(path, moment):
+    """Let a file look as if it had been put there, and last used, at a moment."""
+    seal = path.stat().st_mtime_ns % 10**9
+    os.utime(path, ns=(int(moment) * 10**9, int(moment) * 10**9 + seal))
 
 
 def files_in(folder):
@@ -60,18 +66,95 @@ def test_files_are_for_the_daemon_only(cache, tmp_path):
     assert cache.path(name).parent.stat().st_mode & 0o077 == 0
 
 
-def test_a_draft_that_is_not_published_vanishes(cache, tmp_path):
-    with pytest.raises(ZeroDivisionError), cache.draft() as draft:
-        os.write(draft.descriptor, b"half")
-        raise ZeroDivisionError
-    assert files_in(tmp_path) == []
+@pytest.mark.parametrize("size", [7, 5_000, SMALL, SMALL + 1, 3 * SMALL])
+@pytest.mark.parametrize("damage", ["empty", "shorter", "longer", "zeros", "one bit", "another's"])
+def test_a_damaged_file_is_no_derivative_and_is_removed(cache, size, damage):
+    name = cache.name("a")
+    content = os.urandom(size)
+    put(cache, name, content)
+    assert content_of(cache, name) == content
+    path = cache.path(name)
+    match damage:
+        case "empty":
+            os.truncate(path, 0)
+        case "shorter":
+            os.truncate(path, size - 1)
+        case "longer":
+            path.write_bytes(content + b"x")
+        case "zeros":
+            path.write_bytes(content[: size // 2] + bytes(size - size // 2))
+        case "one bit":
+            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        case "another's":
+            path.write_bytes(os.urandom(size))
+    assert cache.get(name) is None
+    assert not path.exists()
+    put(cache, name, content)
+    assert content_of(cache, name) == content
 
 
-def test_an_empty_file_is_no_derivative(cache):
+def test_a_power_cut_that_keeps_the_times_but_not_the_bytes_is_noticed(cache, tmp_path):
+    """What a disk may hold after one: the file's length and times, and zeros."""
+    name = cache.name("a")
+    put(cache, name, b"picture" * 1000)
+    path = cache.path(name)
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    path.write_bytes(bytes(7000))
+    os.utime(path, ns=times)
+    afresh = Cache(tmp_path / "cache", KEY, 100_000)
+    afresh.open()
+    assert afresh.get(name) is None
+
+
+def test_out_of_descriptors_is_not_a_missing_file(cache):
     name = cache.name("a")
     put(cache, name)
-    os.truncate(cache.path(name), 0)
-    assert cache.get(name) is None
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(ShortageError):
+            cache.get(name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+CLAIMER = """
+import sys
+from pathlib import Path
+from pwgserve.cache import Cache
+cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9)
+cache.open()
+print(cache.claim(sys.argv[2]), flush=True)
+sys.stdin.read()
+"""
+
+
+def claimer(tmp_path, name):
+    process = subprocess.Popen(
+        [sys.executable, "-c", CLAIMER, str(tmp_path / "cache"), name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return process, process.stdout.readline().strip()
+
+
+def test_one_process_at_a_time_makes_a_derivative_and_a_killed_one_gives_its_claim_back(cache, tmp_path):
+    name, other = cache.name("a"), cache.name("b")
+    first, answer = claimer(tmp_path, name)
+    assert answer == "True"
+    assert not cache.claim(name)
+    assert cache.claim(other)
+    second, answer = claimer(tmp_path, other)
+    assert answer == "False"
+    first.kill()
+    first.wait()
+    assert cache.claim(name)
+    cache.release(other)
+    second.communicate("")
+    third, answer = claimer(tmp_path, other)
+    assert answer == "True"
+    third.communicate("")
 
 
 def test_a_planted_link_is_not_followed(cache, tmp_path):
@@ -84,12 +167,14 @@ def test_a_planted_link_is_not_followed(cache, tmp_path):
     assert cache.get(name) is None
 
 
-def test_the_least_recently_used_go_when_it_is_full(cache):
+def test_the_least_recently_used_go_when_it_is_full(tmp_path):
+    cache = Cache(tmp_path / "small", KEY, 100_000)
+    cache.open()
     names = [cache.name(str(number)) for number in range(12)]
     for age, name in enumerate(names[:10]):
         put(cache, name, b"x" * 9_000)
         then = time.time() - 10_000 + age
-        os.utime(cache.path(name), (then, then))
+        used(cache.path(name), then)
     content_of(cache, names[0])  # used now
     put(cache, names[10], b"x" * 9_000)
     put(cache, names[11], b"x" * 9_000)
@@ -115,7 +200,8 @@ def test_opening_removes_what_was_abandoned_and_keeps_what_is_being_made(cache, 
     new.touch()
     os.utime(old, (1, 1))
     cache.open()
-    assert files_in(tmp_path) == [new]
+    assert new in files_in(tmp_path)
+    assert old not in files_in(tmp_path)
 
 
 def test_a_file_in_place_of_the_folder_is_an_error_that_names_it(tmp_path):
@@ -134,10 +220,7 @@ number = 0
 print("ready", flush=True)
 while True:
     number += 1
-    with cache.draft() as draft:
-        for _ in range(20):
-            os.write(draft.descriptor, b"%06d" % number * 1000)
-        cache.publish(draft, cache.name(str(number)))
+    cache.put(cache.name(str(number)), b"%06d" % number * 20_000)
 """
 
 
@@ -148,7 +231,7 @@ def test_a_daemon_killed_at_any_moment_leaves_only_whole_derivatives(tmp_path):
         time.sleep(moment)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-    derivatives = [file for file in files_in(tmp_path) if file.parent.name != "tmp"]
+    derivatives = [file for file in files_in(tmp_path) if file.parent.parent.parent == tmp_path]
     assert derivatives
     for file in derivatives:
         content = file.read_bytes()
@@ -165,10 +248,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9)
 cache.open()
 try:
-    with cache.draft() as draft:
-        for _ in range(10):
-            os.write(draft.descriptor, b"x" * 1000)
-        cache.publish(draft, cache.name("a"))
+    cache.put(cache.name("a"), b"x" * 10_000)
 except OSError as error:
     print(error.strerror)
 """

@@ -19,6 +19,7 @@ from pwgserve.http.sending import Sender, of_cache
 from pwgserve.links import LinkSigner
 from pwgserve.piwigo.permissions import Photo, may_enter
 from pwgserve.piwigo.requests import PictureRequest
+from pwgserve.render.turns import Client
 from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, target
 from pwgserve.viewers import Asker
@@ -58,7 +59,7 @@ class Icons:
             url = f"{self.public_url}i.php?/{quote(stem)}-{asked.wanted.spelled()}.{quote(extension)}"
             headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": SERVER}
             return web.json_response({"url": url}, headers=headers)
-        finished = await self.derivatives.get(found, version)
+        finished = await self.derivatives.get(found, version, Client("icons"))
         file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download=False) | {
             "Cache-Control": f"private, max-age={MAX_AGE}",

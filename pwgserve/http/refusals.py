@@ -15,6 +15,7 @@ from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 from pwgserve.piwigo.requests import MalformedRequestError, UnservedRequestError
 from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
+from pwgserve.shortage import ShortageError
 from pwgserve.sources import ChangedError
 
 SERVER = "pwgserve"
@@ -40,10 +41,14 @@ class Answer:
 
 
 class Refusal(Enum):
-    """The kinds of no. NOT_FOUND is the one for whatever is forbidden, missing, expired or forged."""
+    """The kinds of no. NOT_FOUND is the one for whatever is forbidden, missing, expired or forged.
+
+    UNRENDERABLE and UNAVAILABLE while rendering are only ever said to who may see the photo.
+    """
 
     NOT_FOUND = Answer(404, "Not found\n", {})
     MALFORMED = Answer(400, "Bad request\n", {})
+    UNRENDERABLE = Answer(422, "This picture's file is damaged, or too large to be shown in this size\n", {})
     METHOD = Answer(405, "Only GET and HEAD\n", {"Allow": "GET, HEAD"})
     UNAVAILABLE = Answer(503, "Not now, please try again in a moment\n", {"Retry-After": "3"})
 
@@ -65,7 +70,8 @@ _OF_ERROR: Mapping[type[Exception], tuple[Refusal, str]] = {
     MalformedRequestError: (Refusal.MALFORMED, "malformed"),
     UnservedRequestError: (Refusal.NOT_FOUND, "unknown-address"),
     MissingOriginalError: (Refusal.NOT_FOUND, "file-missing"),
-    UnrenderableError: (Refusal.NOT_FOUND, "unrenderable"),
+    UnrenderableError: (Refusal.UNRENDERABLE, "unrenderable"),
+    ShortageError: (Refusal.UNAVAILABLE, "machine-short"),
     ChangedError: (Refusal.UNAVAILABLE, "changed-meanwhile"),
     BusyError: (Refusal.UNAVAILABLE, "busy"),
     RenderFailedError: (Refusal.UNAVAILABLE, "rendering-failed"),

@@ -28,23 +28,24 @@ X_ACCEL = "x-accel-redirect"
 
 @dataclass(frozen=True)
 class OpenFile:
-    """An open file to be sent; whoever sends it closes the descriptor.
+    """A file to be sent, open (whoever sends it closes the descriptor) or as its content.
 
-    path: where it lies. internal: its path below the proxy's internal location, for X-Accel-Redirect. content: all of
-    it, if it was read already.
+    path: where it lies, None when it lies nowhere. internal: its path below the proxy's internal location, for
+    X-Accel-Redirect. content: all of it, if it was read already; then there need be no descriptor.
     """
 
-    descriptor: int
+    descriptor: int | None
     size: int
-    path: Path
+    path: Path | None
     internal: str
     content: bytes | None = None
 
 
 def of_cache(finished: Finished, path: Path) -> OpenFile:
-    """A finished derivative, which lies at `path`, as a file to be sent."""
+    """A finished derivative, which lies at `path` if the cache has it, as a file to be sent."""
     entry = finished.entry
-    return OpenFile(entry.descriptor, entry.size, path, f"cache/{finished.name}", entry.content)
+    stored_path = path if finished.is_stored else None
+    return OpenFile(entry.descriptor, entry.size, stored_path, f"cache/{finished.name}", entry.content)
 
 
 class Sender:
@@ -68,7 +69,7 @@ class Sender:
             }
             if is_not_modified(asked.get("If-None-Match"), asked.get("If-Modified-Since"), validators):
                 return web.Response(status=304, headers=_without_body(about))
-            if self._way != DIRECT:
+            if self._way != DIRECT and file.path is not None:
                 return web.Response(headers=about | self._handed_over(file))
             try:
                 parts = ranges(asked.get("Range"), asked.get("If-Range"), file.size, validators)
@@ -77,7 +78,8 @@ class Sender:
                 return web.Response(status=416, headers=headers_416)
             return await _sent(request, file, about, parts)
         finally:
-            os.close(file.descriptor)
+            if file.descriptor is not None:
+                os.close(file.descriptor)
 
     def _handed_over(self, file: OpenFile) -> dict[str, str]:
         if self._way == X_ACCEL:
@@ -101,26 +103,40 @@ async def _sent(
     response.content_length = sum(len(piece) if isinstance(piece, bytes) else piece[1] - piece[0] for piece in pieces)
     await response.prepare(request)
     if request.method != "HEAD":
-        await _stream(request, response, file.descriptor, pieces)
+        await _stream(request, response, file, pieces)
     await response.write_eof()
     return response
 
 
 async def _stream(
-    request: web.BaseRequest, response: web.StreamResponse, descriptor: int, pieces: Sequence[bytes | Range]
+    request: web.BaseRequest, response: web.StreamResponse, file: OpenFile, pieces: Sequence[bytes | Range]
 ) -> None:
+    modified = _modified(file)
     for piece in pieces:
         if isinstance(piece, bytes):
             await response.write(piece)
             continue
         for start, length in _chunks(piece):
-            chunk = await asyncio.to_thread(os.pread, descriptor, length, start)
-            if len(chunk) != length:
+            chunk = await _read(file, length, start)
+            if len(chunk) != length or _modified(file) != modified:
                 # The length is promised already: only a broken connection tells the browser that this is not all.
                 if request.transport is not None:
                     request.transport.abort()
-                raise ConnectionResetError("the file became shorter while it was sent")
+                raise ConnectionResetError("the file was changed while it was sent")
             await response.write(chunk)
+
+
+async def _read(file: OpenFile, length: int, start: int) -> bytes:
+    if file.content is not None:
+        return file.content[start : start + length]
+    if file.descriptor is None:
+        return b""
+    return await asyncio.to_thread(os.pread, file.descriptor, length, start)
+
+
+def _modified(file: OpenFile) -> int:
+    """When the open file was last written to, in nanoseconds."""
+    return os.fstat(file.descriptor).st_mtime_ns if file.descriptor is not None else 0
 
 
 def _chunks(span: Range) -> Iterator[tuple[int, int]]:

@@ -19,7 +19,7 @@ from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
 from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.http.sending import OpenFile, Sender, of_cache
-from pwgserve.http.visitor import Proxies, claims
+from pwgserve.http.visitor import Proxies, claims, client_of
 from pwgserve.links import Link, LinkSigner
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.sources import Sources, Version
@@ -117,7 +117,8 @@ class Signed:
             outcome = "original"
             file = OpenFile(source.descriptor, source.facts.size, source.real_path, f"originals/{source.facts.path}")
         else:
-            finished = await self.derivatives.get(found, version)
+            client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
+            finished = await self.derivatives.get(found, version, client)
             outcome = "render" if finished.was_rendered else "hit"
             file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download) | {

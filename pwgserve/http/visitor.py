@@ -13,6 +13,7 @@ from multidict import CIMultiDictProxy
 
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.identity import cookies
+from pwgserve.render.turns import Client
 from pwgserve.settings import Network
 from pwgserve.viewers import Claims
 
@@ -77,6 +78,22 @@ def claims(
         auth_key=request.get("auth_key"),
         pwg_token=request.get("pwg_token"),
     )
+
+
+def client_of(headers: CIMultiDictProxy[str], peer: str | None, proxies: Proxies, user_id: int | None) -> Client:
+    """For whom a rendering is, so that all get their turn. user_id: of the link, None when it is for everybody."""
+    purpose = headers.get("Sec-Purpose", headers.get("Purpose", ""))
+    is_bulk = "prefetch" in purpose.lower()
+    if user_id is not None:
+        return Client(f"u{user_id}", is_bulk)
+    visitor = proxies.visitor(peer, headers.getall(FORWARDED_FOR, ()))
+    return Client(_network(visitor) if visitor else "unknown", is_bulk)
+
+
+def _network(visitor: str) -> str:
+    """What one household has: an IPv4 address, or an IPv6 network."""
+    address = _address(visitor)
+    return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else str(address)
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

@@ -6,11 +6,13 @@ Runs in worker processes only. What to do is in `plan`; limits that end a worker
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyvips
 
 from pwgserve.piwigo.sizing import Size
+from pwgserve.render.limits import MEGABYTE, SMALL, Header, Limits, needed_memory
 from pwgserve.render.metadata import PRIVATE_NAMES
 from pwgserve.render.plan import Layout, RenderPlan, fitted_watermark, sharpen_kernel, watermark_places
 
@@ -20,6 +22,8 @@ LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", 
 KERNEL = "cubic"
 """How pixels are weighed when scaling: the kernel whose results are most like both of Piwigo's usual libraries'."""
 
+_BYTES = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "double": 8}
+_OF_WARM_UP = Limits(max_pixels=10_000, max_frames=1, max_source=100_000, max_memory=2**40)
 _TURNS = {1: "d270", 2: "d180", 3: "d90"}
 
 
@@ -42,21 +46,51 @@ def confine() -> None:
     pyvips.cache_set_max(0)
 
 
-def render(plan: RenderPlan, source: int, output: int, watermark: int | None, max_pixels: int) -> Rendered:
+def warm_up() -> None:
+    """Render a small picture of every format, so that all that is loaded when first needed is loaded now."""
+    for file_format in ("jpeg", "png", "gif", "webp"):
+        descriptors = [os.memfd_create(name) for name in ("source", "output")]
+        try:
+            image = pyvips.Image.black(64, 48, bands=3).copy(interpretation="srgb")
+            _save(image, RenderPlan((64, 48), 0, None, None, 0, 0, 90, file_format, None), descriptors[0])
+            plan = RenderPlan((32, 24), 1, None, None, 1, 50, 90, file_format, None)
+            render(plan, descriptors[0], descriptors[1], None, _OF_WARM_UP, lambda needed: None)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+
+def render(
+    plan: RenderPlan,
+    source: int,
+    output: int,
+    watermark: int | None,
+    limits: Limits,
+    ask: Callable[[int], None],
+) -> Rendered:
     """Render the picture in descriptor `source` into descriptor `output`.
 
-    watermark: descriptor of the watermark's picture, None when the gallery has none. max_pixels: of the source (of all
-    its frames, if it stays animated), refused before any is decoded. Raises UnrenderableError.
+    watermark: descriptor of the watermark's picture, None when the gallery has none. limits: what is beyond is refused
+    before any pixel is decoded. ask: is called with the bytes of memory that the rendering will take when they are
+    many, and returns when they may be taken. Raises UnrenderableError.
     """
     try:
-        header = _checked(plan, source, max_pixels)
-        orientation = header.get("orientation") if header.get_typeof("orientation") else 1
-        layout = plan.layout((header.width, header.height), orientation)
-        mark = _watermark(plan, watermark, layout.output)
-        if _frames(plan, header) > 1:
+        image = _open(source)
+        header = _header(plan, image)
+        problem = header.problem(limits)
+        if problem is not None:
+            raise UnrenderableError(problem)
+        layout = plan.layout(header.size, image.get("orientation") if image.get_typeof("orientation") else 1)
+        mark = _watermark(plan, watermark, layout.output, limits)
+        needed = needed_memory(header, layout.output)
+        if needed > limits.max_memory:
+            raise UnrenderableError(f"needs {needed // MEGABYTE} MB of memory, more than render.max_memory allows")
+        if needed > SMALL:
+            ask(needed)
+        if header.frames > 1:
             image = _animated(plan, source, layout, mark)
         else:
-            image = _steps(plan, *_load(source, header, layout), mark)
+            image = _steps(plan, *_load(source, image, layout), mark)
         _save(image, plan, output)
     except pyvips.Error as error:
         raise UnrenderableError(_first_line(error)) from error
@@ -73,20 +107,22 @@ def _steps(plan: RenderPlan, image: pyvips.Image, layout: Layout, mark: pyvips.I
     return _mark(image, plan, mark, layout.output) if mark is not None else image
 
 
-def _checked(plan: RenderPlan, descriptor: int, max_pixels: int) -> pyvips.Image:
-    """The picture's header, if it is not too large to be decoded."""
-    header = _open(descriptor)
-    frames = _frames(plan, header)
-    if header.width * header.height * frames > max_pixels:
-        size = f"{header.width}x{header.height} pixels" + (f" in {frames} frames" if frames > 1 else "")
-        raise UnrenderableError(f"has {size}, more than render.max_megapixels allows")
-    return header
+def _header(plan: RenderPlan, image: pyvips.Image) -> Header:
+    """What the file says of its picture; of an animation that becomes a still picture, of its first frame."""
+    is_animated = plan.rules.animate and plan.format in ("gif", "webp") and image.get_typeof("n-pages")
 
+    def told(name: str) -> str:
+        return str(image.get(name)) if image.get_typeof(name) else ""
 
-def _frames(plan: RenderPlan, header: pyvips.Image) -> int:
-    """How many pictures the result has."""
-    is_animated = plan.rules.animate and plan.format in ("gif", "webp") and header.get_typeof("n-pages")
-    return int(header.get("n-pages")) if is_animated else 1
+    return Header(
+        size=(image.width, image.height),
+        frames=int(image.get("n-pages")) if is_animated else 1,
+        bands=image.bands,
+        pixel_bytes=image.bands * _BYTES.get(image.format, 1),
+        loader=told("vips-loader").partition("load")[0],
+        is_interlaced=told("interlaced") == "1" or told("jpeg-multiscan") == "1",
+        is_subsampled=told("jpeg-chroma-subsample") == "4:2:0",
+    )
 
 
 def _load(descriptor: int, header: pyvips.Image, layout: Layout) -> tuple[pyvips.Image, Layout]:
@@ -167,11 +203,15 @@ def _sharpen(image: pyvips.Image, amount: float) -> pyvips.Image:
     return sharp.bandjoin(image[image.bands - 1]) if image.hasalpha() else sharp
 
 
-def _watermark(plan: RenderPlan, descriptor: int | None, output: Size) -> pyvips.Image | None:
+def _watermark(plan: RenderPlan, descriptor: int | None, output: Size, limits: Limits) -> pyvips.Image | None:
     """The watermark as it is laid on a result of this size: fitted, with its opacity; None when there is none."""
     if plan.watermark is None or descriptor is None or not plan.is_marked(output):
         return None
-    mark = _in_srgb(_open(descriptor).copy_memory()).colourspace("srgb")
+    mark = _open(descriptor)
+    problem = _header(plan, mark).problem(limits)
+    if problem is not None:
+        raise UnrenderableError(f"the watermark {problem}")
+    mark = _in_srgb(mark.copy_memory()).colourspace("srgb")
     size = fitted_watermark(output, (mark.width, mark.height))
     if size != (mark.width, mark.height):
         mark = _crop_and_scale(mark, Layout(None, size, 0, size))

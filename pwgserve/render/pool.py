@@ -1,6 +1,7 @@
-"""Keeps worker processes and gives them jobs: a bounded queue, a time limit, and a new worker for one that dies.
+"""Keeps worker processes and gives them jobs: a fair, bounded queue, a time limit, and a new worker for one that dies.
 
-The daemon's side of rendering; what happens inside a worker is in `worker` and `engine`.
+The daemon's side of rendering. Whose turn it is says `turns`; what happens inside a worker is in `worker`, `engine` and
+`sandbox`.
 """
 
 from __future__ import annotations
@@ -8,18 +9,32 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
+from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
+from pwgserve.render.turns import Client, Turns
 from pwgserve.render.worker import MAX_MESSAGE
 
 START_SECONDS = 30.0
 JOBS_OF_A_WORKER = 1000
 """After so many pictures a worker is replaced: what its libraries leak, or an attacker left in it, ends with it."""
+
+GROWTH = 64 * MEGABYTE
+"""A worker that has this much more memory than after its first picture is replaced."""
+
+COMMAND = ("-P", "-m", "pwgserve.render.worker")
+"""What Python is started with to be a worker."""
+
+_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+"""Signals that somebody sent (the kernel, when memory is short). A process that dies of others did so itself."""
 
 _log = structlog.get_logger("render")
 
@@ -33,7 +48,19 @@ class UnrenderableError(Exception):
 
 
 class RenderFailedError(Exception):
-    """The rendering failed for a reason that may pass: a worker died, or the disk is full."""
+    """The rendering failed for a reason that may pass: a worker was killed, or cannot be started."""
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """How many and which workers. timeout: seconds for one picture. sandbox: as in `sandbox.enter`."""
+
+    workers: int
+    queue: int
+    timeout: float
+    limits: Limits
+    sandbox: str = "best-effort"
+    jobs_of_a_worker: int = JOBS_OF_A_WORKER
 
 
 @dataclass
@@ -42,119 +69,172 @@ class _Worker:
 
     process: asyncio.subprocess.Process
     jobs: socket.socket
+    protections: str = ""
     done: int = 0
+    first_memory: int = 0
 
 
 class RenderPool:
-    """Up to `workers` processes, started when first needed. `timeout`: seconds that one rendering may take."""
+    """Up to `settings.workers` processes, and one more for a second client, started when first needed."""
 
-    def __init__(
-        self, workers: int, queue: int, timeout: float, max_pixels: int, jobs_of_a_worker: int = JOBS_OF_A_WORKER
-    ) -> None:
-        self._slots = asyncio.Semaphore(workers)
+    def __init__(self, settings: PoolSettings) -> None:
+        self._settings = settings
         self._idle: list[_Worker] = []
-        self._limit = workers + queue
-        self._timeout = timeout
-        self._max_pixels = max_pixels
-        self._jobs_of_a_worker = jobs_of_a_worker
-        self._jobs = 0
+        self._turns = Turns(settings.workers, settings.queue)
+        self._called: dict[str, asyncio.Future[None]] = {}
+        # Pictures that need much memory are rendered one at a time, whatever the number of workers.
+        self._large = asyncio.Lock()
+        self.protections = ""
 
     @property
     def jobs(self) -> int:
         """How many renderings are under way or waiting."""
-        return self._jobs
+        return len(self._turns)
 
     async def start(self) -> None:
-        """Start one worker, so that a broken installation is found now and not at the first picture."""
-        self._idle.append(await self._started())
+        """Start one worker, so that a broken installation is found now and not at the first picture.
+
+        Raises RenderFailedError.
+        """
+        worker = await self._started()
+        self.protections = worker.protections
+        self._idle.append(worker)
 
     async def close(self) -> None:
         """End all idle workers; none is busy once all requests have ended."""
         while self._idle:
             await self._end(self._idle.pop())
 
-    async def render(self, plan: RenderPlan, source: int, output: int, watermark: int | None) -> None:
+    def join(self, job: str, client: Client) -> None:
+        """Another client wants a rendering that is under way or waiting, too."""
+        self._turns.join(job, client)
+
+    async def render(
+        self, job: str, client: Client, plan: RenderPlan, source: int, output: int, watermark: int | None
+    ) -> None:
         """Render the picture in descriptor `source` into descriptor `output`; the caller closes them.
 
-        Raises BusyError, UnrenderableError and RenderFailedError.
+        job: names the rendering; one with this name at a time. Raises BusyError, UnrenderableError, RenderFailedError.
         """
-        if self._jobs >= self._limit:
+        if os.fstat(source).st_size > self._settings.limits.max_source:
+            raise UnrenderableError("its file is larger than render.max_source allows")
+        if not self._turns.add(job, client):
             raise BusyError
-        self._jobs += 1
+        called = self._called[job] = asyncio.get_running_loop().create_future()
         try:
-            async with self._slots:
-                await self._render(plan, [source, output] + ([] if watermark is None else [watermark]))
+            self._call()
+            await called
+            await self._render(plan, [source, output] + ([] if watermark is None else [watermark]))
         finally:
-            self._jobs -= 1
+            del self._called[job]
+            self._turns.end(job)
+            self._call()
 
-    async def _render(self, plan: RenderPlan, descriptors: list[int]) -> None:
+    def _call(self) -> None:
+        """Tell those whose turn it is."""
+        while (job := self._turns.take()) is not None:
+            called = self._called[job]
+            if not called.done():
+                called.set_result(None)
+
+    async def _render(self, plan: RenderPlan, descriptors: Sequence[int]) -> None:
         worker = self._idle.pop() if self._idle else await self._started()
-        message = json.dumps({"plan": plan.to_json(), "max_pixels": self._max_pixels}).encode()
+        timeout = self._settings.timeout
         try:
-            async with asyncio.timeout(self._timeout):
-                socket.send_fds(worker.jobs, [message], descriptors)
-                answer = await _answer(worker)
+            answer = await self._asked(worker, json.dumps({"plan": plan.to_json()}).encode(), descriptors)
         except TimeoutError as error:
             await self._end(worker)
-            raise UnrenderableError(f"took longer than {self._timeout:g} s (render.timeout)") from error
+            raise UnrenderableError(f"takes longer than {timeout:g} s (render.timeout)") from error
         except (OSError, ValueError, TypeError) as error:
-            await self._end(worker)
+            code = await self._end(worker, is_dead=True)
+            if code is not None and code < 0 and -code not in _FROM_OUTSIDE:
+                raise UnrenderableError(f"crashed its decoder ({signal.Signals(-code).name})") from error
             raise RenderFailedError("the worker process ended in the middle of the picture") from error
         except asyncio.CancelledError:
             await self._end(worker)
             raise
         worker.done += 1
-        if worker.done < self._jobs_of_a_worker:
-            self._idle.append(worker)
-        else:
+        memory = int(answer.get("memory", 0))
+        worker.first_memory = worker.first_memory or memory
+        has_grown = memory > worker.first_memory + GROWTH
+        if worker.done >= self._settings.jobs_of_a_worker or has_grown:
             await self._end(worker)
+        else:
+            self._idle.append(worker)
         if "unrenderable" in answer:
             raise UnrenderableError(str(answer["unrenderable"]))
         if "failed" in answer:
             raise RenderFailedError(str(answer["failed"]))
 
+    async def _asked(self, worker: _Worker, message: bytes, descriptors: Sequence[int]) -> dict[str, Any]:
+        """The worker's answer to a job. Time spent waiting for other large pictures does not count."""
+        async with asyncio.timeout(self._settings.timeout):
+            socket.send_fds(worker.jobs, [message], descriptors)
+            answer = await _answer(worker)
+        if "needs" not in answer:
+            return answer
+        async with self._large, asyncio.timeout(self._settings.timeout):
+            await asyncio.get_running_loop().sock_sendall(worker.jobs, b"go")
+            return await _answer(worker)
+
     async def _started(self) -> _Worker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
+        given = {
+            "socket": theirs.fileno(),
+            "parent": os.getpid(),
+            "sandbox": self._settings.sandbox,
+            "limits": self._settings.limits.to_dict(),
+        }
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-P",
-                "-m",
-                "pwgserve.render.worker",
-                str(theirs.fileno()),
+                *COMMAND,
+                json.dumps(given),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 env=_environment(),
                 # A Ctrl-C in the daemon's terminal is for the daemon, which ends its workers when their work is done.
                 start_new_session=True,
             )
-        except OSError:
+        except OSError as error:
             ours.close()
-            raise
+            raise RenderFailedError(f"a worker process cannot be started: {error.strerror}") from error
         finally:
             theirs.close()
         worker = _Worker(process, ours)
         try:
             async with asyncio.timeout(START_SECONDS):
-                await _answer(worker)
+                answer = await _answer(worker)
         except (OSError, ValueError, TimeoutError) as error:
             await self._end(worker)
             raise RenderFailedError("a worker process did not start; is pyvips-binary installed?") from error
         except asyncio.CancelledError:
             await self._end(worker)
             raise
+        if "failed" in answer:
+            await self._end(worker)
+            raise RenderFailedError(str(answer["failed"]))
+        worker.protections = str(answer.get("ready", ""))
         return worker
 
-    async def _end(self, worker: _Worker) -> None:
+    async def _end(self, worker: _Worker, is_dead: bool = False) -> int | None:
+        """End a worker; returns how it ended. is_dead: its socket closed, so it ends by itself, with its own reason."""
         worker.jobs.close()
+        if is_dead:
+            try:
+                async with asyncio.timeout(1.0):
+                    return await worker.process.wait()
+            except TimeoutError:
+                pass
         if worker.process.returncode is None:
             worker.process.kill()
-        await worker.process.wait()
+        return await worker.process.wait()
 
 
-async def _answer(worker: _Worker) -> dict[str, object]:
+async def _answer(worker: _Worker) -> dict[str, Any]:
     received = await asyncio.get_running_loop().sock_recv(worker.jobs, MAX_MESSAGE)
     return dict(json.loads(received))
 

@@ -1,7 +1,7 @@
 """The process that renders: takes jobs from a socket, one at a time, and ends when the socket closes.
 
-It is started afresh (no memory of the daemon is inherited), holds no key and no connection, and gets every file as an
-open descriptor. The daemon's side of the conversation is in `pool`.
+It is started afresh (no memory of the daemon is inherited), holds no key and no connection, gets every file as an open
+descriptor, and confines itself before it sees the first one. The daemon's side of the conversation is in `pool`.
 """
 
 from __future__ import annotations
@@ -12,55 +12,81 @@ import os
 import resource
 import socket
 import sys
+from pathlib import Path
 
-from pwgserve.render import engine
+from pwgserve.render import engine, sandbox
+from pwgserve.render.limits import Limits
 from pwgserve.render.plan import RenderPlan
 
 MAX_MESSAGE = 65_536
 MAX_DESCRIPTORS = 3
-
-
-MAX_OPEN_FILES = 64
-_PR_SET_NO_NEW_PRIVS = 38
+NICENESS = 10
+"""Visitors whose pictures are finished go first: the daemon itself has the processor before its workers."""
 
 
 def main() -> None:
-    """Serve jobs on the socket whose descriptor is the only argument."""
-    _give_up_rights()
+    """Serve jobs on a socket. The only argument is JSON: `socket` (its descriptor), `parent`, `sandbox`, `limits`."""
+    given = json.loads(sys.argv[1])
+    limits = Limits(**given["limits"])
+    sandbox.end_with_parent(given["parent"])
+    os.nice(NICENESS)
     engine.confine()
-    with socket.socket(fileno=int(sys.argv[1])) as jobs:
-        jobs.send(b'{"ready":true}')
+    with socket.socket(fileno=given["socket"]) as jobs, Path("/proc/self/statm").open("rb", buffering=0) as memory:
+        try:
+            engine.warm_up()
+            protections = sandbox.enter(given["sandbox"], limits.max_memory)
+        except (sandbox.SandboxError, engine.UnrenderableError) as error:
+            jobs.send(json.dumps({"failed": str(error)}).encode())
+            return
+        jobs.send(json.dumps({"ready": protections.told()}).encode())
         while True:
             message, descriptors, _, _ = socket.recv_fds(jobs, MAX_MESSAGE, MAX_DESCRIPTORS)
             if not message:
                 return
             try:
-                answer = _rendered(json.loads(message), descriptors)
+                answer = _rendered(json.loads(message), descriptors, limits, jobs)
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
-            jobs.send(json.dumps(answer).encode())
+            _give_back_memory()
+            jobs.send(json.dumps(answer | {"memory": _resident(memory.fileno())}).encode())
 
 
-def _give_up_rights() -> None:
-    """What a decoder never needs: core dumps (of private photos), many files, programs with more rights than ours."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (MAX_OPEN_FILES, MAX_OPEN_FILES))
-    ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-
-
-def _rendered(job: dict[str, object], descriptors: list[int]) -> dict[str, object]:
+def _rendered(job: dict[str, object], descriptors: list[int], limits: Limits, jobs: socket.socket) -> dict[str, object]:
     source, output = descriptors[:2]
     watermark = descriptors[2] if len(descriptors) > 2 else None
+
+    def ask(needed: int) -> None:
+        # The daemon knows what else is being rendered: a large picture waits until it says go.
+        jobs.send(json.dumps({"needs": needed}).encode())
+        if not jobs.recv(MAX_MESSAGE):
+            raise SystemExit(0)
+
     try:
         plan = RenderPlan.from_json(str(job["plan"]))
-        done = engine.render(plan, source, output, watermark, int(str(job["max_pixels"])))
+        done = engine.render(plan, source, output, watermark, limits, ask)
     except engine.UnrenderableError as error:
         return {"unrenderable": str(error)}
+    except MemoryError:
+        return {"unrenderable": "needs more memory than render.max_memory allows"}
     except OSError as error:
         return {"failed": error.strerror or type(error).__name__}
     return {"size": done.size}
 
+
+def _give_back_memory() -> None:
+    """Return what the allocator keeps for later: the next picture may be small, and other processes need it."""
+    trim = getattr(_libc, "malloc_trim", None)  # only glibc has it
+    if trim is not None:
+        trim(0)
+
+
+def _resident(statm: int) -> int:
+    """Bytes of memory that this process has, from its open /proc/self/statm."""
+    return int(os.pread(statm, 100, 0).split()[1]) * resource.getpagesize()
+
+
+_libc = ctypes.CDLL(None)
 
 if __name__ == "__main__":
     main()

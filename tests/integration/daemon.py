@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +38,23 @@ def settings_for(gallery: TestGallery, directory: Path, port: int) -> dict[str, 
 
 
 class Daemon:
-    """A running `pwgserve serve`. `changes`: settings as {"links": {"ttl": "2s"}}."""
+    """A running `pwgserve serve`. `changes`: settings as {"links": {"ttl": "2s"}}.
 
-    def __init__(self, gallery: TestGallery, directory: Path, changes: dict[str, dict[str, Any]] | None = None) -> None:
+    prefix: a command that starts it. preexec: is called in the new process. environment: what it has besides ours.
+    """
+
+    def __init__(
+        self,
+        gallery: TestGallery,
+        directory: Path,
+        changes: dict[str, dict[str, Any]] | None = None,
+        prefix: Sequence[str] = (),
+        preexec: Callable[[], None] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self._prefix = prefix
+        self._preexec = preexec
+        self._environment = environment or {}
         self.gallery = gallery
         self.directory = directory
         self._changes = changes or {}
@@ -74,11 +89,12 @@ class Daemon:
         config.write_text(toml(self.tables))
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pwgserve", "serve", "--config", str(config)],
+                [*self._prefix, sys.executable, "-m", "pwgserve", "serve", "--config", str(config)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **self._environment},
+                preexec_fn=self._preexec,
             )
         deadline = time.monotonic() + START_SECONDS
         while True:

@@ -32,7 +32,7 @@ def test_the_log_holds_nothing_that_opens_a_picture_or_names_one(gallery, start)
     try:
         broken.write_bytes(content[:3000])
         time.sleep(1.5)
-        assert daemon.visitor().follow("/i.php?/" + gallery.paths[LAKE].replace(".jpg", "-sm.jpg")).status == 404
+        assert daemon.visitor().follow("/i.php?/" + gallery.paths[LAKE].replace(".jpg", "-sm.jpg")).status == 422
         broken.unlink()
         time.sleep(1.5)
         assert daemon.visitor().follow("/i.php?/" + gallery.paths[LAKE].replace(".jpg", "-xs.jpg")).status == 404

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from pictures import corner_colours, corners, is_near, write
 from pwgserve.piwigo.derivatives import DerivativeParams, Watermark
 from pwgserve.piwigo.sizing import compute
 from pwgserve.render.engine import UnrenderableError, render
+from pwgserve.render.limits import Limits
 from pwgserve.render.plan import FORMATS, RenderPlan, RenderRules
 
+LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=10**10)
 MEDIUM = DerivativeParams((300, 200))
 SQUARE = DerivativeParams((120, 120), 1, (120, 120))
 
@@ -24,12 +27,12 @@ def plan(params=MEDIUM, file_format="jpeg", rotation=0, **changes):
     return RenderPlan(**base | changes)
 
 
-def rendered(source: Path, made: RenderPlan, watermark: Path | None = None, max_pixels: int = 10**9) -> pyvips.Image:
+def rendered(source: Path, made: RenderPlan, watermark: Path | None = None, **limits: int) -> pyvips.Image:
     output = source.parent / "output"
     with source.open("rb") as reader, output.open("wb+") as writer:
         mark = os.open(watermark, os.O_RDONLY) if watermark else None
         try:
-            done = render(made, reader.fileno(), writer.fileno(), mark, max_pixels)
+            done = render(made, reader.fileno(), writer.fileno(), mark, replace(LIMITS, **limits), lambda needed: None)
         finally:
             if mark is not None:
                 os.close(mark)

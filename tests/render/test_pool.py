@@ -3,27 +3,40 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import pyvips
 from pictures import corners, write
 
+from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
-from pwgserve.render.pool import BusyError, RenderFailedError, RenderPool, UnrenderableError
+from pwgserve.render.pool import BusyError, PoolSettings, RenderFailedError, RenderPool, UnrenderableError
+from pwgserve.render.turns import Client
 
+LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=600 * MEGABYTE)
+VISITOR = Client("192.0.2.1")
 PLAN = RenderPlan((300, 200), 0, None, None, 0, 0, 90, "jpeg", None)
 
 
 @contextlib.asynccontextmanager
-async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000):
-    made = RenderPool(workers, queue, timeout, 10**9, jobs_of_a_worker)
+async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000, **limits):
+    made = RenderPool(
+        PoolSettings(workers, queue, timeout, replace(LIMITS, **limits), "require", jobs_of_a_worker=jobs_of_a_worker)
+    )
     await made.start()
     try:
         yield made
     finally:
         await made.close()
+
+
+async def render(made, source, output, client=VISITOR, plan=PLAN):
+    """Render something under a name that nothing else has."""
+    await made.render(secrets.token_hex(8), client, plan, source, output, None)
 
 
 @contextlib.contextmanager
@@ -48,7 +61,7 @@ def workers():
 async def test_a_picture_is_rendered_by_another_process(tmp_path):
     async with pool() as made:
         with files(tmp_path) as (source, output, file):
-            await made.render(PLAN, source, output, None)
+            await render(made, source, output)
             image = pyvips.Image.new_from_file(str(file))
         assert (image.width, image.height) == (300, 200)
         assert len(workers()) == 1
@@ -59,13 +72,13 @@ async def test_a_worker_that_dies_is_replaced(tmp_path):
     async with pool() as made:
         os.kill(workers()[0], signal.SIGSTOP)
         with files(tmp_path) as (source, output, _):
-            job = asyncio.create_task(made.render(PLAN, source, output, None))
+            job = asyncio.create_task(render(made, source, output))
             await asyncio.sleep(0.1)
             os.kill(workers()[0], signal.SIGKILL)
             with pytest.raises(RenderFailedError):
                 await job
         with files(tmp_path) as (source, output, file):
-            await made.render(PLAN, source, output, None)
+            await render(made, source, output)
             assert pyvips.Image.new_from_file(str(file)).width == 300
 
 
@@ -75,15 +88,15 @@ async def test_an_idle_worker_that_died_harms_one_picture_at_most(tmp_path):
         await asyncio.sleep(0.1)
         with files(tmp_path) as (source, output, _):
             with contextlib.suppress(RenderFailedError):
-                await made.render(PLAN, source, output, None)
-            await made.render(PLAN, source, output, None)
+                await render(made, source, output)
+            await render(made, source, output)
 
 
 async def test_what_takes_too_long_is_ended(tmp_path):
     async with pool(timeout=0.3) as made:
         os.kill(workers()[0], signal.SIGSTOP)
         with files(tmp_path) as (source, output, _), pytest.raises(UnrenderableError, match=r"longer than 0\.3 s"):
-            await made.render(PLAN, source, output, None)
+            await render(made, source, output)
         assert workers() == []
         assert made.jobs == 0
 
@@ -92,16 +105,16 @@ async def test_more_than_the_queue_holds_are_told_to_come_back(tmp_path):
     async with pool(workers=1, queue=2) as made:
         os.kill(workers()[0], signal.SIGSTOP)
         with files(tmp_path) as (source, output, _):
-            jobs = [asyncio.create_task(made.render(PLAN, source, output, None)) for _ in range(3)]
+            jobs = [asyncio.create_task(render(made, source, output)) for _ in range(3)]
             await asyncio.sleep(0)
             with pytest.raises(BusyError):
-                await made.render(PLAN, source, output, None)
+                await render(made, source, output)
             for job in jobs:
                 job.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
         assert made.jobs == 0
         with files(tmp_path) as (source, output, _):
-            await made.render(PLAN, source, output, None)
+            await render(made, source, output)
 
 
 async def test_who_leaves_ends_the_work_and_the_next_gets_a_new_worker(tmp_path):
@@ -109,13 +122,13 @@ async def test_who_leaves_ends_the_work_and_the_next_gets_a_new_worker(tmp_path)
         before = workers()
         os.kill(before[0], signal.SIGSTOP)
         with files(tmp_path) as (source, output, _):
-            job = asyncio.create_task(made.render(PLAN, source, output, None))
+            job = asyncio.create_task(render(made, source, output))
             await asyncio.sleep(0.1)
             job.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await job
         with files(tmp_path) as (source, output, _):
-            await made.render(PLAN, source, output, None)
+            await render(made, source, output)
         assert workers() != before
 
 
@@ -129,7 +142,7 @@ async def test_a_broken_picture_is_refused_and_the_worker_lives(tmp_path):
             (tmp_path / "o").open("wb+") as output,
             pytest.raises(UnrenderableError),
         ):
-            await made.render(PLAN, source.fileno(), output.fileno(), None)
+            await render(made, source.fileno(), output.fileno())
         assert workers() == before
 
 
@@ -145,11 +158,11 @@ async def test_a_worker_knows_none_of_the_daemons_settings(tmp_path, monkeypatch
 async def test_no_descriptor_is_left_open(tmp_path):
     async with pool() as made:
         with files(tmp_path) as (source, output, _):
-            await made.render(PLAN, source, output, None)
+            await render(made, source, output)
             before = len(list(Path("/proc/self/fd").iterdir()))
             theirs = len(list(Path(f"/proc/{workers()[0]}/fd").iterdir()))
             for _ in range(20):
-                await made.render(PLAN, source, output, None)
+                await render(made, source, output)
             assert len(list(Path("/proc/self/fd").iterdir())) == before
             assert len(list(Path(f"/proc/{workers()[0]}/fd").iterdir())) == theirs
 
@@ -159,7 +172,7 @@ async def test_a_worker_is_replaced_after_its_number_of_pictures(tmp_path):
         seen = []
         for _ in range(7):
             with files(tmp_path) as (source, output, file):
-                await made.render(PLAN, source, output, None)
+                await render(made, source, output)
                 assert pyvips.Image.new_from_file(str(file)).width == 300
             seen += [pid for pid in workers() if pid not in seen]
     assert len(seen) == 3

@@ -1,0 +1,27 @@
+"""Tells "there is no such file" from "this machine has run short": the second must never look like the first. Pure."""
+
+from __future__ import annotations
+
+import errno
+
+_MISSING = {
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.EISDIR,
+    errno.ENXIO,
+    errno.ENODEV,
+}
+
+
+class ShortageError(Exception):
+    """The machine could not say whether a file is there: out of descriptors or memory, or its disk fails."""
+
+
+def is_missing(error: OSError) -> bool:
+    """Whether an error of opening a file means that there is none (for us)."""
+    return error.errno in _MISSING

@@ -1,0 +1,324 @@
+"""What goes wrong on real machines, made to happen: never a torn picture, never a wrong one, never another viewer's."""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import storm
+from daemon import Daemon
+from storm import COOKIE, Storm, all_is_well
+
+EVEN, ODD = 2, 1
+
+
+@pytest.fixture(scope="module", params=["sqlite"])
+def stormy(request, databases, tmp_path_factory):
+    made = databases.gallery(request.param, tmp_path_factory.mktemp("gallery"))
+    made.paths = storm.build(made)
+    yield made
+    made.engine.dispose()
+
+
+def address(gallery, number, code="sm"):
+    return "/i.php?/" + gallery.paths[number].replace(".jpg", f"-{code}.jpg")
+
+
+def workers_of(pid):
+    """The process ids of a daemon's workers."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            with contextlib.suppress(OSError):
+                if b"pwgserve.render.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
+                    found.append(int(child))
+    return found
+
+
+def kill(pid):
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_workers_that_are_killed_at_any_moment(stormy, start):
+    daemon = start(stormy)
+    killed = 0
+    with Storm(daemon.port, stormy.paths).raging() as raging:
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
+            time.sleep(0.15)
+            for pid in workers_of(daemon.pid):
+                kill(pid)
+                killed += 1
+    assert raging.problems == []
+    assert killed > 10
+    assert raging.statuses[200] > 50
+    all_is_well(daemon.port, stormy.paths)
+
+
+def test_a_daemon_that_is_killed_at_any_moment(stormy, tmp_path):
+    daemon = Daemon(stormy, tmp_path)
+    problems, seen = [], 0
+    for round_ in range(4):
+        daemon.start()
+        before = workers_of(daemon.pid)
+        with Storm(daemon.port, stormy.paths, seed=round_).raging() as raging:
+            time.sleep(0.25 + 0.2 * round_)
+            daemon.kill()
+        problems += raging.problems
+        seen += raging.statuses[200]
+        assert not any(Path(f"/proc/{pid}/cmdline").exists() and _is_alive(pid) for pid in before)
+    assert problems == []
+    assert seen > 10
+    daemon.start()
+    all_is_well(daemon.port, stormy.paths)
+    assert list((tmp_path / "cache/tmp").iterdir()) == [] or daemon.visitor().get("/-/ready").status == 200
+    daemon.stop()
+
+
+def _is_alive(pid):
+    with contextlib.suppress(OSError):
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    return False
+
+
+def namespaces():
+    """How to start a process that has mounts of its own; None where the kernel does not let us."""
+    for command in (["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]):
+        if shutil.which("unshare") and subprocess.run([*command, "true"], capture_output=True).returncode == 0:
+            return command
+    return None
+
+
+def test_a_full_disk_keeps_nobody_from_a_picture(stormy, tmp_path):
+    command = namespaces()
+    if command is None:
+        pytest.skip("this kernel lets us mount no small disk; the next test fills one in another way")
+    (tmp_path / "cache").mkdir()
+    mount = f"mount -t tmpfs -o size=300k none {tmp_path / 'cache'} && exec \"$@\""
+    daemon = Daemon(stormy, tmp_path, prefix=[*command, "sh", "-c", mount, "sh"]).start()
+    try:
+        all_is_well(daemon.port, stormy.paths)
+        outcomes = [
+            daemon.visitor(COOKIE).follow(address(stormy, number, code)).headers["x-pwgserve"]
+            for number in stormy.paths
+            for code in storm.CODES
+        ]
+        assert outcomes.count("hit") > 5, "what fitted is there"
+        assert outcomes.count("render") > 5, "what did not is made again"
+        assert daemon.log.count("cache-not-written") == 1
+        assert "No space left on device" in daemon.log
+    finally:
+        daemon.stop()
+    assert "unexpected-error" not in daemon.log
+
+
+def test_a_disk_that_takes_nothing_keeps_nobody_from_a_picture(stormy, tmp_path):
+    daemon = Daemon(stormy, tmp_path).start()
+    # From now on every write fails, as on a disk that became read-only; logs go to a file, too.
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    try:
+        all_is_well(daemon.port, stormy.paths)
+        assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "render"
+        unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, unlimited)
+        daemon.visitor().follow(address(stormy, EVEN))
+        assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "hit"
+    finally:
+        daemon.stop()
+
+
+def test_damaged_files_in_the_cache_are_made_again(stormy, tmp_path):
+    daemon = Daemon(stormy, tmp_path).start()
+    try:
+        all_is_well(daemon.port, stormy.paths)
+        files = [file for file in (tmp_path / "cache").glob("??/??/*") if file.is_file()]
+        assert len(files) == len(stormy.paths) * len(storm.CODES)
+        for number, file in enumerate(files):
+            content = file.read_bytes()
+            damaged = (
+                b"",
+                content[: len(content) // 2],
+                bytes(len(content)),
+                content[:-9] + b"\0" * 9,
+                files[0].read_bytes(),
+            )
+            file.write_bytes(damaged[number % 5])
+        all_is_well(daemon.port, stormy.paths)
+        assert "damaged-derivative" in daemon.log
+    finally:
+        daemon.stop()
+
+
+@contextlib.contextmanager
+def restored(file):
+    content, times = file.read_bytes(), (file.stat().st_atime_ns, file.stat().st_mtime_ns)
+    try:
+        yield content
+    finally:
+        file.write_bytes(content)
+        os.utime(file, ns=times)
+
+
+def test_an_original_that_is_overwritten_while_it_is_rendered(stormy, start):
+    daemon = start(stormy, render={"workers": 1})
+    file = stormy.root / stormy.paths[EVEN]
+    other = (stormy.root / stormy.paths[EVEN + 2]).read_bytes()
+    worker = workers_of(daemon.pid)[0]
+    with restored(file):
+        os.kill(worker, signal.SIGSTOP)
+        asked = _ask(daemon.port, daemon.visitor().link(address(stormy, EVEN)))
+        time.sleep(0.5)
+        file.write_bytes(other)  # in place: the worker's descriptor sees it
+        os.kill(worker, signal.SIGCONT)
+        assert _status(asked) == 503
+        time.sleep(1.2)
+        answer = daemon.visitor().follow(address(stormy, EVEN))
+        assert storm.problem_of(answer.body, EVEN + 2, storm.CODES["sm"]) is None, "the new picture"
+    time.sleep(1.2)
+    assert storm.problem_of(daemon.visitor().follow(address(stormy, EVEN)).body, EVEN, storm.CODES["sm"]) is None
+
+
+@pytest.mark.parametrize("harm", ["shorter", "overwritten"])
+def test_an_original_that_changes_while_it_is_sent_breaks_off(stormy, start, harm):
+    path = "upload/2026/05/14/film.mp4"
+    file = stormy.root / path
+    file.write_bytes(os.urandom(30_000_000))
+    stormy.insert("images", id=900, path=f"./{path}", file="film.mp4", rotation=0, level=0)
+    stormy.insert("image_category", image_id=900, category_id=storm.PUBLIC)
+    try:
+        daemon = start(stormy)
+        connection = _ask(daemon.port, daemon.visitor().link(f"/{path}"))
+        received = len(connection.recv(100_000))
+        with file.open("rb+") as writer:
+            if harm == "shorter":
+                writer.truncate(5_000_000)
+            else:
+                writer.seek(29_000_000)
+                writer.write(b"x" * 1000)
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := connection.recv(1_000_000):
+                received += len(chunk)
+        assert received < 30_000_000
+    finally:
+        stormy.delete("image_category", image_id=900)
+        stormy.delete("images", id=900)
+        file.unlink()
+
+
+def _ask(port, target):
+    connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)
+    connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return connection
+
+
+def _status(connection):
+    with connection:
+        return int(connection.recv(100_000).split()[1])
+
+
+def test_out_of_file_descriptors(stormy, tmp_path):
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+
+    daemon = Daemon(stormy, tmp_path, {"server": {"max_connections": 1000}}, preexec=few_files).start()
+    try:
+        idle = []
+        with contextlib.suppress(OSError):
+            for _ in range(200):
+                idle.append(socket.create_connection(("127.0.0.1", daemon.port), timeout=2))
+        time.sleep(1)
+        for connection in idle:
+            connection.close()
+        with Storm(daemon.port, stormy.paths, threads=30).raging() as raging:
+            time.sleep(3)
+        assert raging.problems == [], "short of files is never 'there is no such picture'"
+        assert raging.statuses[200] > 0
+        all_is_well(daemon.port, stormy.paths)
+    finally:
+        daemon.stop()
+
+
+def faketime():
+    return next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
+
+
+def test_a_clock_that_jumps(stormy, tmp_path):
+    library = faketime()
+    assert library is not None, "libfaketime is missing; run scripts/system-packages"
+    clock = tmp_path / "clock"
+    clock.write_text("+0")
+    environment = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    daemon = Daemon(stormy, tmp_path, {"links": {"ttl": "10m"}}, environment=environment).start()
+    try:
+        anna = daemon.visitor(COOKIE)
+        link = anna.link(address(stormy, ODD))
+        assert daemon.visitor().get(link).status == 200
+        clock.write_text("+1d")
+        assert daemon.visitor().get(link).status == 404, "expired"
+        later = anna.link(address(stormy, ODD))
+        assert daemon.visitor().get(later).status == 200
+        clock.write_text("-1d")
+        assert daemon.visitor().get(later).status == 200, "not yet expired, by this clock"
+        stormy.delete("user_access", user_id=storm.ANNA, cat_id=storm.PRIVATE)
+        time.sleep(2)
+        assert daemon.visitor().get(later).status == 404, "permission is asked on a clock that never jumps"
+        assert anna.get(address(stormy, ODD)).status == 404
+        stormy.insert("user_access", user_id=storm.ANNA, cat_id=storm.PRIVATE)
+        time.sleep(2)
+        clock.write_text("+0")
+        all_is_well(daemon.port, stormy.paths)
+    finally:
+        daemon.stop()
+
+
+def test_two_daemons_with_one_cache_make_a_picture_once(stormy, tmp_path):
+    directories = [tmp_path / "a", tmp_path / "b"]
+    shared = {"cache": {"dir": str(tmp_path / "cache")}, "links": {"keys_file": str(tmp_path / "keys")}}
+    daemons = []
+    for directory in directories:
+        directory.mkdir()
+        daemons.append(Daemon(stormy, directory, shared).start())
+    try:
+        link = daemons[0].visitor(COOKIE).link(address(stormy, ODD, "la"))
+        for pid in workers_of(daemons[0].pid):
+            os.kill(pid, signal.SIGSTOP)
+        first = _ask(daemons[0].port, link)
+        time.sleep(0.3)
+        second = _ask(daemons[1].port, link)
+        time.sleep(0.5)
+        assert _rendered(daemons[1]) == 0, "it waits for the other"
+        for pid in workers_of(daemons[0].pid):
+            os.kill(pid, signal.SIGCONT)
+        assert [_status(first), _status(second)] == [200, 200]
+        assert [_rendered(daemon) for daemon in daemons] == [1, 0]
+
+        link = daemons[0].visitor(COOKIE).link(address(stormy, ODD, "xl"))
+        for pid in workers_of(daemons[0].pid):
+            os.kill(pid, signal.SIGSTOP)
+        _ask(daemons[0].port, link)
+        time.sleep(0.3)
+        second = _ask(daemons[1].port, link)
+        daemons[0].kill()
+        assert _status(second) == 200, "the claim of a killed daemon is nobody's"
+    finally:
+        for daemon in daemons:
+            daemon.kill()
+
+
+def _rendered(daemon):
+    text = daemon.visitor().get("/-/metrics").body.decode()
+    return int(float(text.partition("pwgserve_render_seconds_count ")[2].split()[0]))

@@ -1,0 +1,161 @@
+"""Hostile code in a worker: what a picture could do that had taken the process over."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hostile_worker import ATTEMPTS
+
+from pwgserve.render import pool
+from pwgserve.render.limits import MEGABYTE, Limits
+from pwgserve.render.plan import RenderPlan
+from pwgserve.render.pool import PoolSettings, RenderFailedError, RenderPool, UnrenderableError
+from pwgserve.render.turns import Client
+
+LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=300 * MEGABYTE)
+HOSTILE = ("-P", str(Path(__file__).with_name("hostile_worker.py")))
+CRASH = 11
+
+
+@pytest.fixture
+def targets(tmp_path):
+    """What an attacker would like to have: all of it is there, and open to this very user."""
+    (tmp_path / "keys").write_text("the secret")
+    (tmp_path / "photo.jpg").write_text("a private photo")
+    victim = subprocess.Popen(["sleep", "60"])  # in the daemon's place: it may be stopped or ended
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as local:
+        local.bind(str(tmp_path / "s"))
+        local.listen()
+        yield {
+            "keys": str(tmp_path / "keys"),
+            "photo": str(tmp_path / "photo.jpg"),
+            "folder": str(tmp_path),
+            "socket": str(tmp_path / "s"),
+            "port": listener.getsockname()[1],
+            "daemon": victim.pid,
+            "memory": LIMITS.max_memory,
+        }
+    victim.kill()
+    victim.wait()
+
+
+async def tried(targets, tmp_path, monkeypatch, sandbox):
+    monkeypatch.setattr(pool, "COMMAND", HOSTILE)
+    source = tmp_path / "source"
+    source.write_text(json.dumps(targets))
+    made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, sandbox))
+    await made.start()
+    output = os.memfd_create("output")
+    try:
+        with source.open("rb") as reader:
+            plan = RenderPlan((1, 1), 0, None, None, 0, 0, 90, "jpeg", None)
+            await made.render("job", Client("x"), plan, reader.fileno(), output, None)
+        return json.loads(os.pread(output, 100_000, 0))
+    finally:
+        os.close(output)
+        await made.close()
+
+
+async def test_nothing_that_an_attacker_tries_from_a_worker_works(targets, tmp_path, monkeypatch):
+    results = await tried(targets, tmp_path, monkeypatch, "require")
+    assert set(results) == set(ATTEMPTS)
+    assert {name: result for name, result in results.items() if result.startswith("DONE")} == {}
+    assert (tmp_path / "photo.jpg").exists()
+    assert not (tmp_path / "planted.php").exists()
+
+
+async def test_the_attempts_are_real(targets, tmp_path, monkeypatch):
+    """The control: without the sandbox the same attempts do what they say, but for what limits alone forbid."""
+    # A program takes the worker's place, which ends the trying, and a mount would outlive the test.
+    targets["skipped"] = ["start_a_program", "start_a_program_from_memory", "mount_over_the_photos"]
+    results = await tried(targets, tmp_path, monkeypatch, "off")
+    works = {name for name, result in results.items() if result.startswith("DONE")}
+    assert works >= {
+        "read_the_keys_file",
+        "read_a_photo_by_its_name",
+        "look_whether_a_file_is_there",
+        "write_into_the_folder_of_photos",
+        "remove_a_photo",
+        "connect_to_the_database",
+        "connect_to_a_unix_socket",
+        "start_a_process",
+        "end_the_daemon",
+        "run_code_that_it_brought",
+        "start_a_thread_which_does_it",
+    }
+    assert "take_more_memory_than_is_allowed" not in works
+
+
+async def test_a_decoder_that_crashes_harms_its_own_picture_only(targets, tmp_path, monkeypatch):
+    monkeypatch.setattr(pool, "COMMAND", HOSTILE)
+    source = tmp_path / "source"
+    source.write_text(json.dumps(targets))
+    made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require"))
+    await made.start()
+    with source.open("rb") as reader, (tmp_path / "output").open("wb+") as writer:
+        crash = RenderPlan((1, 1), 0, None, None, 0, 0, CRASH, "jpeg", None)
+        with pytest.raises(UnrenderableError, match=r"crashed its decoder \(SIGSEGV\)"):
+            await made.render("job", Client("x"), crash, reader.fileno(), writer.fileno(), None)
+        fine = RenderPlan((1, 1), 0, None, None, 0, 0, 90, "jpeg", None)
+        await made.render("job", Client("x"), fine, reader.fileno(), writer.fileno(), None)
+    await made.close()
+
+
+WITHOUT_SECCOMP = """
+import ctypes, sys
+from pwgserve.render import sandbox, worker
+sandbox._libseccomp = lambda: None
+worker.main()
+"""
+
+
+async def test_required_protections_that_a_machine_lacks_are_an_error_that_names_them(monkeypatch):
+    monkeypatch.setattr(pool, "COMMAND", ("-P", "-c", WITHOUT_SECCOMP))
+    with pytest.raises(RenderFailedError, match=r'render\.sandbox is "require".*missing: seccomp \(libseccomp'):
+        await RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require")).start()
+    made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "best-effort"))
+    await made.start()
+    assert "landlock" in made.protections
+    assert "missing: seccomp (libseccomp.so.2 is not installed)" in made.protections
+    await made.close()
+
+
+ORPHAN = """
+import asyncio, os, signal, time
+from pwgserve.render.limits import Limits
+from pwgserve.render.pool import PoolSettings, RenderPool
+async def main():
+    made = RenderPool(PoolSettings(1, 10, 30.0, Limits(10**9, 10, 10**9, 10**9)))
+    await made.start()
+    os.kill(made._idle[0].process.pid, signal.SIGSTOP)  # busy with a picture
+    print(made._idle[0].process.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+
+
+def test_no_worker_outlives_a_daemon_that_is_killed():
+    done = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, timeout=60)
+    worker = Path("/proc", done.stdout.strip())
+    assert not worker.exists() or "zombie" in (worker / "status").read_text()
+
+
+HIDDEN = """
+import os, sys
+from pwgserve.render import sandbox
+sandbox.hide_memory()
+print(open("/proc/self/limits").read().count("Max core file size        0                    0"))
+print(os.stat("/proc/self/environ").st_uid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_daemons_own_memory_is_hidden_from_its_user():
+    process = subprocess.Popen([sys.executable, "-c", HIDDEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline().strip() == "1"
+    assert process.stdout.readline().strip() == "0", "the kernel gives what is not dumpable to root"
+    process.communicate("")
