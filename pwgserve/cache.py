@@ -129,7 +129,7 @@ class Cache:
             raise ShortageError from error
         if time.time() - status.st_atime > USED_RESOLUTION:
             with contextlib.suppress(OSError):
-                os.utime(descriptor, ns=(time.time_ns(), status.st_mtime_ns))
+                os.utime(descriptor, ns=(time.time_ns() + _SECOND, status.st_mtime_ns))
         return Entry(descriptor, status.st_size, content)
 
     def put(self, name: str, content: bytes) -> None:
@@ -140,7 +140,8 @@ class Cache:
             try:
                 _write(descriptor, content)
                 now = time.time_ns()
-                os.utime(descriptor, ns=(now, now - now % _SECOND + _seal(content)))
+                # Used later than written, or the kernel would note the first use itself.
+                os.utime(descriptor, ns=(now + _SECOND, now - now % _SECOND + _seal(content)))
                 if not self._seals:
                     os.fdatasync(descriptor)
             finally:
