@@ -101,7 +101,7 @@ def test_a_full_disk_keeps_nobody_from_a_picture(stormy, tmp_path):
     if command is None:
         pytest.skip("this kernel lets us mount no small disk; the next test fills one in another way")
     (tmp_path / "cache").mkdir()
-    mount = f"mount -t tmpfs -o size=300k none {tmp_path / 'cache'} && exec \"$@\""
+    mount = f'mount -t tmpfs -o size=300k none {tmp_path / "cache"} && exec "$@"'
     daemon = Daemon(stormy, tmp_path, prefix=[*command, "sh", "-c", mount, "sh"]).start()
     try:
         all_is_well(daemon.port, stormy.paths)
