@@ -16,10 +16,8 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from pwgserve import keyring
-from pwgserve.cache import Cache
-from pwgserve.catalogue import Catalogue, OwnerFile
 from pwgserve.finished import Derivatives
+from pwgserve.foundation import Foundation, pool_settings
 from pwgserve.freshness import Fresh
 from pwgserve.http.icons import FOLDERS, Icons
 from pwgserve.http.issuing import Issuer
@@ -30,20 +28,13 @@ from pwgserve.http.refusals import Refusal, RefusedError, pause_before_no, refus
 from pwgserve.http.sending import Sender
 from pwgserve.http.signed import Signed
 from pwgserve.http.visitor import Proxies
-from pwgserve.links import LinkSigner
 from pwgserve.metrics import Metrics
 from pwgserve.originals import Originals
-from pwgserve.piwigo.conf import PiwigoConf
-from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database_url
+from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.history import History
-from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, PhpConfigError, database_settings
-from pwgserve.piwigo.requests import clean_path, split_target
-from pwgserve.piwigo.schema import schema
-from pwgserve.render import machine
-from pwgserve.render.limits import Limits, memory_for_one, workers_for
-from pwgserve.render.plan import RenderRules
-from pwgserve.render.pool import PoolSettings, RenderPool
-from pwgserve.settings import Render, Settings
+from pwgserve.piwigo.requests import split_target
+from pwgserve.render.pool import RenderPool
+from pwgserve.settings import Settings
 from pwgserve.sources import Sources
 from pwgserve.viewers import Viewers
 
@@ -145,27 +136,15 @@ class Daemon:
 
 
 async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
-    owner_file = OwnerFile(settings.piwigo.root, settings.piwigo.conf)
-    conf = await asyncio.to_thread(owner_file.conf)
-    for warning in owner_file.warnings:
-        _log.warning("piwigo-configuration", problem=warning)
-    address, prefix = await _database(settings)
-    url = await asyncio.to_thread(database_url, address)
-    gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields))
-    resources.push_async_callback(gallery.close)
-    await gallery.check()
-
-    keys = await asyncio.to_thread(keyring.load_or_create, settings.links.keys_file)
-    signer = LinkSigner(keys)
-    cache = Cache(settings.cache.dir, keys.stable_key, int(settings.cache.max_size))
-    await asyncio.to_thread(cache.open)
+    house = await Foundation.open(settings, resources)
+    gallery, catalogue, signer = house.gallery, house.catalogue, house.signer
+    cache, sources = house.cache, house.sources
     metrics = Metrics()
-    pool = RenderPool(_pool_settings(settings.render))
+    pool = RenderPool(pool_settings(settings.render))
     resources.push_async_callback(pool.close)
     await pool.start()
     metrics.render_jobs.set_function(lambda: pool.jobs)
 
-    sources = _sources(settings, conf)
     derivatives = Derivatives(cache, pool, sources, metrics.render_seconds.observe)
     resources.push_async_callback(derivatives.close)
     icon_sources = Sources(Originals(settings.piwigo.root, FOLDERS), sources.watermarks)
@@ -176,12 +155,11 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     resources.push_async_callback(_ended, counting)
 
     server, links = settings.server, settings.links
-    rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
     history = None
     if settings.piwigo.log_history:
-        history = History(await asyncio.to_thread(database_url, address, True), prefix)
+        history = History(await asyncio.to_thread(database_url, house.database, True), house.table_prefix)
         resources.push_async_callback(history.close)
-    catalogue = Catalogue(gallery, owner_file, settings.access.lockdown, rules)
+
     viewers = Viewers(gallery, signer)
     issuer = Issuer(signer, viewers, sources, server.base_path, links.prefix, links.ttl)
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
@@ -207,59 +185,6 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
         protections=pool.protections,
         _resources=resources.pop_all(),
     )
-
-
-async def _database(settings: Settings) -> tuple[str, str]:
-    """Address of the database and prefix of the tables: as configured, else as Piwigo itself has them."""
-    address, prefix = settings.piwigo.database, settings.piwigo.table_prefix
-    if address is None or prefix is None:
-        of_piwigo = await asyncio.to_thread(_database_of_piwigo, settings.piwigo.root, address is None)
-        if of_piwigo is not None:
-            address, prefix = address or of_piwigo[0], prefix if prefix is not None else of_piwigo[1]
-    if address is None:
-        raise GalleryConfigurationError("piwigo.database: give the address of the gallery's database")
-    return address, DEFAULT_PREFIX if prefix is None else prefix
-
-
-def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:
-    """Address of the database and prefix of the tables as Piwigo itself has them. Blocks."""
-    file = root / DATABASE_FILE
-    try:
-        found = database_settings(file.read_bytes(), str(file))
-    except FileNotFoundError as error:
-        if not is_needed:
-            return None
-        raise GalleryConfigurationError(
-            f"{file}: not found; is piwigo.root Piwigo's folder? If so, give piwigo.database"
-        ) from error
-    except OSError as error:
-        raise GalleryConfigurationError(
-            f"{file}: cannot read it: {error.strerror}; let this user read it, or give piwigo.database"
-        ) from error
-    except PhpConfigError as error:
-        raise GalleryConfigurationError(str(error)) from error
-    socket = next((str(path) for path in LOCAL_SOCKETS if path.is_socket()), None)
-    return found.url(socket), found.prefix
-
-
-def _pool_settings(render: Render) -> PoolSettings:
-    memory = machine.memory()
-    limits = Limits(
-        max_pixels=render.max_megapixels * 1_000_000,
-        max_frames=render.max_frames,
-        max_source=int(render.max_source),
-        max_memory=int(render.max_memory) or memory_for_one(memory),
-    )
-    workers = render.workers or workers_for(machine.cores(), memory)
-    return PoolSettings(workers, render.queue, render.timeout, limits, render.sandbox)
-
-
-def _sources(settings: Settings, conf: PiwigoConf) -> Sources:
-    root = settings.piwigo.root
-    folders = [clean_path(conf.upload_dir), "galleries"]
-    originals = Originals(root, folders, settings.piwigo.originals)
-    watermarks = Originals(root, ["local/watermarks", "themes"])
-    return Sources(originals, watermarks)
 
 
 def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:

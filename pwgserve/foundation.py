@@ -1,0 +1,133 @@
+"""What everything that works on a gallery stands on: its database, its settings, the keys, the cache and its files.
+
+The daemon (`app`) and the commands that do a part of its work (`warm`, `cache`, `sign`) start from here alike, so that
+they mean the same derivative by the same name. Nothing here answers requests or renders.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from pwgserve import keyring
+from pwgserve.cache import Cache
+from pwgserve.catalogue import Catalogue, OwnerFile
+from pwgserve.links import LinkSigner
+from pwgserve.originals import Originals
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database_url
+from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, PhpConfigError, database_settings
+from pwgserve.piwigo.requests import clean_path
+from pwgserve.piwigo.schema import schema
+from pwgserve.render import machine
+from pwgserve.render.limits import Limits, memory_for_one, workers_for
+from pwgserve.render.plan import RenderRules
+from pwgserve.render.pool import PoolSettings
+from pwgserve.settings import Render, Settings
+from pwgserve.sources import Sources
+
+DATABASE_FILE = Path("local/config/database.inc.php")
+LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))
+"""Where a database server listens that PHP reaches as `localhost`. Never below /tmp, where anybody could listen."""
+
+_log = structlog.get_logger("http")
+
+
+@dataclass(frozen=True)
+class Foundation:
+    """One gallery, ready to be asked. database: its address as configured; table_prefix: of Piwigo's tables."""
+
+    database: str
+    table_prefix: str
+    gallery: Gallery
+    catalogue: Catalogue
+    signer: LinkSigner
+    cache: Cache
+    sources: Sources
+
+    @classmethod
+    async def open(cls, settings: Settings, resources: AsyncExitStack) -> Foundation:
+        """Reach everything that the settings name, and check it; `resources` closes it again.
+
+        Raises GalleryConfigurationError, GalleryUnavailableError, KeysError and CacheError.
+        """
+        owner_file = OwnerFile(settings.piwigo.root, settings.piwigo.conf)
+        conf = await asyncio.to_thread(owner_file.conf)
+        for warning in owner_file.warnings:
+            _log.warning("piwigo-configuration", problem=warning)
+        address, prefix = await _database(settings)
+        url = await asyncio.to_thread(database_url, address)
+        gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields))
+        resources.push_async_callback(gallery.close)
+        await gallery.check()
+        keys = await asyncio.to_thread(keyring.load_or_create, settings.links.keys_file)
+        cache = Cache(settings.cache.dir, keys.stable_key, int(settings.cache.max_size))
+        await asyncio.to_thread(cache.open)
+        rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
+        return cls(
+            database=address,
+            table_prefix=prefix,
+            gallery=gallery,
+            catalogue=Catalogue(gallery, owner_file, settings.access.lockdown, rules),
+            signer=LinkSigner(keys),
+            cache=cache,
+            sources=_sources(settings, conf),
+        )
+
+
+async def _database(settings: Settings) -> tuple[str, str]:
+    """Address of the database and prefix of the tables: as configured, else as Piwigo itself has them."""
+    address, prefix = settings.piwigo.database, settings.piwigo.table_prefix
+    if address is None or prefix is None:
+        of_piwigo = await asyncio.to_thread(_database_of_piwigo, settings.piwigo.root, address is None)
+        if of_piwigo is not None:
+            address, prefix = address or of_piwigo[0], prefix if prefix is not None else of_piwigo[1]
+    if address is None:
+        raise GalleryConfigurationError("piwigo.database: give the address of the gallery's database")
+    return address, DEFAULT_PREFIX if prefix is None else prefix
+
+
+def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:
+    """Address of the database and prefix of the tables as Piwigo itself has them. Blocks."""
+    file = root / DATABASE_FILE
+    try:
+        found = database_settings(file.read_bytes(), str(file))
+    except FileNotFoundError as error:
+        if not is_needed:
+            return None
+        raise GalleryConfigurationError(
+            f"{file}: not found; is piwigo.root Piwigo's folder? If so, give piwigo.database"
+        ) from error
+    except OSError as error:
+        raise GalleryConfigurationError(
+            f"{file}: cannot read it: {error.strerror}; let this user read it, or give piwigo.database"
+        ) from error
+    except PhpConfigError as error:
+        raise GalleryConfigurationError(str(error)) from error
+    socket = next((str(path) for path in LOCAL_SOCKETS if path.is_socket()), None)
+    return found.url(socket), found.prefix
+
+
+def pool_settings(render: Render) -> PoolSettings:
+    """How many and which workers the settings ask for on this machine."""
+    memory = machine.memory()
+    limits = Limits(
+        max_pixels=render.max_megapixels * 1_000_000,
+        max_frames=render.max_frames,
+        max_source=int(render.max_source),
+        max_memory=int(render.max_memory) or memory_for_one(memory),
+    )
+    workers = render.workers or workers_for(machine.cores(), memory)
+    return PoolSettings(workers, render.queue, render.timeout, limits, render.sandbox)
+
+
+def _sources(settings: Settings, conf: PiwigoConf) -> Sources:
+    root = settings.piwigo.root
+    folders = [clean_path(conf.upload_dir), "galleries"]
+    originals = Originals(root, folders, settings.piwigo.originals)
+    watermarks = Originals(root, ["local/watermarks", "themes"])
+    return Sources(originals, watermarks)
