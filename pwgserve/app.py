@@ -151,7 +151,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     icon_derivatives = Derivatives(cache, pool, icon_sources, metrics.render_seconds.observe)
     resources.push_async_callback(icon_derivatives.close)
     # Counting a large cache takes a while, and nothing waits for it.
-    counting = asyncio.create_task(asyncio.to_thread(cache.collect))
+    counting = asyncio.create_task(asyncio.to_thread(cache.upkeep.collect_if_due))
     resources.push_async_callback(_ended, counting)
 
     server, links = settings.server, settings.links
@@ -194,7 +194,7 @@ def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:
     return ask
 
 
-async def _ended(task: asyncio.Task[int]) -> None:
+async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 

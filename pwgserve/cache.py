@@ -1,8 +1,8 @@
 """The hashed store of finished derivatives: files whose names nobody can derive from a gallery's paths.
 
-Names are keyed hashes; a file appears by an atomic rename and never changes; the least recently used go when the store
-is full. Every file carries a checksum in its time of modification, so that a damaged one is never served
-(docs/decisions/0009). What a name stands for is decided by the caller. Everything here blocks: call it in a thread.
+Names are keyed hashes; a file appears by an atomic rename and never changes. Every file carries a checksum in its time
+of modification, so that a damaged one is never served (docs/decisions/0009). What a name stands for is decided by the
+caller; what goes when the store is full, by `cache_upkeep`. Everything here blocks: call it in a thread.
 """
 
 from __future__ import annotations
@@ -13,25 +13,18 @@ import hashlib
 import hmac
 import os
 import secrets
-import threading
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
+from pwgserve.cache_upkeep import ABANDONED_AFTER, TEMPORARY, Upkeep
 from pwgserve.shortage import ShortageError, is_missing
-
-KEEP_SHARE = 0.9
-"""To which share of the limit the store is emptied when it is over it."""
 
 USED_RESOLUTION = 600.0
 """Seconds: how exactly the last use of a file is known. Noting every use would be a write for every read."""
-
-ABANDONED_AFTER = 3600.0
-"""Seconds after which an unfinished file belongs to no rendering any more."""
 
 SMALL = 262_144
 """Bytes up to which a derivative is read whole when it is opened."""
@@ -39,7 +32,6 @@ SMALL = 262_144
 VERIFIED_KEPT = 50_000
 """Of how many files is remembered that they were whole."""
 
-_TEMPORARY = "tmp"
 _CLAIMS = "claims"
 """A named pipe whose bytes are locked and never written: nobody can mistake it for a derivative."""
 
@@ -71,9 +63,7 @@ class Cache:
     def __init__(self, directory: Path, key: bytes, max_size: int) -> None:
         self._directory = directory
         self._key = hmac.digest(key, b"pwgserve.cache.v1", hashlib.sha256)
-        self._max_size = max_size
-        self._size = 0
-        self._lock = threading.Lock()
+        self.upkeep = Upkeep(directory, max_size)
         self._claims: int | None = None
         self._seals = False
         self._verified: dict[str, tuple[int, ...]] = {}
@@ -81,15 +71,15 @@ class Cache:
     def open(self) -> None:
         """Make the folder if missing and remove what killed processes left unfinished. Raises CacheError."""
         try:
-            (self._directory / _TEMPORARY).mkdir(parents=True, exist_ok=True, mode=0o700)
-            probe = self._directory / _TEMPORARY / f"probe-{secrets.token_hex(8)}"
+            (self._directory / TEMPORARY).mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe = self._directory / TEMPORARY / f"probe-{secrets.token_hex(8)}"
             probe.touch(mode=0o600, exist_ok=False)
             os.utime(probe, ns=(_SECOND, _SECOND + _PROBE_SEAL))
             self._seals = probe.stat().st_mtime_ns % _SECOND == _PROBE_SEAL
             probe.unlink()
             if self._claims is None:
                 self._claims = self._opened_claims()
-            for file in (self._directory / _TEMPORARY).iterdir():
+            for file in (self._directory / TEMPORARY).iterdir():
                 with contextlib.suppress(FileNotFoundError):
                     if file.stat().st_mtime < time.time() - ABANDONED_AFTER:
                         file.unlink()
@@ -134,7 +124,7 @@ class Cache:
 
     def put(self, name: str, content: bytes) -> None:
         """Make a derivative the one with this name, at once and completely. Raises OSError."""
-        path = self._directory / _TEMPORARY / secrets.token_hex(16)
+        path = self._directory / TEMPORARY / secrets.token_hex(16)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -153,11 +143,7 @@ class Cache:
             with contextlib.suppress(OSError):
                 path.unlink()
             raise
-        with self._lock:
-            self._size += len(content)
-            is_full = self._size > self._max_size
-        if is_full:
-            self.collect()
+        self.upkeep.added(len(content))
 
     def claim(self, name: str) -> bool:
         """Reserve the making of a derivative for this process; False while another process has it.
@@ -208,42 +194,9 @@ class Cache:
         with contextlib.suppress(OSError):
             (self._directory / name).unlink()
 
-    def collect(self) -> int:
-        """Measure the store and remove the least recently used until it is well below its limit.
-
-        Returns how many bytes are left.
-        """
-        files: list[tuple[float, int, str]] = []
-        for file in self._files():
-            with contextlib.suppress(FileNotFoundError):
-                status = file.stat(follow_symlinks=False)
-                files.append((max(status.st_atime, status.st_mtime), status.st_size, file.path))
-        left = sum(size for _, size, _ in files)
-        if left > self._max_size:
-            files.sort(reverse=True)
-            while files and left > self._max_size * KEEP_SHARE:
-                _, size, path = files.pop()
-                with contextlib.suppress(FileNotFoundError):
-                    Path(path).unlink()
-                left -= size
-        with self._lock:
-            self._size = left
-        return left
-
     def path(self, name: str) -> Path:
         """Where the derivative with this name lies or would lie."""
         return self._directory / name
-
-    def _files(self) -> Iterator[os.DirEntry[str]]:
-        for first in _folders(self._directory):
-            for second in _folders(Path(first.path)):
-                with os.scandir(second.path) as entries:
-                    yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
-
-
-def _folders(directory: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(directory) as entries:
-        return [entry for entry in entries if len(entry.name) == 2 and entry.is_dir(follow_symlinks=False)]
 
 
 def _seal(content: bytes) -> int:

@@ -167,24 +167,6 @@ def test_a_planted_link_is_not_followed(cache, tmp_path):
     assert cache.get(name) is None
 
 
-def test_the_least_recently_used_go_when_it_is_full(tmp_path):
-    cache = Cache(tmp_path / "small", KEY, 100_000)
-    cache.open()
-    names = [cache.name(str(number)) for number in range(12)]
-    for age, name in enumerate(names[:10]):
-        put(cache, name, b"x" * 9_000)
-        then = time.time() - 10_000 + age
-        used(cache.path(name), then)
-    content_of(cache, names[0])  # used now
-    put(cache, names[10], b"x" * 9_000)
-    put(cache, names[11], b"x" * 9_000)
-    kept = [name for name in names if content_of(cache, name)]
-    assert names[0] in kept
-    assert names[11] in kept
-    assert names[1] not in kept
-    assert 8 <= len(kept) <= 10
-
-
 def test_reading_does_not_write_each_time(cache):
     name = cache.name("a")
     put(cache, name)

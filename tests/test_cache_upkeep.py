@@ -1,0 +1,161 @@
+import os
+import threading
+import time
+import tracemalloc
+
+import pytest
+
+from pwgserve import cache_upkeep
+from pwgserve.cache import Cache
+from pwgserve.cache_upkeep import SharedTally, Upkeep
+
+KEY = b"k" * 32
+
+
+def store(folder, limit):
+    made = Cache(folder / "cache", KEY, limit)
+    made.open()
+    return made
+
+
+def used(path, moment):
+    """Let a file look as if it had been put there, and last used, at a moment."""
+    seal = path.stat().st_mtime_ns % 10**9
+    os.utime(path, ns=(int(moment) * 10**9, int(moment) * 10**9 + seal))
+
+
+def filled(cache, number, size=9_000, age=10_000):
+    """Puts so many files; the first is the one that was used longest ago."""
+    names = [cache.name(str(index)) for index in range(number)]
+    for index, name in enumerate(names):
+        cache.put(name, b"x" * size)
+        used(cache.path(name), time.time() - age + index)
+    return names
+
+
+def there(cache, names):
+    return [name for name in names if cache.path(name).exists()]
+
+
+def eventually(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_least_recently_used_go_when_it_is_full(tmp_path):
+    cache = store(tmp_path, 100_000)
+    names = filled(cache, 10)
+    used(cache.path(names[0]), time.time())
+    names += [cache.name("another"), cache.name("and another")]
+    cache.put(names[10], b"x" * 9_000)
+    cache.put(names[11], b"x" * 9_000)
+    eventually(lambda: len(there(cache, names)) <= 10)
+    kept = there(cache, names)
+    assert names[0] in kept, "it was used just now"
+    assert names[11] in kept
+    assert names[1] not in kept
+    eventually(lambda: cache.upkeep.tally.get().files == len(there(cache, names)))
+    assert cache.upkeep.tally.get().size == 9_000 * len(there(cache, names))
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 50_000])
+def test_exactly_the_oldest_go_however_few_are_sorted_at_once(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(cache_upkeep, "SORTED_AT_ONCE", at_once)
+    cache = store(tmp_path, 10**9)
+    names = []
+    for days in range(30):
+        name = cache.name(f"day {days}")
+        cache.put(name, b"x" * 1000)
+        used(cache.path(name), time.time() - 86_400 * (30 - days) - 50)
+        names.append(name)
+    done = cache.upkeep.collect(max_size=20_000)
+    assert (done.removed, done.removed_size, done.left, done.left_size) == (12, 12_000, 18, 18_000)
+    assert there(cache, names) == names[12:]
+
+
+def test_a_store_below_its_limit_is_left_alone(tmp_path):
+    cache = store(tmp_path, 10**6)
+    names = filled(cache, 5)
+    assert cache.upkeep.collect().removed == 0
+    assert there(cache, names) == names
+
+
+def test_memory_does_not_grow_with_the_number_of_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_upkeep, "SORTED_AT_ONCE", 500)
+    monkeypatch.setattr(cache_upkeep, "REST_SECONDS", 0)
+
+    def peak(number):
+        cache = store(tmp_path / str(number), 10**9)
+        filled(cache, number, size=10)
+        tracemalloc.start()
+        try:
+            done = cache.upkeep.collect(max_size=number * 5)
+            assert done.left_size <= number * 5
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(200)
+    few, many = peak(1_000), peak(5_000)
+    assert many < 2 * few
+
+
+def test_one_process_at_a_time_collects(tmp_path):
+    cache = store(tmp_path, 10**6)
+    filled(cache, 3)
+    with cache.upkeep._alone() as is_alone:
+        assert is_alone
+        assert Upkeep(tmp_path / "cache", 1).collect().is_busy
+    assert not Upkeep(tmp_path / "cache", 1).collect().is_busy
+
+
+def test_all_processes_keep_one_tally(tmp_path):
+    tallies = [SharedTally(tmp_path) for _ in range(4)]
+    threads = [threading.Thread(target=lambda one=one: [one.add(10, 1) for _ in range(200)]) for one in tallies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tallies[0].get().size, tallies[1].get().files) == (8_000, 800)
+
+
+def test_a_tally_that_cannot_be_kept_stops_nothing(tmp_path):
+    assert SharedTally(tmp_path / "missing").add(1, 1).files == 0
+
+
+def test_abandoned_work_goes_and_present_work_stays(tmp_path):
+    cache = store(tmp_path, 10**6)
+    old, new = tmp_path / "cache/tmp/old", tmp_path / "cache/tmp/new"
+    for file in (old, new):
+        file.touch()
+    os.utime(old, (1, 1))
+    cache.upkeep.collect()
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_what_was_counted_today_is_not_counted_again(tmp_path):
+    cache = store(tmp_path, 10**6)
+    filled(cache, 2)
+    cache.upkeep.collect_if_due()
+    measured = cache.upkeep.tally.get()
+    assert measured.files == 2
+    filled(cache, 1)
+    cache.path(cache.name("0")).unlink()
+    cache.upkeep.collect_if_due()
+    assert cache.upkeep.tally.get().measured == measured.measured
+
+
+def test_ages_are_told_by_time(tmp_path):
+    cache = store(tmp_path, 10**6)
+    for days in (0.01, 3, 40):
+        name = cache.name(str(days))
+        cache.put(name, b"x" * 100)
+        used(cache.path(name), time.time() - days * 86_400)
+    contents = cache.upkeep.measure()
+    assert (contents.size, contents.files) == (300, 3)
+    assert contents.used_within(86_400) == (100, 1)
+    assert contents.used_within(7 * 86_400) == (200, 2)
+    assert contents.oldest == pytest.approx(40 * 86_400, rel=0.02)
