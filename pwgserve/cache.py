@@ -58,10 +58,15 @@ class Entry:
 
 
 class Cache:
-    """The store in one folder, shared by all processes that are given the same folder and key."""
+    """The store in one folder, shared by all processes that are given the same folder and key.
 
-    def __init__(self, directory: Path, key: bytes, max_size: int) -> None:
+    group_reads: the folder's group may read the files, because a web server of that group sends them.
+    """
+
+    def __init__(self, directory: Path, key: bytes, max_size: int, group_reads: bool = False) -> None:
         self._directory = directory
+        # Folders of the group hand it on to what is made in them.
+        self._folder_mode, self._file_mode = (0o2750, 0o640) if group_reads else (0o700, 0o600)
         self._key = hmac.digest(key, b"pwgserve.cache.v1", hashlib.sha256)
         self.upkeep = Upkeep(directory, max_size)
         self._claims: int | None = None
@@ -71,7 +76,7 @@ class Cache:
     def open(self) -> None:
         """Make the folder if missing and remove what killed processes left unfinished. Raises CacheError."""
         try:
-            (self._directory / TEMPORARY).mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(self._directory / TEMPORARY, self._folder_mode)
             probe = self._directory / TEMPORARY / f"probe-{secrets.token_hex(8)}"
             probe.touch(mode=0o600, exist_ok=False)
             os.utime(probe, ns=(_SECOND, _SECOND + _PROBE_SEAL))
@@ -125,9 +130,10 @@ class Cache:
     def put(self, name: str, content: bytes) -> None:
         """Make a derivative the one with this name, at once and completely. Raises OSError."""
         path = self._directory / TEMPORARY / secrets.token_hex(16)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._file_mode)
         try:
             try:
+                os.fchmod(descriptor, self._file_mode)
                 _write(descriptor, content)
                 now = time.time_ns()
                 # Used later than written, or the kernel would note the first use itself.
@@ -137,7 +143,7 @@ class Cache:
             finally:
                 os.close(descriptor)
             target = self._directory / name
-            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _make_folder(target.parent, self._folder_mode)
             path.replace(target)
         except BaseException:
             with contextlib.suppress(OSError):
@@ -197,6 +203,16 @@ class Cache:
     def path(self, name: str) -> Path:
         """Where the derivative with this name lies or would lie."""
         return self._directory / name
+
+
+def _make_folder(folder: Path, mode: int) -> None:
+    """Make a folder and those above it where they are missing, with this mode whatever the process's umask is."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent, mode)
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=mode & 0o777)
+        folder.chmod(mode)
 
 
 def _seal(content: bytes) -> int:

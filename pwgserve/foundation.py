@@ -65,7 +65,8 @@ class Foundation:
         resources.push_async_callback(gallery.close)
         await gallery.check()
         keys = await asyncio.to_thread(keyring.load_or_create, settings.links.keys_file)
-        cache = Cache(settings.cache.dir, keys.stable_key, int(settings.cache.max_size))
+        group_reads = settings.server.send_file != "direct"
+        cache = Cache(settings.cache.dir, keys.stable_key, int(settings.cache.max_size), group_reads)
         await asyncio.to_thread(cache.open)
         rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
         return cls(

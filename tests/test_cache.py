@@ -51,6 +51,25 @@ def test_what_was_published_is_found(cache):
     assert content_of(cache, name) == b"x" * 1000
 
 
+def test_only_its_owner_reads_the_store_unless_a_web_server_of_its_group_sends_the_files(tmp_path):
+    def modes(group_reads):
+        folder = tmp_path / f"group{group_reads}"
+        store = Cache(folder, KEY, 10_000_000, group_reads)
+        before = os.umask(0o077)
+        try:
+            store.open()
+            put(store, store.name("a"))
+        finally:
+            os.umask(before)
+        found = [folder, *folder.rglob("*")]
+        return {path.stat().st_mode & 0o7777 for path in found if path.is_dir()}, {
+            path.stat().st_mode & 0o7777 for path in found if path.is_file() and path.stat().st_size == 7
+        }
+
+    assert modes(False) == ({0o700}, {0o600})
+    assert modes(True) == ({0o2750}, {0o640})
+
+
 def test_names_depend_on_every_fact_and_on_the_key(cache, tmp_path):
     names = {cache.name("a", "b"), cache.name("ab"), cache.name("a", "b", ""), cache.name("b", "a")}
     assert len(names) == 4
