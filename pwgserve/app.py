@@ -140,7 +140,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     gallery, catalogue, signer = house.gallery, house.catalogue, house.signer
     cache, sources = house.cache, house.sources
     metrics = Metrics()
-    pool = RenderPool(pool_settings(settings.render))
+    pool = RenderPool(pool_settings(settings.render, settings.cache.dir))
     resources.push_async_callback(pool.close)
     await pool.start()
     metrics.render_jobs.set_function(lambda: pool.jobs)

@@ -34,6 +34,9 @@ DATABASE_FILE = Path("local/config/database.inc.php")
 LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))
 """Where a database server listens that PHP reaches as `localhost`. Never below /tmp, where anybody could listen."""
 
+LARGE_FILE = "large"
+"""In the cache's folder: whose lock has the process that renders a large picture."""
+
 _log = structlog.get_logger("http")
 
 
@@ -113,8 +116,11 @@ def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:
     return found.url(socket), found.prefix
 
 
-def pool_settings(render: Render) -> PoolSettings:
-    """How many and which workers the settings ask for on this machine."""
+def pool_settings(render: Render, cache: Path | None = None) -> PoolSettings:
+    """How many and which workers the settings ask for on this machine.
+
+    cache: the cache's folder, in which all processes of the daemon agree who renders a large picture.
+    """
     memory = machine.memory()
     limits = Limits(
         max_pixels=render.max_megapixels * 1_000_000,
@@ -123,7 +129,10 @@ def pool_settings(render: Render) -> PoolSettings:
         max_memory=int(render.max_memory) or memory_for_one(memory),
     )
     workers = render.workers or workers_for(machine.cores(), memory)
-    return PoolSettings(workers, render.queue, render.timeout, limits, render.sandbox)
+    alone = cache / LARGE_FILE if cache else None
+    return PoolSettings(
+        workers, render.queue, render.timeout, limits, render.sandbox, render.renderings_per_worker, alone
+    )
 
 
 def _sources(settings: Settings, conf: PiwigoConf) -> Sources:

@@ -207,6 +207,7 @@ class Render(Section):
     max_frames: Annotated[int, Field(ge=1, le=100_000)] = 1000
     max_source: Annotated[ByteSize, Field(ge=1_000)] = ByteSize(1_000_000_000)
     max_memory: ByteSize = ByteSize(0)
+    renderings_per_worker: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     sandbox: Literal["require", "best-effort", "off"] = "best-effort"
     strip_gps: bool = True
     animate: bool = False

@@ -14,18 +14,20 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from pwgserve.render.alone import Alone
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
 from pwgserve.render.turns import Client, Turns
 from pwgserve.render.worker import MAX_MESSAGE
 
 START_SECONDS = 30.0
-JOBS_OF_A_WORKER = 1000
-"""After so many pictures a worker is replaced: what its libraries leak, or an attacker left in it, ends with it."""
+MAX_REASON = 200
+"""Characters of a reason that a worker gives: it may be a hostile picture's worker, and its word goes into the log."""
 
 GROWTH = 64 * MEGABYTE
 """A worker that has this much more memory than after its first picture is replaced."""
@@ -53,14 +55,19 @@ class RenderFailedError(Exception):
 
 @dataclass(frozen=True)
 class PoolSettings:
-    """How many and which workers. timeout: seconds for one picture. sandbox: as in `sandbox.enter`."""
+    """How many and which workers.
+
+    timeout: seconds for one picture. sandbox: as in `sandbox.enter`. jobs_of_a_worker: after so many pictures one is
+    replaced: what its libraries leak, or an attacker left in it, ends with it. alone: as in `alone.Alone`.
+    """
 
     workers: int
     queue: int
     timeout: float
     limits: Limits
     sandbox: str = "best-effort"
-    jobs_of_a_worker: int = JOBS_OF_A_WORKER
+    jobs_of_a_worker: int = 1000
+    alone: Path | None = None
 
 
 @dataclass
@@ -82,8 +89,8 @@ class RenderPool:
         self._idle: list[_Worker] = []
         self._turns = Turns(settings.workers, settings.queue)
         self._called: dict[str, asyncio.Future[None]] = {}
-        # Pictures that need much memory are rendered one at a time, whatever the number of workers.
-        self._large = asyncio.Lock()
+        # Pictures that need much memory are rendered one at a time, whatever the number of workers and processes.
+        self._large = Alone(settings.alone)
         self.protections = ""
 
     @property
@@ -104,6 +111,7 @@ class RenderPool:
         """End all idle workers; none is busy once all requests have ended."""
         while self._idle:
             await self._end(self._idle.pop())
+        self._large.close()
 
     def join(self, job: str, client: Client) -> None:
         """Another client wants a rendering that is under way or waiting, too."""
@@ -138,14 +146,16 @@ class RenderPool:
                 called.set_result(None)
 
     async def _render(self, plan: RenderPlan, descriptors: Sequence[int]) -> None:
-        worker = self._idle.pop() if self._idle else await self._started()
+        worker = await self._free()
         timeout = self._settings.timeout
         try:
             answer = await self._asked(worker, json.dumps({"plan": plan.to_json()}).encode(), descriptors)
+            memory = int(answer.get("memory", 0))
         except TimeoutError as error:
             await self._end(worker)
             raise UnrenderableError(f"takes longer than {timeout:g} s (render.timeout)") from error
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            # Its socket closed, or it speaks in a way that no worker of ours does.
             code = await self._end(worker, is_dead=True)
             if code is not None and code < 0 and -code not in _FROM_OUTSIDE:
                 raise UnrenderableError(f"crashed its decoder ({signal.Signals(-code).name})") from error
@@ -154,7 +164,6 @@ class RenderPool:
             await self._end(worker)
             raise
         worker.done += 1
-        memory = int(answer.get("memory", 0))
         worker.first_memory = worker.first_memory or memory
         has_grown = memory > worker.first_memory + GROWTH
         if worker.done >= self._settings.jobs_of_a_worker or has_grown:
@@ -162,9 +171,22 @@ class RenderPool:
         else:
             self._idle.append(worker)
         if "unrenderable" in answer:
-            raise UnrenderableError(str(answer["unrenderable"]))
+            raise UnrenderableError(_reason(answer["unrenderable"]))
         if "failed" in answer:
-            raise RenderFailedError(str(answer["failed"]))
+            raise RenderFailedError(_reason(answer["failed"]))
+
+    async def _free(self) -> _Worker:
+        """A worker that waits for a job. One that died meanwhile, or says what nobody asked for, is none."""
+        while self._idle:
+            worker = self._idle.pop()
+            try:
+                worker.jobs.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return worker
+            except OSError:
+                pass
+            await self._end(worker)
+        return await self._started()
 
     async def _asked(self, worker: _Worker, message: bytes, descriptors: Sequence[int]) -> dict[str, Any]:
         """The worker's answer to a job. Time spent waiting for other large pictures does not count."""
@@ -232,6 +254,11 @@ class RenderPool:
         if worker.process.returncode is None:
             worker.process.kill()
         return await worker.process.wait()
+
+
+def _reason(said: object) -> str:
+    """What a worker says of a failure, as it may stand in a log."""
+    return "".join(character if character.isprintable() else "?" for character in str(said)[:MAX_REASON])
 
 
 async def _answer(worker: _Worker) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MAX_OPEN_FILES = 64
-MAX_OUTPUT = 1_000_000_000
-"""Bytes that a worker may write to one file."""
+OUTPUT_SHARE = 2
+"""A worker may write this part of its memory to one file: more than any result that fits it. The daemon reads it."""
 
 LIMITS, NO_NEW_PRIVILEGES, LANDLOCK, SECCOMP = "limits", "no-new-privileges", "landlock", "seccomp"
 
@@ -85,7 +85,7 @@ def hide_memory() -> None:
 def _limit(memory: int) -> None:
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
-    _lower(resource.RLIMIT_FSIZE, MAX_OUTPUT)
+    _lower(resource.RLIMIT_FSIZE, memory // OUTPUT_SHARE)
     # Address space and not resident memory, which Linux does not limit: shared mappings count as well.
     _lower(resource.RLIMIT_AS, _address_space() + memory)
 
