@@ -1,11 +1,11 @@
-# make demo: see it. make test: prove it. make lint: keep it clean. Each sets up what it needs and says so.
+# make demo: see it. make test: prove it. make bench: measure it. make lint: keep it clean. Each sets up what it needs and says so.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint bench lock clean
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m pwgserve demo $(if $(PORT),--port $(PORT))
@@ -19,14 +19,20 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Ratios to nginx, thumbor and libvips, into docs/performance.md. Some minutes; best on a machine that does nothing else.
+bench: $(VENV)/.test
+	@scripts/system-packages
+	@scripts/benchmark-peers $(VENV)-thumbor
+	$(BIN)/python -m benchmarks.run --write --thumbor $(VENV)-thumbor $(ARGS)
+
 # Exact versions for tests and demo, from the ranges in pyproject.toml.
 lock: $(VENV)/.made
 	$(PIP) install uv
-	$(call compile,test) --extra demo --extra test --extra lint
+	$(call compile,test) --extra demo --extra test --extra lint --extra bench
 	$(call compile,demo) --extra demo
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-thumbor build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url \
 	--custom-compile-command "make lock" pyproject.toml --output-file requirements-$(1).lock
