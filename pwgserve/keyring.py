@@ -5,6 +5,8 @@ The only module that reads or writes key material. What is signed with it is in 
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SECRET_BYTES = 32
+_MARKS = b"pwgserve.marks.v1"
 _SECRET = re.compile(r"[0-9a-f]{64}")
 
 
@@ -26,11 +29,16 @@ class KeysError(Exception):
 class KeyRing:
     """The secrets of one installation. `link_keys`: oldest first; the last one signs, all of them verify.
 
-    `stable_key` names cache files and marks credentials; it stays when link keys rotate.
+    `stable_key` names cache files, and the mark key comes from it; it stays when link keys rotate.
     """
 
     link_keys: tuple[bytes, ...]
     stable_key: bytes
+
+    @property
+    def mark_key(self) -> bytes:
+        """What credentials and fingerprints are hashed with. Piwigo's plugin is given it, and never `stable_key`."""
+        return hmac.digest(self.stable_key, _MARKS, hashlib.sha256)
 
     @classmethod
     def generate(cls) -> KeyRing:

@@ -25,7 +25,7 @@ MAX_TOKEN = 300
 FINGERPRINT_LENGTH = 16
 _SALT = b"pwgserve.links.v1"
 _PAYLOAD = re.compile(
-    r"(?P<photo>[1-9][0-9]{0,9})\.(?P<wanted>[a-z0-9_-]{1,60})\.(?P<audience>p|u[1-9][0-9]{0,9}[sraxt][A-Za-z0-9_-]{16})"
+    r"(?P<photo>[1-9][0-9]{0,9})\.(?P<wanted>[a-z0-9_-]{1,60})\.(?P<audience>p|u[1-9][0-9]{0,9}[sraxtkm][A-Za-z0-9_-]{16})"
     r"\.(?P<expiry>[1-9][0-9]{0,11})\.(?P<fingerprint>[A-Za-z0-9_-]{16})"
 )
 
@@ -34,8 +34,9 @@ _PAYLOAD = re.compile(
 class Credential:
     """By what a viewer was known when a link was made.
 
-    kind: s (session), r (remember-me), a (authentication key), x (named by a trusted proxy) or t (a session whose page
-    carries its token). mark: a keyed hash of it, from which it cannot be found.
+    kind: s (session), r (remember-me), a (authentication key), x (named by a trusted proxy), t (a session whose page
+    carries its token), k (a program's key) or m (the account, in a message that was sent to its owner). mark: a keyed
+    hash of it, from which it cannot be found.
     """
 
     kind: str
@@ -78,7 +79,7 @@ class LinkSigner:
 
     def __init__(self, keys: KeyRing) -> None:
         self._signer = Signer(list(keys.link_keys), salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
-        self._stable_key = keys.stable_key
+        self._mark_key = keys.mark_key
 
     def sign(self, link: Link) -> str:
         """The token of a link; the same for the same link while the newest key stays."""
@@ -112,7 +113,7 @@ class LinkSigner:
     def _hash(self, *parts: str) -> str:
         encoded = [part.encode("utf-8", "surrogatepass") for part in parts]
         message = b"".join(b"%d:%s" % (len(part), part) for part in encoded)
-        digest = hmac.digest(self._stable_key, message, hashlib.sha256)
+        digest = hmac.digest(self._mark_key, message, hashlib.sha256)
         return base64_encode(digest)[:FINGERPRINT_LENGTH].decode("ascii")
 
 

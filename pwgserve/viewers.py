@@ -25,6 +25,9 @@ REMEMBER_ME = "r"
 AUTH_KEY = "a"
 PROXY_USER = "x"
 ADMIN_TOKEN = "t"  # noqa: S105 - a kind of credential, not a secret
+PROGRAM_KEY = "k"
+MESSAGE = "m"
+"""The account itself: links of this kind are made by the plugin, for mails and feeds, which no session outlives."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,6 +68,7 @@ class Viewers:
         self._names = Fresh(gallery.user_named, KEPT)
         self._auth_keys = Fresh(gallery.user_of_auth_key, KEPT)
         self._auth_keys_of = Fresh(gallery.auth_keys_of, KEPT)
+        self._program_keys_of = Fresh(gallery.program_keys_of, KEPT)
         self._session_ids = Fresh(self._ask_session_ids, KEPT)
         self._gallery = gallery
 
@@ -139,11 +143,13 @@ class Viewers:
         if kind in (SESSION, ADMIN_TOKEN):
             kind = SESSION
             secrets = await self._session_ids.get((user_id, conf.session_length))
-        elif kind == REMEMBER_ME and conf.authorize_remembering:
+        elif kind == MESSAGE or (kind == REMEMBER_ME and conf.authorize_remembering):
             account = await self._accounts.get(user_id)
             secrets = (f"{account.username}\n{account.password_hash}",) if account else ()
         elif kind == AUTH_KEY:
             secrets = await self._auth_keys_of.get(user_id)
+        elif kind == PROGRAM_KEY:
+            secrets = await self._program_keys_of.get(user_id)
         elif kind == PROXY_USER and conf.apache_authentication:
             account = await self._accounts.get(user_id)
             secrets = (account.username,) if account else ()

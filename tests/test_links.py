@@ -14,7 +14,7 @@ MARK = "abcdefghijklmn-_"
 LINK = Link(42, Wanted(code="me"), Audience(3, Credential("s", MARK)), 1_800_000_000, "ABCDEFGHIJKLMNOP")
 
 audiences = st.just(PUBLIC) | st.builds(
-    lambda user, kind: Audience(user, Credential(kind, MARK)), st.integers(1, 10**9), st.sampled_from("sraxt")
+    lambda user, kind: Audience(user, Credential(kind, MARK)), st.integers(1, 10**9), st.sampled_from("sraxtkm")
 )
 links = st.builds(
     Link,

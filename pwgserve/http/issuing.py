@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from pwgserve import fingerprints
 from pwgserve.http.refusals import SERVER
 from pwgserve.links import PUBLIC, Audience, Link, LinkSigner, bucket_end, expiry
 from pwgserve.sources import Sources
@@ -59,7 +60,7 @@ class Issuer:
     async def fingerprint(self, found: Target) -> str:
         """What a link says of the present version of its target. Raises MissingOriginalError."""
         version = await self._sources.version(found)
-        return self._signer.fingerprint(*version.facts)
+        return self._signer.fingerprint(*fingerprints.facts(found, version))
 
 
 def redirect(issued: Issued, download: bool = False, keep: bool = True) -> web.Response:

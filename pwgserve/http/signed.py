@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from pwgserve import fingerprints
 from pwgserve.catalogue import Catalogue
 from pwgserve.finished import Derivatives
 from pwgserve.http.issuing import Issuer, redirect
@@ -64,7 +65,7 @@ class Signed:
                 raise RefusedError("forbidden")
             return await self._fresh(own, found, settings, download)
         version = await self.sources.version(found)
-        fingerprint = self.signer.fingerprint(*version.facts)
+        fingerprint = self.signer.fingerprint(*fingerprints.facts(found, version))
         if is_expired or not hmac.compare_digest(fingerprint, link.fingerprint):
             return await self._fresh(asker, found, settings, download)
         return await self._picture(request, link, found, version, download)

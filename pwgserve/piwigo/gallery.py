@@ -258,6 +258,19 @@ class Gallery:
         )
         return tuple(_text(row.auth_key) for row in await self._rows(query))
 
+    async def program_keys_of(self, user_id: int) -> tuple[str, ...]:
+        """The public halves of the user's keys for programs that have neither expired nor been revoked."""
+        if not self._has_key_types:
+            return ()
+        keys = self._schema.user_auth_keys.c
+        query = select(keys.auth_key).where(
+            keys.user_id == user_id,
+            self._seconds_since(keys.expired_on) <= 0,
+            keys.revoked_on.is_(None),
+            keys.key_type == "api_key",
+        )
+        return tuple(_text(row.auth_key) for row in await self._rows(query))
+
     def _is_link_key(self) -> ColumnElement[bool]:
         """Whether a key is one of mailed links, not of programs, and not revoked; old galleries have no others."""
         keys = self._schema.user_auth_keys.c
