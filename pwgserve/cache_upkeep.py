@@ -141,6 +141,10 @@ class Upkeep:
             self._thread = threading.Thread(target=self._collect_quietly, name="cache-upkeep", daemon=True)
             self._thread.start()
 
+    def is_nearly(self, share: float) -> bool:
+        """Whether the store is filled to more than this share of its limit, as far as is known without looking."""
+        return self.tally.get().size > self._max_size * share
+
     def collect_if_due(self) -> None:
         """Count what nobody has counted for a day, and remove what is too much."""
         if time.time() - self.tally.get().measured > COUNT_EVERY:

@@ -12,8 +12,10 @@ import click
 
 from pwgserve import __version__
 from pwgserve.cache import CacheError
+from pwgserve.commands.cache import cache_command
 from pwgserve.commands.demo import demo_command
 from pwgserve.commands.serve import serve_command
+from pwgserve.commands.warm import warm_command
 from pwgserve.keyring import KeysError
 from pwgserve.piwigo.gallery import GalleryConfigurationError, GalleryUnavailableError
 from pwgserve.render.pool import RenderFailedError
@@ -50,7 +52,7 @@ def main() -> None:
     """Serve the pictures of a Piwigo gallery, to those who may see them."""
 
 
-for _command in (serve_command, demo_command):
+for _command in (serve_command, warm_command, cache_command, demo_command):
     main.add_command(_command)
 
 

@@ -7,6 +7,7 @@ they mean the same derivative by the same name. Nothing here answers requests or
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database
 from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, PhpConfigError, database_settings
 from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.schema import schema
+from pwgserve.piwigo.walking import albums_of
 from pwgserve.render import machine
 from pwgserve.render.limits import Limits, memory_for_one, workers_for
 from pwgserve.render.plan import RenderRules
@@ -51,6 +53,16 @@ class Foundation:
     signer: LinkSigner
     cache: Cache
     sources: Sources
+
+    async def albums(self, album_ids: Sequence[int], with_sub_albums: bool) -> frozenset[int] | None:
+        """These albums, with all below them if wanted; None for none given. Raises GalleryConfigurationError."""
+        found: set[int] = set()
+        for album_id in album_ids:
+            albums = await albums_of(self.gallery, album_id, with_sub_albums)
+            if not albums:
+                raise GalleryConfigurationError(f"--album: the gallery has no album {album_id}")
+            found |= albums
+        return frozenset(found) if album_ids else None
 
     @classmethod
     async def open(cls, settings: Settings, resources: AsyncExitStack) -> Foundation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -15,3 +16,21 @@ config_file = click.option(
     help="The configuration, a TOML file.",
 )
 """`--config FILE`, as the argument `file`."""
+
+
+def chosen_albums(command: Callable[..., None]) -> Callable[..., None]:
+    """`--album ID` (several times) and `--sub-albums`, as `albums` and `sub_albums`."""
+    command = click.option("--sub-albums", is_flag=True, help="With all albums below those of --album.")(command)
+    chosen = click.option(
+        "--album",
+        "albums",
+        type=click.IntRange(1),
+        multiple=True,
+        metavar="ID",
+        help="Only this album; may be repeated.",
+    )
+    return chosen(command)
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
+"""`--json`, as the argument `as_json`."""

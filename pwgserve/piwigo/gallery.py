@@ -158,6 +158,10 @@ class Gallery:
         found = await self._photos(self._schema.images.c.id == photo_id)
         return found[0] if found else None
 
+    async def photos_of(self, photo_ids: Sequence[int]) -> tuple[Photo, ...]:
+        """The photos with these ids, those that exist, by id."""
+        return await self._photos(self._schema.images.c.id.in_(photo_ids))
+
     async def photo_of_format(self, format_id: int) -> Photo | None:
         """The photo that has the format with this id."""
         formats = self._schema.image_format.c
@@ -302,6 +306,15 @@ class Gallery:
         if self._is_sqlite:
             return (func.julianday("now") - func.julianday(moment)) * 86400.0
         return func.timestampdiff(literal_column("SECOND"), moment, func.now())
+
+    @property
+    def schema(self) -> Schema:
+        """The gallery's tables, for the project's other modules of SQL."""
+        return self._schema
+
+    async def rows(self, query: Select[Any]) -> Sequence[AnyRow]:
+        """The answer to a question of another module of SQL. Raises GalleryUnavailableError."""
+        return await self._rows(query)
 
     async def _rows(self, query: Select[Any]) -> Sequence[AnyRow]:
         async with self._connection() as connection:

@@ -1,0 +1,106 @@
+"""Asks a running daemon on this machine how it is: `/-/health`, `/-/ready` and `/-/metrics`, over TCP or its socket.
+
+For commands. What the daemon answers is in `http.ops`; what the numbers mean, in docs/metrics.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from pwgserve.settings import Listen
+
+TIMEOUT = aiohttp.ClientTimeout(total=5)
+ASK_AGAIN = 1.0
+"""Seconds for which an answer about visitors is believed."""
+
+LONGEST_WAIT = 20.0
+"""Seconds after which work goes on however busy the daemon is: a gallery that is never idle must be warmed, too."""
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """The daemon's metrics. samples: (name, labels) → value."""
+
+    samples: dict[tuple[str, frozenset[tuple[str, str]]], float] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> Numbers:
+        """From Prometheus' text format. Raises ValueError."""
+        return cls(
+            {
+                (sample.name, frozenset(sample.labels.items())): sample.value
+                for family in text_string_to_metric_families(text)
+                for sample in family.samples
+            }
+        )
+
+    def total(self, name: str, **labels: str) -> float:
+        """The sum of all samples of a name that have these labels; 0 when there is none."""
+        asked = set(labels.items())
+        return sum(value for (found, has), value in self.samples.items() if found == name and asked <= has)
+
+    def by(self, name: str, label: str, **labels: str) -> dict[str, float]:
+        """The sums by the values of one label, among samples that have the other labels."""
+        asked, found = set(labels.items()), dict[str, float]()
+        for (sample, has), value in self.samples.items():
+            key = dict(has).get(label)
+            if sample == name and key is not None and asked <= has:
+                found[key] = found.get(key, 0.0) + value
+        return found
+
+
+class OpsClient:
+    """A daemon, by its `server.listen`."""
+
+    def __init__(self, listen: str) -> None:
+        self._listen = Listen.parse(listen)
+        self._session: aiohttp.ClientSession | None = None
+        self._asked_at = float("-inf")
+        self._is_rendering = False
+
+    async def get(self, page: str) -> tuple[int, str]:
+        """Status and text of `/-/PAGE`. Raises OSError (aiohttp.ClientError is one of its kind) or TimeoutError."""
+        if self._session is None:
+            connector = aiohttp.UnixConnector(self._listen.path) if self._listen.path else aiohttp.TCPConnector()
+            self._session = aiohttp.ClientSession(connector=connector, timeout=TIMEOUT)
+        try:
+            async with self._session.get(f"http://{self._host}/-/{page}") as answer:
+                return answer.status, await answer.text()
+        except aiohttp.ClientError as error:
+            raise OSError(str(error)) from error
+
+    async def numbers(self) -> Numbers:
+        """The daemon's metrics. Raises OSError, TimeoutError and ValueError."""
+        return Numbers.parse((await self.get("metrics"))[1])
+
+    async def wait_while_rendering(self) -> None:
+        """Return when the daemon renders nothing for visitors, does not run, or has been busy for long."""
+        began = time.monotonic()
+        while time.monotonic() - began < LONGEST_WAIT:
+            if time.monotonic() - self._asked_at > ASK_AGAIN:
+                try:
+                    self._is_rendering = (await self.numbers()).total("pwgserve_render_jobs") > 0
+                except (OSError, TimeoutError, ValueError):
+                    self._is_rendering = False
+                self._asked_at = time.monotonic()
+            if not self._is_rendering:
+                return
+            await asyncio.sleep(ASK_AGAIN / 4)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._session is not None:
+            await self._session.close()
+
+    @property
+    def _host(self) -> str:
+        host, port = self._listen.host or "localhost", self._listen.port
+        if host in ("0.0.0.0", "::"):  # noqa: S104 - what listens everywhere also listens here
+            host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+        host = f"[{host}]" if ":" in host else host
+        return f"{host}:{port}" if port else host

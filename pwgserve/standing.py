@@ -1,0 +1,72 @@
+"""What stands in the cache of one photo, as it is now: the names of all its derivatives, and how to remove them.
+
+Names are keyed hashes of a photo's present file and the gallery's present settings; from the file of an older version
+nobody can tell whose it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pwgserve.cache import Cache
+from pwgserve.catalogue import Catalogue
+from pwgserve.originals import MissingOriginalError
+from pwgserve.piwigo.derivatives import CUSTOM
+from pwgserve.piwigo.permissions import Photo
+from pwgserve.piwigo.wanted import Part, Wanted
+from pwgserve.sources import Sources
+from pwgserve.targets import GallerySettings, target
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The derivatives of a gallery's photos in a cache."""
+
+    catalogue: Catalogue
+    sources: Sources
+    cache: Cache
+
+    async def names(self, photo: Photo) -> list[str]:
+        """The names that the photo's derivatives have or would have. Raises GalleryUnavailableError."""
+        settings = await self.catalogue.settings()
+        names = []
+        for wanted in _everything(photo, settings):
+            found = target(photo, wanted, settings)
+            if found is not None and found.plan is not None:
+                try:
+                    version = await self.sources.version(found)
+                except MissingOriginalError:
+                    continue
+                names.append(self.cache.name(*version.facts))
+        return names
+
+    async def remove(self, photo: Photo) -> tuple[int, int]:
+        """Remove them; returns how many files and bytes went. Raises GalleryUnavailableError."""
+        return await asyncio.to_thread(self._removed, await self.names(photo))
+
+    def _removed(self, names: list[str]) -> tuple[int, int]:
+        files, size = 0, 0
+        for name in names:
+            path = self.cache.path(name)
+            try:
+                length = path.stat().st_size
+                path.unlink()
+            except FileNotFoundError:
+                continue
+            files, size = files + 1, size + length
+        return files, size
+
+
+def _everything(photo: Photo, settings: GallerySettings) -> Iterator[Wanted]:
+    """All that can be rendered of a photo: each type and each allowed custom size, of itself and its representative."""
+    parts = (Part.ELEMENT, Part.REPRESENTATIVE) if photo.representative_ext else (Part.ELEMENT,)
+    for part in parts:
+        for code in settings.derivatives.types:
+            yield Wanted(part, code)
+        for token in settings.derivatives.custom:
+            prefix = "" if part is Part.ELEMENT else f"{part.value}-"
+            wanted = Wanted.parse(f"{prefix}{CUSTOM}_{token}")
+            if wanted is not None:
+                yield wanted

@@ -1,0 +1,60 @@
+"""The commands of `pwgserve` as an owner runs them: processes with a configuration file."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from daemon import settings_for, toml
+from galleries import TestGallery
+from mariadb import free_port
+
+COMMAND = [sys.executable, "-m", "pwgserve"]
+ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+class Installation:
+    """A configuration file for a gallery. `changes`: settings as {"links": {"ttl": "2s"}}."""
+
+    def __init__(self, gallery: TestGallery, directory: Path, port: int | None = None, **changes) -> None:
+        directory.mkdir(exist_ok=True, parents=True)
+        self.file = directory / "pwgserve.toml"
+        self.cache = directory / "cache"
+        tables = settings_for(gallery, directory, port or free_port())
+        for table, values in changes.items():
+            tables.setdefault(table, {}).update(values)
+        self.file.write_text(toml(tables))
+
+    def run(self, *words: str, timeout: float = 100) -> Done:
+        """`pwgserve WORDS… --config FILE`."""
+        done = subprocess.run(
+            [*COMMAND, *words, "--config", str(self.file)],
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*COMMAND, *words, "--config", str(self.file)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def derivatives(self) -> list[Path]:
+        return sorted(path for path in self.cache.glob("??/??/*") if path.is_file())

@@ -1,0 +1,133 @@
+"""`pwgserve warm` on a real gallery, beside a daemon and without one."""
+
+import re
+import signal
+import time
+
+import family
+import pytest
+from commands import Installation
+from daemon import Daemon
+from family import DOCUMENT, FAMILY_ALBUM, FILM, LAKE, PARTY, SMALL
+
+PICTURES = 15
+"""Photos of the gallery that are pictures: all but a film and a document; one of the pictures is smaller than medium."""
+
+
+@pytest.fixture(scope="module")
+def gallery(databases, tmp_path_factory):
+    made = databases.gallery("sqlite", tmp_path_factory.mktemp("gallery"))
+    made.paths = family.build(made)
+    yield made
+    made.engine.dispose()
+
+
+def numbers(done):
+    return [int(word) for word in re.findall(r"\d+", done.out.partition("\n")[0])]
+
+
+def test_what_was_warmed_is_a_hit_for_visitors_and_is_not_made_again(gallery, tmp_path):
+    daemon = Daemon(gallery, tmp_path / "daemon", {})
+    daemon.directory.mkdir()
+    place = Installation(gallery, daemon.directory)
+    done = place.run("warm")
+    assert (done.code, numbers(done)[0]) == (0, 17), "a document without a representative is no failure"
+    daemon.start()
+    try:
+        anna = daemon.visitor(family.cookie("anna"))
+        for code in ("sq", "th", "me"):
+            for photo in (LAKE, PARTY, FILM):
+                path = gallery.paths[photo]
+                if photo == FILM:
+                    path = "upload/2026/05/14/pwg_representative/film.jpg"
+                answer = anna.follow("/i.php?/" + path.replace(".jpg", f"-{code}.jpg"))
+                assert answer.headers["x-pwgserve"] == ("hit")
+        assert numbers(place.run("warm"))[1] == 0, "nothing is rendered twice, and the daemon runs"
+    finally:
+        daemon.stop()
+
+
+def test_sizes_and_albums_are_chosen(gallery, tmp_path):
+    place = Installation(gallery, tmp_path)
+    done = place.run("warm", "--album", str(FAMILY_ALBUM), "--types", "th")
+    assert (done.code, numbers(done)[:2]) == (0, [6, 6])
+    done = place.run("warm", "--album", str(FAMILY_ALBUM), "--sub-albums", "--types", "th,sq")
+    assert (done.code, numbers(done)[0]) == (0, 8), "with Anna's letter and the photo of the public album below"
+    assert len(place.derivatives()) == 2 * 8
+
+
+def test_a_broken_photo_is_named_at_the_end_and_stops_nothing(gallery, tmp_path):
+    file = gallery.root / gallery.paths[LAKE]
+    content = file.read_bytes()
+    file.write_bytes(content[:2000])
+    try:
+        done = Installation(gallery, tmp_path).run("warm", "--types", "th")
+    finally:
+        file.write_bytes(content)
+    assert done.code == 1
+    assert f"photo {LAKE} (th): " in done.out
+    assert gallery.paths[LAKE] not in done.out + done.err
+    assert numbers(done)[1] == PICTURES, "all others, and the film's representative"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--types", "th,huge"], "'huge' is no size"),
+        (["--album", "999"], "no album 999"),
+    ],
+)
+def test_what_is_asked_wrongly_is_said_in_one_line(gallery, tmp_path, words, says):
+    done = Installation(gallery, tmp_path).run("warm", *words)
+    assert done.code == 2
+    assert says in done.err
+
+
+def test_interrupted_it_says_how_to_go_on_and_goes_on(gallery, tmp_path):
+    place = Installation(gallery, tmp_path)
+    running = place.begin("warm", "--types", "xx,la,me", "--jobs", "1")
+    deadline = time.monotonic() + 60
+    while len(place.derivatives()) < 4:
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    command = re.search(r"pwgserve (warm .* --after \d+)", err)[1].split()
+    before = set(place.derivatives())
+    config = command.index("--config")
+    done = place.run(*command[:config], *command[config + 2 :])
+    assert before < set(place.derivatives())
+    assert numbers(done)[0] < PICTURES + 2, "what was done is not looked at again"
+
+
+def test_a_full_cache_is_said_and_not_filled_in_circles(gallery, tmp_path):
+    place = Installation(gallery, tmp_path, cache={"max_size": "1MB"})
+    done = place.run("warm", "--types", "all")
+    assert done.code == 1
+    assert "cache.max_size" in done.err
+
+
+def test_pages_cover_every_photo_once(gallery, tmp_path, monkeypatch):
+    import asyncio
+
+    from pwgserve.piwigo import walking
+    from pwgserve.piwigo.gallery import Gallery, database_url
+
+    monkeypatch.setattr(walking, "PAGE", 4)
+
+    async def walk():
+        asked = Gallery(database_url(gallery.address), gallery.schema)
+        everything = walking.Walk(asked)
+        ids = [photo.photo_id async for photo in everything.photos()]
+        number = await everything.count()
+        behind = [photo.photo_id async for photo in everything.photos(after=SMALL)]
+        await asked.close()
+        return ids, number, behind
+
+    ids, number, behind = asyncio.run(walk())
+    assert ids == list(range(1, 18))
+    assert number == 17
+    assert behind == [photo for photo in ids if photo > SMALL]
+    assert DOCUMENT in ids
