@@ -34,7 +34,7 @@ from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.history import History
 from pwgserve.piwigo.requests import split_target
 from pwgserve.render.pool import RenderPool
-from pwgserve.settings import Settings
+from pwgserve.settings import Render, Settings
 from pwgserve.sources import Sources
 from pwgserve.viewers import Viewers
 
@@ -177,6 +177,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
             Icons(icon_sources, icon_derivatives, signer, sender, server.public_url),
             server.public_url,
             history,
+            _encodings(settings.render, pool),
         ),
         signed=Signed(catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, links.bind_session),
         ops=Ops(metrics, lambda: answers.get(None)),
@@ -185,6 +186,14 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
         protections=pool.protections,
         _resources=resources.pop_all(),
     )
+
+
+def _encodings(render: Render, pool: RenderPool) -> tuple[str, ...]:
+    """What derivatives are offered as, the best first: what the owner wants and this libvips can write."""
+    missing = [name for name in render.formats if name not in pool.encodings]
+    if missing:
+        _log.warning("formats", problem=f"this libvips cannot write {', '.join(missing)}; pyvips-binary can")
+    return tuple(name for name in render.formats if name in pool.encodings)
 
 
 def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:

@@ -211,6 +211,7 @@ class Render(Section):
     sandbox: Literal["require", "best-effort", "off"] = "best-effort"
     strip_gps: bool = True
     animate: bool = False
+    formats: tuple[Literal["avif", "webp"], ...] = ("avif", "webp")
 
 
 class Log(Section):

@@ -5,14 +5,16 @@ Pure. Combines a photo's row with the gallery's settings; opening and rendering 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from pwgserve.accept import preferred
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import CODES, DerivativeSettings
 from pwgserve.piwigo.permissions import GalleryRules, Photo, Viewer, may_have_original, may_see
 from pwgserve.piwigo.requests import UnservedRequestError, clean_path, format_path, representative_path
-from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.render.plan import REVISION, RenderPlan, RenderRules, plan_for
+from pwgserve.piwigo.wanted import ENCODINGS, Part, Wanted
+from pwgserve.render.plan import REVISION, RenderPlan, RenderRules, is_worth, plan_for
 
 XXLARGE = "xx"
 
@@ -31,8 +33,9 @@ class GallerySettings:
 class Target:
     """One thing of a photo that can be sent.
 
-    path: of the file below Piwigo's root, clean. extension: lower case, without the dot; of the file and of what is
-    sent. plan: how to render it, or None when the file itself is sent. file_name: as a person would save it.
+    path: of the file below Piwigo's root, clean. extension: lower case, without the dot; of what is sent, which may be
+    encoded otherwise than the file. plan: how to render it, or None when the file itself is sent. file_name: as a
+    person would save it.
     """
 
     photo: Photo
@@ -79,6 +82,7 @@ def target(
         plan = plan_for(photo, wanted, extension, settings.derivatives, settings.render)
         if plan is None:
             return None
+        extension = wanted.encoding or extension
     return Target(photo, wanted, path, extension.lower(), plan, _file_name(photo, wanted, extension))
 
 
@@ -91,6 +95,20 @@ def changes_nothing(found: Target) -> bool:
         return False
     layout = found.plan.layout((photo.width, photo.height))
     return layout.changes_nothing and not found.plan.sharpen and not found.plan.is_marked(layout.output)
+
+
+def recoded(found: Target, offered: Sequence[str], accept: Sequence[str], settings: GallerySettings) -> Target:
+    """The same derivative in the encoding that the asker's program shows best; the target itself when there is none.
+
+    offered: encodings that the owner wants, the best first. accept: the values of its `Accept` headers.
+    """
+    if found.plan is None or found.wanted.encoding is not None:
+        return found
+    fitting = [name for name in offered if is_worth(name, found.plan)]
+    encoding = preferred(accept, {name: ENCODINGS[name] for name in fitting}, f"image/{found.plan.format}")
+    if encoding is None:
+        return found
+    return target(found.photo, replace(found.wanted, encoding=encoding), settings) or found
 
 
 def is_allowed(viewer: Viewer, found: Target, settings: GallerySettings, is_trusted_admin: bool = False) -> bool:

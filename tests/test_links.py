@@ -13,13 +13,17 @@ SIGNER = LinkSigner(RING)
 MARK = "abcdefghijklmn-_"
 LINK = Link(42, Wanted(code="me"), Audience(3, Credential("s", MARK)), 1_800_000_000, "ABCDEFGHIJKLMNOP")
 
+ENCODED = Wanted(code="me", encoding="avif")
+
 audiences = st.just(PUBLIC) | st.builds(
     lambda user, kind: Audience(user, Credential(kind, MARK)), st.integers(1, 10**9), st.sampled_from("sraxtkm")
 )
 links = st.builds(
     Link,
     st.integers(1, 10**9),
-    st.sampled_from([Wanted(), Wanted(code="me"), Wanted(Part.REPRESENTATIVE, "sq"), Wanted(Part.FORMAT, format_id=7)]),
+    st.sampled_from(
+        [Wanted(), Wanted(code="me"), ENCODED, Wanted(Part.REPRESENTATIVE, "sq"), Wanted(Part.FORMAT, format_id=7)]
+    ),
     audiences,
     st.integers(1, 10**11),
     st.just("ABCDEFGHIJKLMNOP"),
@@ -62,6 +66,7 @@ def test_any_other_text_is_no_link(text):
     [
         {"photo_id": 43},
         {"wanted": Wanted()},
+        {"wanted": Wanted(code="me", encoding="avif")},
         {"audience": PUBLIC},
         {"audience": Audience(4, Credential("s", MARK))},
         {"audience": Audience(3, Credential("t", MARK))},

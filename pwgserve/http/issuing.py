@@ -63,14 +63,17 @@ class Issuer:
         return self._signer.fingerprint(*fingerprints.facts(found, version))
 
 
-def redirect(issued: Issued, download: bool = False, keep: bool = True) -> web.Response:
-    """Lead a browser to a signed URL. keep: whether it may remember the way until the URL changes."""
+def redirect(issued: Issued, download: bool = False, keep: bool = True, vary: str = "Cookie") -> web.Response:
+    """Lead a browser to a signed URL. keep: whether it may remember the way until the URL changes.
+
+    vary: the headers of the request that decided where it leads.
+    """
     return web.Response(
         status=302,
         headers={
             "Location": issued.path + ("?download" if download else ""),
             "Cache-Control": browsers_keep(issued, keep),
-            "Vary": "Cookie",
+            "Vary": vary,
             "Server": SERVER,
         },
     )

@@ -5,6 +5,7 @@ What the URLs mean is in `pwgserve.piwigo.requests`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
@@ -21,13 +22,19 @@ from pwgserve.piwigo.history import line as history_line
 from pwgserve.piwigo.requests import ACTION, parse
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.sources import Sources
-from pwgserve.targets import GallerySettings, Target, changes_nothing, is_allowed, target
+from pwgserve.targets import GallerySettings, Target, changes_nothing, is_allowed, recoded, target
 from pwgserve.viewers import Asker, Viewers
+
+VARY = "Cookie, Accept"
+"""What decides where one address leads: who asks, and which encodings their browser shows."""
 
 
 @dataclass(frozen=True)
 class Legacy:
-    """Piwigo's own URLs. public_url: of the gallery, with a slash at the end. history: None keeps none."""
+    """Piwigo's own URLs. public_url: of the gallery, with a slash at the end. history: None keeps none.
+
+    encodings: what derivatives are sent as to browsers that show it, the best first.
+    """
 
     catalogue: Catalogue
     viewers: Viewers
@@ -37,6 +44,7 @@ class Legacy:
     icons: Icons
     public_url: str
     history: History | None = None
+    encodings: Sequence[str] = ()
 
     async def answer(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         """The redirect to a signed URL, or an icon. `path` and `query`: below the base, still percent-encoded.
@@ -51,7 +59,8 @@ class Legacy:
         if asker is not None and is_icon(asked):
             return await self.icons.answer(request, asked, asker, settings)
         found = await self.catalogue.find(asked)
-        issued = await self._issued(asker, found, settings) if asker else None
+        accept = request.headers.getall("Accept", ())
+        issued = await self._issued(asker, found, settings, accept) if asker else None
         if asker is None or issued is None:
             raise RefusedError("forbidden" if found else "unknown-photo")
         if self.history is not None and path == ACTION and request.method == "GET":
@@ -61,15 +70,18 @@ class Legacy:
                 self.history.note(entry)
         if asked.ajaxload:
             return _as_json(urljoin(self.public_url, issued.path), browsers_keep(issued, not asked.uncached))
-        return redirect(issued, asked.download, keep=not asked.uncached)
+        return redirect(issued, asked.download, keep=not asked.uncached, vary=VARY)
 
-    async def _issued(self, asker: Asker, found: tuple[Found, ...], settings: GallerySettings) -> Issued | None:
+    async def _issued(
+        self, asker: Asker, found: tuple[Found, ...], settings: GallerySettings, accept: Sequence[str]
+    ) -> Issued | None:
         for one in found:
             picture = target(one.photo, one.wanted, settings, one.format_extension)
             # Files are looked at only for who may see them: a no must not take longer for a photo that exists.
             if picture is None or not is_allowed(asker.viewer, picture, settings, asker.is_trusted_admin):
                 continue
             for choice in await self._choices(picture, settings):
+                choice = recoded(choice, self.encodings, accept, settings)
                 try:
                     issued = await self.issuer.issue(asker, choice, settings)
                 except MissingOriginalError:
@@ -99,7 +111,7 @@ def _as_json(url: str, cache_control: str) -> web.Response:
         {"url": url},
         headers={
             "Cache-Control": cache_control,
-            "Vary": "Cookie",
+            "Vary": VARY,
             "X-Content-Type-Options": "nosniff",
             "Server": SERVER,
         },

@@ -1,4 +1,5 @@
 """What of a photo is wanted: the element itself, its representative, another format, or a derivative of one of them.
+Of a derivative also, whether it is wanted in another encoding than its source's.
 
 Pure. `requests` finds it in URLs; `links` carries it in its short spelling.
 """
@@ -6,11 +7,15 @@ Pure. `requests` finds it in URLs; `links` carries it in its short spelling.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from pwgserve.piwigo.derivatives import CODES, CUSTOM, MIN_CUSTOM_SIDE, DerivativeParams
 from pwgserve.piwigo.sizing import Size
+
+ENCODINGS: Mapping[str, str] = {"avif": "image/avif", "webp": "image/webp"}
+"""Encodings that a derivative may have instead of its source's, the smallest first, and their content types."""
 
 
 class Part(StrEnum):
@@ -26,19 +31,22 @@ class Wanted:
     """One thing to be served of a photo.
 
     code: a derivative type's code (`me`, `cu`, …), or None for the file itself. custom: the sizes behind `cu`.
-    format_id: which of the photo's other formats, for Part.FORMAT.
+    format_id: which of the photo's other formats, for Part.FORMAT. encoding: of a derivative, one of ENCODINGS, or None
+    for its source's own.
     """
 
     part: Part = Part.ELEMENT
     code: str | None = None
     custom: DerivativeParams | None = None
     format_id: int | None = None
+    encoding: str | None = None
 
     def spelled(self) -> str:
-        """The one short spelling: `me`, `cu_s300`, `e`, `r`, `f12`, `r-me` (a derivative of the representative)."""
+        """The one short spelling: `me`, `cu_s300`, `me-avif`, `e`, `r`, `f12`, `r-me` (of the representative)."""
         if self.code is None:
             return f"f{self.format_id}" if self.part is Part.FORMAT else self.part.value
         derivative = f"{self.code}_{self.custom.token()}" if self.custom else self.code
+        derivative += f"-{self.encoding}" if self.encoding else ""
         return derivative if self.part is Part.ELEMENT else f"{self.part.value}-{derivative}"
 
     @classmethod
@@ -53,14 +61,16 @@ class Wanted:
             return cls(Part(text))
         if _FORMAT.fullmatch(text):
             return cls(Part.FORMAT, format_id=int(text[1:]))
-        part, dash, derivative = text.rpartition("-")
-        if dash and part != Part.REPRESENTATIVE:
+        is_representative = text.startswith(f"{Part.REPRESENTATIVE}-")
+        derivative, dash, encoding = text.removeprefix(f"{Part.REPRESENTATIVE}-").partition("-")
+        if dash and encoding not in ENCODINGS:
             return None
         code, *tokens = derivative.split("_")
         custom = custom_params(tokens) if code == CUSTOM else None
         if isinstance(custom, str) or (code not in CODES and custom is None) or (code != CUSTOM and tokens):
             return None
-        return cls(Part.REPRESENTATIVE if dash else Part.ELEMENT, code, custom)
+        part = Part.REPRESENTATIVE if is_representative else Part.ELEMENT
+        return cls(part, code, custom, encoding=encoding or None)
 
 
 def custom_params(tokens: list[str]) -> DerivativeParams | str:

@@ -5,6 +5,7 @@ Runs in worker processes only. What to do is in `plan`; limits that end a worker
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import pyvips
 
 from pwgserve.piwigo.sizing import Size
+from pwgserve.piwigo.wanted import ENCODINGS
 from pwgserve.render.limits import MEGABYTE, SMALL, Header, Limits, needed_memory
 from pwgserve.render.metadata import PRIVATE_NAMES
 from pwgserve.render.plan import Layout, RenderPlan, fitted_watermark, sharpen_kernel, watermark_places
@@ -46,18 +48,39 @@ def confine() -> None:
     pyvips.cache_set_max(0)
 
 
-def warm_up() -> None:
-    """Render a small picture of every format, so that all that is loaded when first needed is loaded now."""
-    for file_format in ("jpeg", "png", "gif", "webp"):
-        descriptors = [os.memfd_create(name) for name in ("source", "output")]
-        try:
-            image = pyvips.Image.black(64, 48, bands=3).copy(interpretation="srgb")
-            _save(image, RenderPlan((64, 48), 0, None, None, 0, 0, 90, file_format, None), descriptors[0])
-            plan = RenderPlan((32, 24), 1, None, None, 1, 50, 90, file_format, None)
-            render(plan, descriptors[0], descriptors[1], None, _OF_WARM_UP, lambda needed: None)
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+def warm_up() -> tuple[str, ...]:
+    """Render a small picture of every format, so that all that is loaded when first needed is loaded now.
+
+    Returns those of ENCODINGS that this libvips can write. Raises UnrenderableError when it lacks a source's format.
+    """
+    image = pyvips.Image.black(64, 48, bands=3).copy(interpretation="srgb")
+    with contextlib.ExitStack() as stack:
+        for file_format in ("jpeg", "png", "gif", "webp"):
+            source, output = (_temporary(stack) for _ in range(2))
+            try:
+                _save(image, _plan_of_warm_up((64, 48), file_format), source)
+            except pyvips.Error as error:
+                raise UnrenderableError(_first_line(error)) from error
+            render(_plan_of_warm_up((32, 24), file_format), source, output, None, _OF_WARM_UP, lambda needed: None)
+        return tuple(name for name in ENCODINGS if _can_write(image, name, _temporary(stack)))
+
+
+def _can_write(image: pyvips.Image, encoding: str, descriptor: int) -> bool:
+    try:
+        _save(image, _plan_of_warm_up((64, 48), encoding), descriptor)
+    except pyvips.Error:
+        return False
+    return True
+
+
+def _plan_of_warm_up(size: Size, file_format: str) -> RenderPlan:
+    return RenderPlan(size, 1, None, None, 1, 50, 90, file_format, None)
+
+
+def _temporary(stack: contextlib.ExitStack) -> int:
+    descriptor = os.memfd_create("warm-up")
+    stack.callback(os.close, descriptor)
+    return descriptor
 
 
 def render(
@@ -246,7 +269,12 @@ def _save(image: pyvips.Image, plan: RenderPlan, descriptor: int) -> None:
         case "gif":
             image.gifsave_target(target, keep=keep)
         case "webp":
+            # Where the source is one, the owner's number is a WebP's own, as in Piwigo.
             image.webpsave_target(target, Q=plan.quality, keep=keep)
+        case "webp-lossless":
+            image.webpsave_target(target, lossless=True, keep=keep)
+        case "avif":
+            image.heifsave_target(target, compression="av1", Q=plan.quality, effort=2, keep=keep)
 
 
 def _with_harmless_metadata(image: pyvips.Image, strip_gps: bool) -> pyvips.Image:

@@ -7,6 +7,7 @@ Rules: docs/compatibility.md, "Sizes" and "Pictures".
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,12 +16,25 @@ from pwgserve.piwigo.derivatives import DerivativeParams, DerivativeSettings, Wa
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.sizing import Box, Size, compute, round_half_up, turned
 from pwgserve.piwigo.wanted import Part, Wanted
+from pwgserve.render.quality import quality_like
 
 REVISION = 2
 """Raised when the engine makes other pixels from the same plan: everything is then rendered anew."""
 
 FORMATS = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "gif": "gif", "webp": "webp"}
 """Extension of a source → format of its derivatives, which is also the list of what can be rendered."""
+
+LOSSLESS_WEBP = "webp-lossless"
+RECODED: Mapping[str, Mapping[str, str]] = {
+    "jpeg": {"avif": "avif", "webp": "webp"},
+    "png": {"webp": LOSSLESS_WEBP},
+    "webp": {"avif": "avif"},
+}
+"""Format of a derivative → encodings that it may have instead → format of a plan. What a PNG keeps exactly, its WebP
+keeps exactly; a GIF, which may move, stays one."""
+
+MAX_AVIF_PIXELS = 1656 * 1242
+"""Box of the largest type that is offered as AVIF, which takes long to encode; docs/decisions/0025."""
 
 EXIF_ROTATION = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}
 """EXIF orientation → quarter turns counter-clockwise, for photos of which Piwigo does not know the rotation yet."""
@@ -58,10 +72,11 @@ class RenderRules:
 
 @dataclass(frozen=True)
 class RenderPlan:
-    """How to make a derivative from a source. Sizes in pixels, `quality` and `sharpen` as in DerivativeSettings.
+    """How to make a derivative from a source. Sizes in pixels, `sharpen` as in DerivativeSettings, `quality` 1 to 100
+    in the measure of the format's own encoder.
 
     rotation: quarter turns counter-clockwise to do first, or None to follow the source's EXIF orientation.
-    format: of the result, one of FORMATS' values. watermark: None when this type is never marked.
+    format: of the result, a value of FORMATS or RECODED. watermark: None when this type is never marked.
     """
 
     ideal: Size
@@ -123,16 +138,23 @@ def plan_for(
     settings: DerivativeSettings,
     rules: RenderRules = RenderRules(),
 ) -> RenderPlan | None:
-    """How to render what is wanted; None when the gallery has no such size or the source is not a picture.
+    """How to render what is wanted; None when the gallery has no such size, or the source has no such encoding.
 
     source_extension: of the file that is rendered, the photo's own or its representative's.
     """
-    file_format = FORMATS.get(source_extension.lower())
+    native = FORMATS.get(source_extension.lower())
+    file_format = _format_of(native, wanted.encoding, rules) if native else None
     params = settings.params(wanted.code, wanted.custom) if wanted.code else None
-    if file_format is None or params is None or wanted.code is None:
+    if native is None or file_format is None or params is None or wanted.code is None:
         return None
     of_photo = wanted.part is Part.ELEMENT
-    return _plan(photo if of_photo else None, wanted.code, params, file_format, settings, rules)
+    return _plan(photo if of_photo else None, wanted.code, params, native, file_format, settings, rules)
+
+
+def is_worth(encoding: str, plan: RenderPlan) -> bool:
+    """Whether a derivative of this plan should be offered in an encoding: whether it exists, and costs no minute."""
+    is_small = plan.ideal[0] * plan.ideal[1] <= MAX_AVIF_PIXELS
+    return encoding in RECODED.get(plan.format, {}) and (encoding != "avif" or is_small)
 
 
 def watermark_places(watermark: Watermark, output: Size, mark: Size) -> list[tuple[int, int]]:
@@ -166,6 +188,14 @@ def sharpen_kernel(sharpen: float) -> tuple[list[list[float]], float]:
     return [[-1, -1, -1], [-1, centre, -1], [-1, -1, -1]], centre - 8
 
 
+def _format_of(native: str, encoding: str | None, rules: RenderRules) -> str | None:
+    if encoding is None:
+        return native
+    # A WebP may be an animation, which AVIF as browsers know it is not.
+    is_animation = rules.animate and native == "webp"
+    return None if is_animation else RECODED.get(native, {}).get(encoding)
+
+
 @lru_cache(4096)
 def _as_json(plan: RenderPlan) -> str:
     # Asked for at every request, and a gallery has few different plans.
@@ -176,6 +206,7 @@ def _plan(
     photo: Photo | None,
     code: str,
     params: DerivativeParams,
+    native: str,
     file_format: str,
     settings: DerivativeSettings,
     rules: RenderRules,
@@ -188,7 +219,7 @@ def _plan(
         coi=photo.coi if photo and params.max_crop > 0 else None,
         rotation=photo.rotation if photo else 0,
         sharpen=params.sharpen,
-        quality=settings.quality_of(code),
+        quality=quality_like(settings.quality_of(code), native, file_format),
         format=file_format,
         watermark=settings.watermark if settings.watermark.applies(params.ideal) else None,
         rules=rules,

@@ -77,6 +77,7 @@ class _Worker:
     process: asyncio.subprocess.Process
     jobs: socket.socket
     protections: str = ""
+    encodings: frozenset[str] = frozenset()
     done: int = 0
     first_memory: int = 0
 
@@ -92,6 +93,7 @@ class RenderPool:
         # Pictures that need much memory are rendered one at a time, whatever the number of workers and processes.
         self._large = Alone(settings.alone)
         self.protections = ""
+        self.encodings: frozenset[str] = frozenset()
 
     @property
     def jobs(self) -> int:
@@ -104,7 +106,7 @@ class RenderPool:
         Raises RenderFailedError.
         """
         worker = await self._started()
-        self.protections = worker.protections
+        self.protections, self.encodings = worker.protections, worker.encodings
         self._idle.append(worker)
 
     async def close(self) -> None:
@@ -240,6 +242,7 @@ class RenderPool:
             await self._end(worker)
             raise RenderFailedError(str(answer["failed"]))
         worker.protections = str(answer.get("ready", ""))
+        worker.encodings = frozenset(answer.get("encodings", ()))
         return worker
 
     async def _end(self, worker: _Worker, is_dead: bool = False) -> int | None:

@@ -33,12 +33,12 @@ def main() -> None:
     engine.confine()
     with socket.socket(fileno=given["socket"]) as jobs, Path("/proc/self/statm").open("rb", buffering=0) as memory:
         try:
-            engine.warm_up()
+            encodings = engine.warm_up()
             protections = sandbox.enter(given["sandbox"], limits.max_memory)
         except (sandbox.SandboxError, engine.UnrenderableError) as error:
             jobs.send(json.dumps({"failed": str(error)}).encode())
             return
-        jobs.send(json.dumps({"ready": protections.told()}).encode())
+        jobs.send(json.dumps({"ready": protections.told(), "encodings": encodings}).encode())
         while True:
             message, descriptors, _, _ = socket.recv_fds(jobs, MAX_MESSAGE, MAX_DESCRIPTORS)
             if not message:

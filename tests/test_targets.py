@@ -1,0 +1,98 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.derivatives import CODES, DEFAULTS, DerivativeParams, DerivativeSettings
+from pwgserve.piwigo.permissions import GalleryRules, Photo
+from pwgserve.piwigo.wanted import ENCODINGS, Part, Wanted
+from pwgserve.render.plan import RenderRules
+from pwgserve.targets import GallerySettings, recoded, target
+
+ALL_TYPES = DerivativeSettings(
+    DEFAULTS.types | {"3x": DerivativeParams((2232, 1674)), "4x": DerivativeParams((3000, 2250))}
+)
+SETTINGS = GallerySettings(PiwigoConf(enable_formats=True), ALL_TYPES, GalleryRules(), RenderRules())
+ANIMATED = GallerySettings(SETTINGS.conf, ALL_TYPES, GalleryRules(), RenderRules(animate=True))
+OFFERED = ("avif", "webp")
+CHROME = ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8",)
+WEBP_ONLY = ("image/webp,*/*",)
+
+
+def photo(extension):
+    return Photo(1, f"./upload/a.{extension}", f"Lake.{extension}", 0, 3000, 2000, 0, None, "jpg", ())
+
+
+def shown(extension, code="me", accept=CHROME, offered=OFFERED, settings=SETTINGS):
+    return recoded(target(photo(extension), Wanted(code=code), settings), offered, accept, settings)
+
+
+@pytest.mark.parametrize(
+    ("extension", "accept", "expected", "plan"),
+    [
+        ("jpg", CHROME, "avif", "avif"),
+        ("JPEG", CHROME, "avif", "avif"),
+        ("jpg", WEBP_ONLY, "webp", "webp"),
+        ("jpg", ("*/*",), "jpg", "jpeg"),
+        ("jpg", (), "jpg", "jpeg"),
+        # Drawings stay exact, and what may move stays what it is.
+        ("png", CHROME, "webp", "webp-lossless"),
+        ("png", ("image/avif",), "png", "png"),
+        ("gif", CHROME, "gif", "gif"),
+        ("webp", CHROME, "avif", "avif"),
+        ("webp", WEBP_ONLY, "webp", "webp"),
+    ],
+)
+def test_a_browser_gets_the_smallest_encoding_that_it_announces_and_the_picture_bears(
+    extension, accept, expected, plan
+):
+    found = shown(extension, accept=accept)
+    assert (found.extension, found.plan.format) == (expected, plan)
+    assert found.file_name == f"Lake-medium.{expected if plan != 'jpeg' else extension}"
+
+
+def test_an_animation_is_not_made_to_stand_still():
+    assert shown("webp", settings=ANIMATED).extension == "webp"
+    assert target(photo("webp"), Wanted(code="me", encoding="avif"), ANIMATED) is None
+
+
+def test_the_owner_decides_what_is_offered_and_what_is_best():
+    assert shown("jpg", offered=()).extension == "jpg"
+    assert shown("jpg", offered=("webp",)).extension == "webp"
+    assert shown("jpg", offered=("webp", "avif")).extension == "webp"
+
+
+def test_huge_types_are_not_encoded_for_a_minute():
+    assert [shown("jpg", code).extension for code in ("xx", "3x", "4x")] == ["avif", "webp", "webp"]
+
+
+@pytest.mark.parametrize("wanted", [Wanted(), Wanted(Part.REPRESENTATIVE), Wanted(Part.FORMAT, format_id=7)])
+def test_files_are_sent_as_they_are(wanted):
+    found = target(photo("jpg"), wanted, SETTINGS, "tif")
+    assert recoded(found, OFFERED, CHROME, SETTINGS) is found
+
+
+@pytest.mark.parametrize(
+    ("extension", "encoding"), [("png", "avif"), ("gif", "webp"), ("webp", "webp"), ("mp4", "avif")]
+)
+def test_a_link_for_an_encoding_that_a_source_has_not_leads_nowhere(extension, encoding):
+    assert target(photo(extension), Wanted(code="me", encoding=encoding), SETTINGS) is None
+
+
+@given(st.text(max_size=80), st.sampled_from(["jpg", "png", "gif", "webp"]), st.sampled_from(sorted(CODES)))
+def test_no_header_leads_to_more_than_one_picture_for_each_encoding(accept, extension, code):
+    possible = {
+        found.facts()
+        for encoding in (None, *ENCODINGS)
+        if (found := target(photo(extension), Wanted(code=code, encoding=encoding), SETTINGS))
+    }
+    assert len(possible) <= 1 + len(ENCODINGS)
+    assert shown(extension, code, accept=(accept,)).facts() in possible
+
+
+def test_encodings_are_different_pictures_to_the_cache():
+    facts = [shown("jpg", code, accept).facts() for code, accept in itertools.product(CODES, (CHROME, WEBP_ONLY, ()))]
+    # The two huge types are no AVIF.
+    assert len(set(facts)) == len(facts) - 2
