@@ -30,8 +30,7 @@ class Visitor:
         if cookie or self.cookie:
             sent["Cookie"] = cookie or self.cookie or ""
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.connection()) as connection:
             connection.putrequest(method, target, skip_accept_encoding=True)
             for name, value in sent.items():
                 connection.putheader(name, value)
@@ -39,6 +38,9 @@ class Visitor:
             response = connection.getresponse()
             body = response.read()
             return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, body)
+
+    def connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
 
     def follow(self, target: str, **headers: str) -> Answer:
         """The answer behind one redirect, or the refusal."""

@@ -1,0 +1,172 @@
+"""One suite for every web server, through exactly the files of deploy/."""
+
+import subprocess
+import time
+
+import family
+import pytest
+from deployment import BASE
+from family import DOCUMENT, FILM, LAKE, LETTER, PARTY, VISIBLE
+
+FOLDERS = ("upload/", "galleries/", "_data/i/")
+
+
+@pytest.mark.parametrize("name", ["guest", "carol", "anna", "emil"])
+def test_every_viewer_gets_what_piwigo_shows_them_and_nothing_else(deployed, name):
+    visitor = deployed.visitor(name)
+    for photo in (LAKE, PARTY, LETTER, family.ORPHAN, family.LEVEL_4, family.WORKSHOP):
+        answer = visitor.follow(deployed.size(photo))
+        assert (answer.status == 200) == (photo in VISIBLE[name]), photo
+        if answer.status == 200:
+            assert answer.headers["content-type"] == "image/jpeg"
+            assert answer.body[:3] == b"\xff\xd8\xff"
+            assert answer.headers["x-pwgserve"] in ("hit", "render")
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cache-control"].startswith("public," if photo == LAKE else "private,")
+
+
+def test_a_picture_is_the_same_when_it_is_made_and_when_it_is_found(deployed):
+    anna = deployed.visitor("anna")
+    first, second = anna.follow(deployed.size(PARTY, "xs")), anna.follow(deployed.size(PARTY, "xs"))
+    assert second.headers["x-pwgserve"] == "hit"
+    assert first.body == second.body
+    assert first.headers["etag"] == second.headers["etag"]
+
+
+def test_originals_films_and_names_with_spaces_arrive_whole(deployed):
+    anna = deployed.visitor("anna")
+    for photo in (LAKE, FILM, DOCUMENT):
+        answer = anna.follow(deployed.original(photo))
+        assert answer.status == 200
+        assert answer.body == (deployed.gallery.root / deployed.gallery.paths[photo]).read_bytes()
+        assert answer.headers["x-pwgserve"] == "original"
+
+
+def test_parts_of_a_film_are_sent(deployed):
+    anna = deployed.visitor("anna")
+    link = anna.link(deployed.original(FILM))
+    whole = (deployed.gallery.root / deployed.gallery.paths[FILM]).read_bytes()
+    for asked, start, end in (("5-9", 5, 10), ("-7", len(whole) - 7, len(whole)), ("1000000-", 1000000, len(whole))):
+        answer = anna.get(link, Range=f"bytes={asked}")
+        assert (answer.status, answer.body) == (206, whole[start:end])
+        assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{len(whole)}"
+    etag = anna.get(link, "HEAD").headers["etag"]
+    assert anna.get(link, Range="bytes=0-3", If_Range=etag).status == 206
+    other = anna.get(link, Range="bytes=0-3", If_Range='"another"')
+    assert (other.status, len(other.body)) == (200, len(whole))
+    assert anna.get(link, Range=f"bytes={len(whole)}-").status == 416
+
+
+def test_a_browser_that_has_the_picture_is_told_so(deployed):
+    anna = deployed.visitor("anna")
+    for address in (deployed.size(LAKE), deployed.size(PARTY), deployed.original(PARTY)):
+        link = anna.link(address)
+        whole = anna.get(link)
+        assert anna.get(link, If_None_Match=whole.headers["etag"]).status == 304
+        assert anna.get(link, If_Modified_Since=whole.headers["last-modified"]).status == 304
+        assert anna.get(link, If_None_Match='"another"').status == 200
+
+
+def test_head_tells_the_size_and_sends_nothing(deployed):
+    anna = deployed.visitor("anna")
+    for address in (deployed.size(PARTY), deployed.original(FILM)):
+        link = anna.link(address)
+        whole, head = anna.get(link), anna.get(link, "HEAD")
+        assert (head.status, head.body) == (200, b"")
+        assert int(head.headers["content-length"]) == len(whole.body)
+        assert head.headers["etag"] == whole.headers["etag"]
+
+
+def test_http_2_carries_pictures(deployed):
+    link = deployed.visitor().link(deployed.size(LAKE))
+    url = f"https://localhost:{deployed.server.port}{link}"
+    done = subprocess.run(
+        ["curl", "-sk", "--http2", "-o", "/dev/null", "-w", "%{http_version} %{http_code} %{content_type}", url],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == "2 200 image/jpeg"
+
+
+def test_files_of_the_gallery_are_never_sent_from_the_disk(deployed):
+    stranger = deployed.visitor()
+    party, lake = deployed.gallery.paths[PARTY], deployed.gallery.paths[LAKE]
+    unknown = stranger.get(f"{BASE}upload/2026/05/14/never.jpg")
+    assert unknown.status == 404
+    for path in (
+        party,
+        party.replace("upload", "%75pload"),
+        party.replace("/", "//"),
+        party.replace("/", "/./"),
+        "x/../" + party,
+        "_data/i/" + party.replace(".jpg", "-me.jpg"),
+        "upload/2026/05/14/pwg_representative/film.jpg",
+    ):
+        answer = stranger.get(BASE + path)
+        assert (answer.status, answer.body) == (unknown.status, unknown.body), path
+    # What anybody may see is led to its link, also from its file's own address.
+    assert stranger.follow(f"{BASE}_data/i/" + lake.replace(".jpg", "-me.jpg")).headers["x-pwgserve"]
+    for folder in FOLDERS:
+        assert stranger.get(BASE + folder).status in (400, 404)
+
+
+def test_no_program_among_the_uploads_is_run(deployed):
+    for address in ("upload/2026/05/14/shell.php", "upload/2026/05/14/shell.php/x.jpg", "upload//2026/05/14/shell.php"):
+        # It would be a 502: no PHP runs in this test.
+        assert deployed.visitor().get(BASE + address).status == 404
+
+
+def test_everything_else_stays_with_piwigo(deployed):
+    stranger = deployed.visitor()
+    assert stranger.get(f"{BASE}_data/combined/style.css").body == b"body {}\n"
+    assert stranger.get(f"{BASE}index.php").status in (502, 503), "handed to PHP, which does not run in this test"
+
+
+def test_what_strangers_say_of_themselves_and_of_files_does_nothing(deployed):
+    path = deployed.gallery.paths[PARTY]
+    stranger = deployed.visitor()
+    refused = stranger.get(deployed.size(PARTY))
+    for headers in (
+        {"X_Remote_User": "anna"},
+        {"X_Forwarded_For": "127.0.0.1"},
+        {"X_Accel_Redirect": f"/_pwgserve/originals/{path}"},
+        {"X_Sendfile": str(deployed.gallery.root / path)},
+        {"X_Original_URL": f"{BASE}{path}"},
+        {"X_Rewrite_URL": f"{BASE}{path}"},
+    ):
+        answer = stranger.get(deployed.size(PARTY), **headers)
+        assert (answer.status, answer.body) == (refused.status, refused.body), headers
+    for inner in (f"originals/{path}", "cache/", f"originals../photos/{path}"):
+        assert stranger.get(f"/_pwgserve/{inner}").status == 404
+    for name in ("health", "ready", "metrics"):
+        assert stranger.get(f"/-/{name}").status == 404
+        assert stranger.get(f"{BASE}-/{name}").status == 404
+
+
+def test_no_answer_names_a_file(deployed):
+    anna = deployed.visitor("anna")
+    for address in (deployed.size(PARTY), deployed.original(PARTY)):
+        for answer in (anna.get(address), anna.follow(address)):
+            assert not {"x-accel-redirect", "x-sendfile"} & set(answer.headers)
+            assert str(deployed.gallery.root) not in str(answer.headers)
+
+
+def test_a_photo_that_is_closed_is_closed_at_once(deployed, gallery):
+    stranger = deployed.visitor()
+    link = stranger.link(deployed.size(LAKE, "th"))
+    assert stranger.get(link).status == 200
+    gallery.update("images", {"id": LAKE}, level=8)
+    try:
+        _until(lambda: stranger.get(link).status == 404)
+    finally:
+        gallery.update("images", {"id": LAKE}, level=0)
+    _until(lambda: stranger.get(link).status == 200)
+
+
+def _until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)

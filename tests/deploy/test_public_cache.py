@@ -1,0 +1,51 @@
+"""What nginx keeps for a second, and what it never keeps."""
+
+import time
+
+import pytest
+from deployment import WAYS, deploy
+from family import LAKE, LETTER, PARTY
+
+
+@pytest.fixture(scope="module")
+def keeping(gallery, place):
+    running = deploy(WAYS["nginx-keeping-public"], gallery, place)
+    yield running
+    running.server.stop()
+    running.daemon.stop()
+
+
+def kept(deployed):
+    return [path.read_bytes() for path in (deployed.server.folder / "kept").rglob("*") if path.is_file()]
+
+
+def test_public_pictures_are_kept_and_private_ones_never_touch_the_disk(keeping):
+    anna = keeping.visitor("anna")
+    public, private = anna.follow(keeping.size(LAKE)), anna.follow(keeping.size(PARTY))
+    letter, original = anna.follow(keeping.original(LETTER)), anna.follow(keeping.original(LAKE))
+    assert {answer.status for answer in (public, private, letter, original)} == {200}
+    found = kept(keeping)
+    assert any(public.body in content for content in found)
+    for body in (private.body, letter.body, original.body):
+        assert not any(body in content for content in found)
+
+
+def test_no_refusal_and_no_way_to_a_picture_is_kept(keeping):
+    stranger, anna = keeping.visitor(), keeping.visitor("anna")
+    assert stranger.get(keeping.size(PARTY)).status == 404
+    assert anna.get(keeping.size(PARTY)).status == 302
+    assert stranger.get(keeping.size(PARTY)).status == 404
+    assert not any(b"302 Found" in content or b"404 Not Found" in content for content in kept(keeping))
+
+
+def test_the_daemon_is_asked_once_a_second_for_what_everybody_opens(keeping):
+    stranger = keeping.visitor()
+    link = stranger.link(keeping.size(LAKE, "xs"))
+    stranger.get(link)
+    before = keeping.daemon.log.count('"kind": "signed"')
+    started = time.monotonic()
+    for _ in range(40):
+        assert stranger.get(link).status == 200
+    seconds = time.monotonic() - started
+    asked = keeping.daemon.log.count('"kind": "signed"') - before
+    assert asked <= seconds + 2
