@@ -33,7 +33,7 @@ from pwgserve.originals import Originals
 from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.history import History
 from pwgserve.piwigo.requests import split_target
-from pwgserve.render.pool import RenderPool
+from pwgserve.render.pool import ENDINGS, RenderPool
 from pwgserve.settings import Render, Settings
 from pwgserve.sources import Sources
 from pwgserve.viewers import Viewers
@@ -99,6 +99,8 @@ class Daemon:
             if refusal is Refusal.NOT_FOUND:
                 await asyncio.sleep(pause_before_no(time.perf_counter() - started))
             return self._refused(request, kind, refusal, reason)
+        if request.method == "GET":
+            self.metrics.sent_bytes.inc(response.content_length or 0)
         outcome = response.headers.get("X-Pwgserve") or str(response.status)
         self.metrics.responses.labels(kind, outcome).inc()
         _log.debug("answered", kind=kind, outcome=outcome, ms=round((time.perf_counter() - started) * 1000, 1))
@@ -143,7 +145,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     pool = RenderPool(pool_settings(settings.render, settings.cache.dir))
     resources.push_async_callback(pool.close)
     await pool.start()
-    metrics.render_jobs.set_function(lambda: pool.jobs)
+    _read_numbers(metrics, house, pool, int(settings.cache.max_size))
 
     derivatives = Derivatives(cache, pool, sources, metrics.render_seconds.observe)
     resources.push_async_callback(derivatives.close)
@@ -194,6 +196,20 @@ def _encodings(render: Render, pool: RenderPool) -> tuple[str, ...]:
     if missing:
         _log.warning("formats", problem=f"this libvips cannot write {', '.join(missing)}; pyvips-binary can")
     return tuple(name for name in render.formats if name in pool.encodings)
+
+
+def _read_numbers(metrics: Metrics, house: Foundation, pool: RenderPool, cache_limit: int) -> None:
+    tally = house.cache.upkeep.tally
+    metrics.read("pwgserve_render_jobs", lambda: pool.jobs)
+    metrics.read("pwgserve_render_queue", lambda: pool.waiting)
+    metrics.read("pwgserve_workers", lambda: pool.workers)
+    metrics.read("pwgserve_workers_ended", lambda: dict.fromkeys(ENDINGS, 0.0) | dict(pool.ended))
+    metrics.read("pwgserve_workers_confined_info", lambda: {pool.protections: 1.0})
+    metrics.read("pwgserve_cache_bytes", lambda: tally.get().size)
+    metrics.read("pwgserve_cache_files", lambda: tally.get().files)
+    metrics.read("pwgserve_cache_limit_bytes", lambda: cache_limit)
+    metrics.read("pwgserve_database_questions", lambda: house.gallery.questions)
+    metrics.read("pwgserve_database_failures", lambda: house.gallery.failures)
 
 
 def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:

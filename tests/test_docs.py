@@ -24,6 +24,7 @@ def test_every_test_that_a_document_names_exists(document, most):
 
 def test_every_metric_is_described_and_every_described_metric_exists():
     described = set(re.findall(r"`(pwgserve_\w+)", (ROOT / "docs/metrics.md").read_text()))
+    assert len(described) > 15
     counted = set(re.findall(r"^# TYPE (pwgserve_\w+) (?:counter|gauge|histogram)$", Metrics().text().decode(), re.M))
     assert described == {name for name in counted if not name.endswith("_created")}
 

@@ -89,13 +89,18 @@ def database_url(setting: str, writable: bool = False) -> URL:
 
 
 class Gallery:
-    """A Piwigo gallery's database. One per process; safe to use from many tasks."""
+    """A Piwigo gallery's database. One per process; safe to use from many tasks.
+
+    questions: how often it was asked. failures: how often it did not answer, or not in time.
+    """
 
     def __init__(self, url: URL, schema: Schema) -> None:
         self._schema = schema
         self._has_key_types = True
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._engine = _engine(url)
+        self.questions = 0
+        self.failures = 0
 
     async def close(self) -> None:
         """Close all connections."""
@@ -323,10 +328,12 @@ class Gallery:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        self.questions += 1
         try:
             async with asyncio.timeout(QUERY_SECONDS), self._engine.connect() as connection:
                 yield connection
         except (SQLAlchemyError, PoolTimeoutError, OSError, TimeoutError) as error:
+            self.failures += 1
             # The message of a driver may hold the statement with its values; only its kind is told.
             raise GalleryUnavailableError(f"the gallery's database did not answer ({type(error).__name__})") from error
 

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,9 @@ COMMAND = ("-P", "-m", "pwgserve.render.worker")
 
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 """Signals that somebody sent (the kernel, when memory is short). A process that dies of others did so itself."""
+
+ENDINGS = ("timeout", "crash", "killed", "age", "growth")
+"""Why workers end, see `RenderPool.ended`."""
 
 _log = structlog.get_logger("render")
 
@@ -83,7 +87,11 @@ class _Worker:
 
 
 class RenderPool:
-    """Up to `settings.workers` processes, and one more for a second client, started when first needed."""
+    """Up to `settings.workers` processes, and one more for a second client, started when first needed.
+
+    workers: how many there are. ended: how many have ended, by reason: a picture that took too long (`timeout`), a
+    decoder that crashed (`crash`), somebody who killed it (`killed`), its age (`age`), its memory (`growth`).
+    """
 
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
@@ -94,6 +102,13 @@ class RenderPool:
         self._large = Alone(settings.alone)
         self.protections = ""
         self.encodings: frozenset[str] = frozenset()
+        self.workers = 0
+        self.ended: Counter[str] = Counter()
+
+    @property
+    def waiting(self) -> int:
+        """How many renderings wait for their turn."""
+        return self._turns.waiting
 
     @property
     def jobs(self) -> int:
@@ -154,12 +169,15 @@ class RenderPool:
             answer = await self._asked(worker, json.dumps({"plan": plan.to_json()}).encode(), descriptors)
             memory = int(answer.get("memory", 0))
         except TimeoutError as error:
+            self.ended["timeout"] += 1
             await self._end(worker)
             raise UnrenderableError(f"takes longer than {timeout:g} s (render.timeout)") from error
         except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
             # Its socket closed, or it speaks in a way that no worker of ours does.
             code = await self._end(worker, is_dead=True)
-            if code is not None and code < 0 and -code not in _FROM_OUTSIDE:
+            is_crash = code is not None and code < 0 and -code not in _FROM_OUTSIDE
+            self.ended["crash" if is_crash else "killed"] += 1
+            if code is not None and is_crash:
                 raise UnrenderableError(f"crashed its decoder ({signal.Signals(-code).name})") from error
             raise RenderFailedError("the worker process ended in the middle of the picture") from error
         except asyncio.CancelledError:
@@ -169,6 +187,7 @@ class RenderPool:
         worker.first_memory = worker.first_memory or memory
         has_grown = memory > worker.first_memory + GROWTH
         if worker.done >= self._settings.jobs_of_a_worker or has_grown:
+            self.ended["growth" if has_grown else "age"] += 1
             await self._end(worker)
         else:
             self._idle.append(worker)
@@ -187,6 +206,7 @@ class RenderPool:
                 return worker
             except OSError:
                 pass
+            self.ended["killed"] += 1
             await self._end(worker)
         return await self._started()
 
@@ -229,6 +249,7 @@ class RenderPool:
         finally:
             theirs.close()
         worker = _Worker(process, ours)
+        self.workers += 1
         try:
             async with asyncio.timeout(START_SECONDS):
                 answer = await _answer(worker)
@@ -248,6 +269,7 @@ class RenderPool:
     async def _end(self, worker: _Worker, is_dead: bool = False) -> int | None:
         """End a worker; returns how it ended. is_dead: its socket closed, so it ends by itself, with its own reason."""
         worker.jobs.close()
+        self.workers -= 1
         if is_dead:
             try:
                 async with asyncio.timeout(1.0):

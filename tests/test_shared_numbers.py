@@ -1,0 +1,125 @@
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from pwgserve.metrics import Metrics
+from pwgserve.opsclient import Numbers
+from pwgserve.shared_numbers import SharedNumbers
+
+CHILD = """
+import sys
+from pathlib import Path
+from pwgserve.metrics import Metrics
+from pwgserve.shared_numbers import SharedNumbers
+metrics = Metrics(SharedNumbers(Path(sys.argv[1])))
+metrics.responses.labels("signed", "hit").inc(int(sys.argv[2]))
+metrics.render_seconds.observe(0.2)
+metrics.read("pwgserve_connections", lambda: 5)
+metrics.read("pwgserve_cache_bytes", lambda: 1000)
+metrics.publish()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path
+
+
+@pytest.fixture
+def child(folder):
+    running = []
+
+    def start(hits):
+        process = subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(folder), str(hits)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout.readline() == "ready\n"
+        running.append(process)
+        return process
+
+    yield start
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def hits(metrics):
+    return told(metrics).total("pwgserve_responses_total", outcome="hit")
+
+
+def told(metrics):
+    return Numbers.parse(metrics.text().decode())
+
+
+def test_one_process_alone_tells_its_own():
+    metrics = Metrics()
+    metrics.responses.labels("signed", "hit").inc(3)
+    metrics.read("pwgserve_connections", lambda: 2)
+    numbers = told(metrics)
+    assert numbers.by("pwgserve_responses_total", "outcome") == {"hit": 3}
+    assert numbers.total("pwgserve_connections") == 2
+    assert numbers.total("pwgserve_processes") == 1
+    assert numbers.total("pwgserve_build_info") == 1
+
+
+def test_any_process_tells_the_numbers_of_all(folder, child):
+    child(10)
+    child(20)
+    metrics = Metrics(SharedNumbers(folder))
+    metrics.responses.labels("signed", "hit").inc(1)
+    metrics.read("pwgserve_connections", lambda: 1)
+    metrics.read("pwgserve_cache_bytes", lambda: 1200)
+    numbers = told(metrics)
+    assert numbers.total("pwgserve_responses_total", kind="signed", outcome="hit") == 31
+    assert numbers.total("pwgserve_processes") == 3
+    assert numbers.total("pwgserve_connections") == 11
+    assert numbers.total("pwgserve_cache_bytes") == 1200, "each process sees the one cache"
+    assert numbers.total("pwgserve_render_seconds_count") == 2
+    assert numbers.total("pwgserve_render_seconds_bucket", le="0.25") == 2
+    assert numbers.total("pwgserve_render_seconds_bucket", le="0.1") == 0
+
+
+def test_counters_survive_the_death_of_processes_and_the_folder_does_not_grow(folder, child):
+    metrics = Metrics(SharedNumbers(folder))
+    for _ in range(4):
+        process = child(10)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert hits(metrics) == 40
+    assert hits(metrics) == 40, "counted once"
+    numbers = told(metrics)
+    assert numbers.total("pwgserve_processes") == 1
+    assert numbers.total("pwgserve_connections") == 0, "the dead have no connections"
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".lock", ".lock"]
+    child(2)
+    assert hits(metrics) == 42
+
+
+def test_a_damaged_file_is_left_out(folder, child):
+    child(7)
+    metrics = Metrics(SharedNumbers(folder))
+    for file in folder.glob("*.json"):
+        file.write_text("[[1,")
+    assert hits(metrics) == 0
+
+
+def test_a_folder_that_is_gone_leaves_the_own_numbers(folder):
+    metrics = Metrics(SharedNumbers(folder))
+    metrics.responses.labels("signed", "hit").inc(3)
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    metrics.publish()
+    assert hits(metrics) == 3
+
+
+def test_only_described_numbers_are_read():
+    with pytest.raises(ValueError, match="not described"):
+        Metrics().read("pwgserve_something", lambda: 1)
