@@ -24,6 +24,7 @@ from pwgserve.http.issuing import Issuer
 from pwgserve.http.legacy import Legacy
 from pwgserve.http.ops import PREFIX as OPS_PREFIX
 from pwgserve.http.ops import Ops
+from pwgserve.http.plugin import LinkFacts, Plugin
 from pwgserve.http.refusals import Refusal, RefusedError, pause_before_no, refusal_of
 from pwgserve.http.sending import Sender
 from pwgserve.http.signed import Signed
@@ -33,6 +34,7 @@ from pwgserve.originals import Originals
 from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.history import History
 from pwgserve.piwigo.requests import split_target
+from pwgserve.plugin import Acquaintance
 from pwgserve.render.pool import ENDINGS, RenderPool
 from pwgserve.settings import Render, Settings
 from pwgserve.sources import Sources
@@ -58,6 +60,7 @@ class Daemon:
     legacy: Legacy
     signed: Signed
     ops: Ops
+    plugin: Plugin
     metrics: Metrics
     proxies: Proxies
     protections: str
@@ -84,7 +87,8 @@ class Daemon:
         try:
             kind, path, query = self._classified(request)
             if request.method not in METHODS:
-                return self._refused(request, kind, Refusal.METHOD, "method")
+                answer = await self.plugin.answer(request, path) if kind == "ops" else None
+                return answer or self._refused(request, kind, Refusal.METHOD, "method")
             response = await self._answered(request, kind, path, query)
             if request.body_exists:
                 # Nobody sends a body with what we answer but to hide a second request behind it.
@@ -182,6 +186,19 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
             _encodings(settings.render, pool),
         ),
         signed=Signed(catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, links.bind_session),
+        plugin=Plugin(
+            Acquaintance(house.keys),
+            proxies,
+            LinkFacts(server.public_url, links.prefix, int(links.ttl), int(links.message_ttl), links.bind_session),
+            signer,
+            catalogue,
+            sources,
+            derivatives,
+            cache,
+            int(settings.cache.max_size),
+            metrics,
+            pool.protections,
+        ),
         ops=Ops(metrics, lambda: answers.get(None)),
         metrics=metrics,
         proxies=proxies,

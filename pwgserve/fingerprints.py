@@ -12,8 +12,9 @@ import math
 from dataclasses import asdict
 from functools import lru_cache
 
+from pwgserve.piwigo.derivatives import DerivativeSettings
 from pwgserve.piwigo.sizing import Size
-from pwgserve.render.plan import REVISION, RenderPlan, RenderRules
+from pwgserve.render.plan import FORMATS, REVISION, RenderPlan, RenderRules
 from pwgserve.sources import Version
 from pwgserve.targets import Target
 
@@ -21,15 +22,16 @@ _NONE = "-"
 _NANOSECONDS = 10**9
 
 
-def facts(found: Target, version: Version) -> tuple[str, ...]:
-    """The facts of a target in this version of its files, in their order."""
+def facts(found: Target, version: Version, derivatives: DerivativeSettings) -> tuple[str, ...]:
+    """The facts of a target in this version of its files, in their order. derivatives: the gallery's sizes."""
     source = (str(version.source.size), str(version.modified))
     if found.plan is None:
         return ("file", found.wanted.spelled(), *source)
     mark: tuple[str, ...] = ()
     if version.watermark is not None:
         mark = (str(version.watermark.size), str(version.watermark.mtime // _NANOSECONDS))
-    return ("derivative", found.wanted.spelled(), *_of_plan(found.plan), *source, *mark)
+    own = _of_plan(found.plan, derivatives.quality_of(found.wanted.code or ""), found.path.rpartition(".")[2].lower())
+    return ("derivative", found.wanted.spelled(), *own, *source, *mark)
 
 
 @lru_cache(64)
@@ -45,7 +47,8 @@ def rules_digest(rules: RenderRules) -> str:
 
 
 @lru_cache(4096)
-def _of_plan(plan: RenderPlan) -> tuple[str, ...]:
+def _of_plan(plan: RenderPlan, quality: int, extension: str) -> tuple[str, ...]:
+    # Quality and format as the gallery has them: another encoding is in what is wanted, and its quality in the rules.
     own = (
         rules_digest(plan.rules),
         str(plan.rules.keep_metadata_from),
@@ -55,8 +58,8 @@ def _of_plan(plan: RenderPlan) -> tuple[str, ...]:
         plan.coi or _NONE,
         _NONE if plan.rotation is None else str(plan.rotation),
         _millionths(plan.sharpen),
-        str(plan.quality),
-        plan.format,
+        str(quality),
+        FORMATS[extension],
     )
     mark = plan.watermark
     if mark is None:

@@ -17,6 +17,7 @@ import structlog
 from pwgserve import keyring
 from pwgserve.cache import Cache
 from pwgserve.catalogue import Catalogue, OwnerFile
+from pwgserve.keyring import KeyRing
 from pwgserve.links import LinkSigner
 from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
@@ -50,6 +51,7 @@ class Foundation:
     table_prefix: str
     gallery: Gallery
     catalogue: Catalogue
+    keys: KeyRing
     signer: LinkSigner
     cache: Cache
     sources: Sources
@@ -89,6 +91,7 @@ class Foundation:
             table_prefix=prefix,
             gallery=gallery,
             catalogue=Catalogue(gallery, owner_file, settings.access.lockdown, rules),
+            keys=keys,
             signer=LinkSigner(keys),
             cache=cache,
             sources=_sources(settings, conf),

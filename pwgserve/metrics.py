@@ -103,6 +103,21 @@ class Metrics:
         if self._shared:
             self._shared.publish(self._own())
 
+    def outcomes(self) -> dict[str, int]:
+        """How many responses there were of each outcome, whatever the address."""
+        found: dict[str, int] = {}
+        for family in self.responses.collect():
+            for sample in family.samples:
+                if sample.name.endswith("_total"):
+                    outcome = sample.labels["outcome"]
+                    found[outcome] = found.get(outcome, 0) + int(sample.value)
+        return found
+
+    def renderings(self) -> dict[str, float]:
+        """How many renderings there were, and how many seconds they took together."""
+        samples = {sample.name: sample.value for family in self.render_seconds.collect() for sample in family.samples}
+        return {"count": samples["pwgserve_render_seconds_count"], "seconds": samples["pwgserve_render_seconds_sum"]}
+
     def text(self) -> bytes:
         """All numbers in Prometheus' text format."""
         return in_text_format(self._families(), self.samples())

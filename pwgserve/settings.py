@@ -178,11 +178,12 @@ class Links(Section):
     """How signed URLs look and how long they live."""
 
     ttl: Seconds = 1800.0
+    message_ttl: Seconds = 30 * 86400.0
     keys_file: Path = Path("/var/lib/pwgserve/keys")
     bind_session: bool = False
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "pwgs"
 
-    @field_validator("ttl")
+    @field_validator("ttl", "message_ttl")
     @classmethod
     def _check_ttl(cls, value: float) -> float:
         if value < 2:

@@ -19,7 +19,7 @@ SETTINGS = GallerySettings(PiwigoConf(), DEFAULTS, GalleryRules(), RenderRules()
 
 def facts(photo=PHOTO, settings=SETTINGS, source=SOURCE, mark=None, code="sq"):
     found = target(photo, Wanted(code=code), settings)
-    return fingerprints.facts(found, Version((), source.mtime // 10**9, source, mark))
+    return fingerprints.facts(found, Version((), source.mtime // 10**9, source, mark), settings.derivatives)
 
 
 def with_sizes(**changes):

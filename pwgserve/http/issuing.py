@@ -53,14 +53,14 @@ class Issuer:
         else:
             return None
         ends = expiry(time.time(), self._ttl)
-        fingerprint = await self.fingerprint(found)
+        fingerprint = await self.fingerprint(found, settings)
         token = self._signer.sign(Link(found.photo.photo_id, found.wanted, audience, ends, fingerprint))
         return Issued(f"{self._folder}{token}.{found.extension}", bucket_end(ends, self._ttl))
 
-    async def fingerprint(self, found: Target) -> str:
+    async def fingerprint(self, found: Target, settings: GallerySettings) -> str:
         """What a link says of the present version of its target. Raises MissingOriginalError."""
         version = await self._sources.version(found)
-        return self._signer.fingerprint(*fingerprints.facts(found, version))
+        return self._signer.fingerprint(*fingerprints.facts(found, version, settings.derivatives))
 
 
 def redirect(issued: Issued, download: bool = False, keep: bool = True, vary: str = "Cookie") -> web.Response:

@@ -14,7 +14,7 @@ from pwgserve.metrics import Metrics
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 
 PREFIX = "/-/"
-_OF_PROXIES = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+OF_PROXIES = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -27,7 +27,7 @@ class Ops:
 
     async def answer(self, request: web.BaseRequest, name: str) -> web.Response:
         """The page `/-/NAME`. Raises RefusedError for any other."""
-        if any(header in request.headers for header in _OF_PROXIES):
+        if any(header in request.headers for header in OF_PROXIES):
             raise RefusedError("ops-through-proxy")
         match name:
             case "health":

@@ -65,7 +65,7 @@ class Signed:
                 raise RefusedError("forbidden")
             return await self._fresh(own, found, settings, download)
         version = await self.sources.version(found)
-        fingerprint = self.signer.fingerprint(*fingerprints.facts(found, version))
+        fingerprint = self.signer.fingerprint(*fingerprints.facts(found, version, settings.derivatives))
         if is_expired or not hmac.compare_digest(fingerprint, link.fingerprint):
             return await self._fresh(asker, found, settings, download)
         return await self._picture(request, link, found, version, download)

@@ -124,7 +124,7 @@ def _facts(photo: Photo, wanted: Wanted, mark: Watermark, format_extension: str 
         SourceFacts(found.path, 123_456, 1_790_000_000_987_654_321),
         SourceFacts(mark.file, 777, 1_780_000_000_999_999_999) if is_marked else None,
     )
-    facts = fingerprints.facts(found, version)
+    facts = fingerprints.facts(found, version, settings.derivatives)
     own = fingerprints.rules_digest(found.plan.rules) if found.plan else None
     return {
         "photo": {

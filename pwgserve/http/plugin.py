@@ -1,0 +1,223 @@
+"""What Piwigo's plugin may ask of the daemon: `POST /-/plugin/NAME`, signed, from the machine itself.
+
+Whoever else asks gets what every other POST gets. How requests are signed is in `pwgserve.plugin`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from pwgserve import __version__, fingerprints
+from pwgserve.cache import Cache
+from pwgserve.catalogue import Catalogue
+from pwgserve.finished import Derivatives
+from pwgserve.http.ops import OF_PROXIES
+from pwgserve.http.refusals import SERVER
+from pwgserve.http.visitor import Proxies
+from pwgserve.links import LinkSigner
+from pwgserve.metrics import Metrics
+from pwgserve.originals import MissingOriginalError
+from pwgserve.piwigo.wanted import Wanted
+from pwgserve.plugin import NONCE, PROOF, SIGNATURE, TIME, Acquaintance, Asked
+from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
+from pwgserve.render.turns import Client
+from pwgserve.sources import ChangedError, Sources, Version
+from pwgserve.targets import GallerySettings, Target, target
+
+FOLDER = "plugin/"
+MAX_BODY = 262_144
+MAX_PHOTOS = 1000
+"""How many photos one question may be about."""
+
+READ_SECONDS = 10.0
+_CLIENT = Client("plugin", is_bulk=True)
+
+Answer = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LinkFacts:
+    """What the plugin must know of the owner's settings to write links that the daemon would write.
+
+    ttl, message_ttl: seconds.
+    """
+
+    public_url: str
+    prefix: str
+    ttl: int
+    message_ttl: int
+    bind_session: bool
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """Answers the plugin of one gallery."""
+
+    acquaintance: Acquaintance
+    proxies: Proxies
+    links: LinkFacts
+    signer: LinkSigner
+    catalogue: Catalogue
+    sources: Sources
+    derivatives: Derivatives
+    cache: Cache
+    max_cache: int
+    metrics: Metrics
+    protections: str
+    _purging: list[asyncio.Task[Any]] = field(default_factory=list)
+
+    async def answer(self, request: web.BaseRequest, path: str) -> web.Response | None:
+        """The answer to the plugin; None for everybody else. `path`: below the operator's addresses.
+
+        Raises GalleryUnavailableError.
+        """
+        if request.method != "POST" or not path.startswith(FOLDER):
+            return None
+        if not self.proxies.is_trusted(request.remote) or any(header in request.headers for header in OF_PROXIES):
+            return None
+        asked = await _read(request, path.removeprefix(FOLDER))
+        if asked is None or not self.acquaintance.knows(asked, int(time.time())):
+            return None
+        answers: Mapping[str, Callable[[dict[str, Any]], Awaitable[Answer]]] = {
+            "status": self._status,
+            "check": self._check,
+            "missing": self._missing,
+            "render": self._render,
+            "purge": self._purge,
+        }
+        answer = answers.get(asked.name)
+        question = _question(asked.body)
+        if answer is None or question is None:
+            return None
+        content = json.dumps(await answer(question)).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Server": SERVER,
+            PROOF: self.acquaintance.proof(asked, content),
+        }
+        return web.Response(body=content, headers=headers)
+
+    async def _status(self, question: dict[str, Any]) -> Answer:
+        settings = await self.catalogue.settings()
+        tally = await asyncio.to_thread(self.cache.upkeep.tally.get)
+        return {
+            "version": __version__,
+            "time": int(time.time()),
+            "key": self.acquaintance.standing(str(question.get("key", ""))),
+            "public_url": self.links.public_url,
+            "prefix": self.links.prefix,
+            "ttl": self.links.ttl,
+            "message_ttl": self.links.message_ttl,
+            "bind_session": self.links.bind_session,
+            "guest_access": settings.rules.guest_access,
+            "rules": fingerprints.rules_digest(settings.render),
+            "cache": {"files": tally.files, "bytes": tally.size, "max_bytes": self.max_cache},
+            "responses": self.metrics.outcomes(),
+            "renderings": self.metrics.renderings(),
+            "protections": self.protections,
+        }
+
+    async def _check(self, question: dict[str, Any]) -> Answer:
+        """Whether a link that the plugin has written is the one that the daemon would write."""
+        link = self.signer.verify(str(question.get("token", "")))
+        if link is None:
+            return {"signature": False, "fingerprint": False}
+        settings = await self.catalogue.settings()
+        version = None
+        found = await self._target(link.photo_id, link.wanted.spelled(), settings)
+        if found is not None:
+            version = await self._version(found)
+        if found is None or version is None:
+            return {"signature": True, "fingerprint": False}
+        expected = self.signer.fingerprint(*fingerprints.facts(found, version, settings.derivatives))
+        return {"signature": True, "fingerprint": hmac.compare_digest(expected, link.fingerprint)}
+
+    async def _missing(self, question: dict[str, Any]) -> Answer:
+        """Which derivatives are not in the cache: {"photos": {"5": ["me", "sq"]}} gets the same without what is."""
+        settings = await self.catalogue.settings()
+        photos = question.get("photos")
+        missing: dict[str, list[str]] = {}
+        for photo_id, spelled in list(photos.items())[:MAX_PHOTOS] if isinstance(photos, dict) else []:
+            if not str(photo_id).isdecimal() or not isinstance(spelled, list):
+                continue
+            absent = [one for one in spelled[:100] if await self._is_missing(int(photo_id), str(one), settings)]
+            if absent:
+                missing[photo_id] = absent
+        return {"photos": missing}
+
+    async def _render(self, question: dict[str, Any]) -> Answer:
+        """Make one derivative, unless it is there."""
+        settings = await self.catalogue.settings()
+        found = await self._target(question.get("photo"), str(question.get("wanted", "")), settings)
+        version = await self._version(found) if found is not None else None
+        if found is None or version is None or found.plan is None:
+            return {"done": False, "problem": "missing"}
+        try:
+            finished = await self.derivatives.get(found, version, _CLIENT)
+        except UnrenderableError:
+            return {"done": False, "problem": "unrenderable"}
+        except (BusyError, RenderFailedError, ChangedError, MissingOriginalError):
+            return {"done": False, "problem": "busy"}
+        if finished.entry.descriptor is not None:
+            os.close(finished.entry.descriptor)
+        return {"done": True}
+
+    async def _purge(self, question: dict[str, Any]) -> Answer:
+        """Begin to empty the cache; visitors notice nothing but that pictures are made anew."""
+        if question.get("all") is not True:
+            return {"started": False}
+        self._purging[:] = [task for task in self._purging if not task.done()]
+        if not self._purging:
+            self._purging.append(asyncio.create_task(asyncio.to_thread(self.cache.upkeep.purge)))
+        return {"started": True}
+
+    async def _is_missing(self, photo_id: int, spelled: str, settings: GallerySettings) -> bool:
+        found = await self._target(photo_id, spelled, settings)
+        version = await self._version(found) if found is not None and found.plan is not None else None
+        if version is None:
+            return False  # nothing that could be made
+        return not await asyncio.to_thread(self.cache.path(self.cache.name(*version.facts)).exists)
+
+    async def _target(self, photo_id: object, spelled: str, settings: GallerySettings) -> Target | None:
+        wanted = Wanted.parse(spelled)
+        photo = await self.catalogue.photo(photo_id) if isinstance(photo_id, int) and photo_id > 0 else None
+        if wanted is None or photo is None:
+            return None
+        return target(photo, wanted, settings, await self.catalogue.format_extension(wanted, photo))
+
+    async def _version(self, found: Target) -> Version | None:
+        try:
+            return await self.sources.version(found)
+        except MissingOriginalError:
+            return None
+
+
+async def _read(request: web.BaseRequest, name: str) -> Asked | None:
+    if request.content_length is None or request.content_length > MAX_BODY:
+        return None
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            body = await request.read()
+    except (TimeoutError, web.HTTPException):
+        return None
+    headers = request.headers
+    return Asked(name, headers.get(TIME, ""), headers.get(NONCE, ""), headers.get(SIGNATURE, ""), body)
+
+
+def _question(body: bytes) -> dict[str, Any] | None:
+    try:
+        question = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return question if isinstance(question, dict) else None
