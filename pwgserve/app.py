@@ -34,10 +34,12 @@ from pwgserve.originals import Originals
 from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.history import History
 from pwgserve.piwigo.requests import split_target
+from pwgserve.piwigo.walking import Walk
 from pwgserve.plugin import Acquaintance
 from pwgserve.render.pool import ENDINGS, RenderPool
 from pwgserve.settings import Render, Settings
 from pwgserve.sources import Sources
+from pwgserve.standing import Standing
 from pwgserve.viewers import Viewers
 
 DATABASE_FILE = Path("local/config/database.inc.php")
@@ -171,6 +173,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
     sender = Sender(server.send_file, server.internal_prefix)
     answers = Fresh(_answers(gallery), 1)
+    encodings = _encodings(settings.render, pool)
     return Daemon(
         base=server.base_path,
         link_prefix=links.prefix,
@@ -183,18 +186,26 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
             Icons(icon_sources, icon_derivatives, signer, sender, server.public_url),
             server.public_url,
             history,
-            _encodings(settings.render, pool),
+            encodings,
         ),
         signed=Signed(catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, links.bind_session),
         plugin=Plugin(
             Acquaintance(house.keys),
             proxies,
-            LinkFacts(server.public_url, links.prefix, int(links.ttl), int(links.message_ttl), links.bind_session),
+            LinkFacts(
+                server.public_url,
+                links.prefix,
+                int(links.ttl),
+                int(links.message_ttl),
+                links.bind_session,
+                encodings,
+            ),
             signer,
             catalogue,
             sources,
             derivatives,
-            cache,
+            Standing(catalogue, sources, cache),
+            Walk(gallery),
             int(settings.cache.max_size),
             metrics,
             pool.protections,

@@ -14,6 +14,7 @@ from pwgserve import __version__
 from pwgserve.cache import CacheError
 from pwgserve.commands.cache import cache_command
 from pwgserve.commands.demo import demo_command
+from pwgserve.commands.keys import keys_command
 from pwgserve.commands.serve import serve_command
 from pwgserve.commands.warm import warm_command
 from pwgserve.keyring import KeysError
@@ -52,7 +53,7 @@ def main() -> None:
     """Serve the pictures of a Piwigo gallery, to those who may see them."""
 
 
-for _command in (serve_command, warm_command, cache_command, demo_command):
+for _command in (serve_command, keys_command, warm_command, cache_command, demo_command):
     main.add_command(_command)
 
 

@@ -14,12 +14,14 @@ from functools import lru_cache
 
 from pwgserve.piwigo.derivatives import DerivativeSettings
 from pwgserve.piwigo.sizing import Size
-from pwgserve.render.plan import FORMATS, REVISION, RenderPlan, RenderRules
+from pwgserve.render.plan import FORMATS, RECODED, REVISION, RenderPlan, RenderRules
+from pwgserve.render.quality import quality_like
 from pwgserve.sources import Version
 from pwgserve.targets import Target
 
 _NONE = "-"
 _NANOSECONDS = 10**9
+_QUALITIES = range(5, 101, 5)
 
 
 def facts(found: Target, version: Version, derivatives: DerivativeSettings) -> tuple[str, ...]:
@@ -42,7 +44,12 @@ def rules_digest(rules: RenderRules) -> str:
     """
     own = asdict(rules)
     del own["keep_metadata_from"]
-    text = json.dumps([REVISION, own], sort_keys=True)
+    qualities = [
+        [native, encoding, *(quality_like(quality, native, written) for quality in _QUALITIES)]
+        for native, encodings in RECODED.items()
+        for encoding, written in encodings.items()
+    ]
+    text = json.dumps([REVISION, own, qualities], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

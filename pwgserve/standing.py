@@ -7,15 +7,15 @@ nobody can tell whose it was.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from pwgserve.cache import Cache
 from pwgserve.catalogue import Catalogue
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.derivatives import CUSTOM
 from pwgserve.piwigo.permissions import Photo
-from pwgserve.piwigo.wanted import Part, Wanted
+from pwgserve.piwigo.wanted import ENCODINGS, Part, Wanted
 from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, target
 
@@ -28,11 +28,16 @@ class Standing:
     sources: Sources
     cache: Cache
 
-    async def names(self, photo: Photo) -> list[str]:
-        """The names that the photo's derivatives have or would have. Raises GalleryUnavailableError."""
+    async def names(self, photo: Photo, codes: Collection[str] | None = None) -> list[str]:
+        """The names that the photo's derivatives have or would have. codes: of these types only, None for all.
+
+        Raises GalleryUnavailableError.
+        """
         settings = await self.catalogue.settings()
         names = []
         for wanted in _everything(photo, settings):
+            if codes is not None and wanted.code not in codes:
+                continue
             found = target(photo, wanted, settings)
             if found is not None and found.plan is not None:
                 try:
@@ -42,9 +47,9 @@ class Standing:
                 names.append(self.cache.name(*version.facts))
         return names
 
-    async def remove(self, photo: Photo) -> tuple[int, int]:
+    async def remove(self, photo: Photo, codes: Collection[str] | None = None) -> tuple[int, int]:
         """Remove them; returns how many files and bytes went. Raises GalleryUnavailableError."""
-        return await asyncio.to_thread(self._removed, await self.names(photo))
+        return await asyncio.to_thread(self._removed, await self.names(photo, codes))
 
     def _removed(self, names: list[str]) -> tuple[int, int]:
         files, size = 0, 0
@@ -60,7 +65,15 @@ class Standing:
 
 
 def _everything(photo: Photo, settings: GallerySettings) -> Iterator[Wanted]:
-    """All that can be rendered of a photo: each type and each allowed custom size, of itself and its representative."""
+    """All that can be rendered of a photo: each type and each allowed custom size, of itself and its representative,
+    in each encoding."""
+    for wanted in _sizes(photo, settings):
+        yield wanted
+        for encoding in ENCODINGS:
+            yield replace(wanted, encoding=encoding)
+
+
+def _sizes(photo: Photo, settings: GallerySettings) -> Iterator[Wanted]:
     parts = (Part.ELEMENT, Part.REPRESENTATIVE) if photo.representative_ext else (Part.ELEMENT,)
     for part in parts:
         for code in settings.derivatives.types:

@@ -10,14 +10,14 @@ import hmac
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from pwgserve import __version__, fingerprints
-from pwgserve.cache import Cache
 from pwgserve.catalogue import Catalogue
 from pwgserve.finished import Derivatives
 from pwgserve.http.ops import OF_PROXIES
@@ -26,11 +26,15 @@ from pwgserve.http.visitor import Proxies
 from pwgserve.links import LinkSigner
 from pwgserve.metrics import Metrics
 from pwgserve.originals import MissingOriginalError
+from pwgserve.piwigo.gallery import GalleryUnavailableError
+from pwgserve.piwigo.walking import Walk
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.plugin import NONCE, PROOF, SIGNATURE, TIME, Acquaintance, Asked
+from pwgserve.render.plan import MAX_AVIF_PIXELS, RECODED
 from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
 from pwgserve.render.turns import Client
 from pwgserve.sources import ChangedError, Sources, Version
+from pwgserve.standing import Standing
 from pwgserve.targets import GallerySettings, Target, target
 
 FOLDER = "plugin/"
@@ -42,13 +46,14 @@ READ_SECONDS = 10.0
 _CLIENT = Client("plugin", is_bulk=True)
 
 Answer = Mapping[str, Any]
+_log = structlog.get_logger("plugin")
 
 
 @dataclass(frozen=True)
 class LinkFacts:
     """What the plugin must know of the owner's settings to write links that the daemon would write.
 
-    ttl, message_ttl: seconds.
+    ttl, message_ttl: seconds. encodings: what derivatives are sent as to browsers that show it, the best first.
     """
 
     public_url: str
@@ -56,6 +61,7 @@ class LinkFacts:
     ttl: int
     message_ttl: int
     bind_session: bool
+    encodings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -69,11 +75,12 @@ class Plugin:
     catalogue: Catalogue
     sources: Sources
     derivatives: Derivatives
-    cache: Cache
+    standing: Standing
+    walk: Walk
     max_cache: int
     metrics: Metrics
     protections: str
-    _purging: list[asyncio.Task[Any]] = field(default_factory=list)
+    _purging: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def answer(self, request: web.BaseRequest, path: str) -> web.Response | None:
         """The answer to the plugin; None for everybody else. `path`: below the operator's addresses.
@@ -110,7 +117,7 @@ class Plugin:
 
     async def _status(self, question: dict[str, Any]) -> Answer:
         settings = await self.catalogue.settings()
-        tally = await asyncio.to_thread(self.cache.upkeep.tally.get)
+        tally = await asyncio.to_thread(self.standing.cache.upkeep.tally.get)
         return {
             "version": __version__,
             "time": int(time.time()),
@@ -120,6 +127,8 @@ class Plugin:
             "ttl": self.links.ttl,
             "message_ttl": self.links.message_ttl,
             "bind_session": self.links.bind_session,
+            "encodings": _encodings(self.links.encodings, settings.render.animate),
+            "max_avif_pixels": MAX_AVIF_PIXELS,
             "guest_access": settings.rules.guest_access,
             "rules": fingerprints.rules_digest(settings.render),
             "cache": {"files": tally.files, "bytes": tally.size, "max_bytes": self.max_cache},
@@ -174,20 +183,48 @@ class Plugin:
         return {"done": True}
 
     async def _purge(self, question: dict[str, Any]) -> Answer:
-        """Begin to empty the cache; visitors notice nothing but that pictures are made anew."""
-        if question.get("all") is not True:
+        """Begin to empty the cache: of everything, of some types, or of some photos.
+
+        Visitors notice nothing but that pictures are made anew.
+        """
+        codes, photo_ids = _texts(question.get("types")), _numbers(question.get("photos"))
+        if question.get("all") is True:
+            self._begin(asyncio.to_thread(self.standing.cache.upkeep.purge))
+        elif codes or photo_ids:
+            self._begin(self._removed(codes, photo_ids))
+        else:
             return {"started": False}
-        self._purging[:] = [task for task in self._purging if not task.done()]
-        if not self._purging:
-            self._purging.append(asyncio.create_task(asyncio.to_thread(self.cache.upkeep.purge)))
         return {"started": True}
+
+    def _begin(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do it in the background, after what was asked before."""
+        before = self._purging[-1] if self._purging else None
+
+        async def in_turn() -> None:
+            if before is not None:
+                await asyncio.wait([before])
+            try:
+                await work
+            except (GalleryUnavailableError, OSError) as error:
+                _log.warning("purge", problem=str(error) if isinstance(error, GalleryUnavailableError) else "files")
+
+        self._purging[:] = [asyncio.create_task(in_turn())]
+
+    async def _removed(self, codes: list[str], photo_ids: list[int]) -> None:
+        wanted = frozenset(codes) or None
+        if photo_ids:
+            for photo in await self.walk.of(photo_ids):
+                await self.standing.remove(photo, wanted)
+        else:
+            async for photo in self.walk.photos():
+                await self.standing.remove(photo, wanted)
 
     async def _is_missing(self, photo_id: int, spelled: str, settings: GallerySettings) -> bool:
         found = await self._target(photo_id, spelled, settings)
         version = await self._version(found) if found is not None and found.plan is not None else None
         if version is None:
             return False  # nothing that could be made
-        return not await asyncio.to_thread(self.cache.path(self.cache.name(*version.facts)).exists)
+        return not await asyncio.to_thread(self.standing.cache.path(self.standing.cache.name(*version.facts)).exists)
 
     async def _target(self, photo_id: object, spelled: str, settings: GallerySettings) -> Target | None:
         wanted = Wanted.parse(spelled)
@@ -201,6 +238,12 @@ class Plugin:
             return await self.sources.version(found)
         except MissingOriginalError:
             return None
+
+
+def _encodings(offered: Sequence[str], animate: bool) -> Mapping[str, list[str]]:
+    """Format of a source → encodings in which the daemon also makes its derivatives."""
+    made = {native: [name for name in offered if name in encodings] for native, encodings in RECODED.items()}
+    return {native: names for native, names in made.items() if names and not (animate and native == "webp")}
 
 
 async def _read(request: web.BaseRequest, name: str) -> Asked | None:
@@ -221,3 +264,11 @@ def _question(body: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return question if isinstance(question, dict) else None
+
+
+def _texts(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _numbers(value: object) -> list[int]:
+    return [one for one in value if isinstance(one, int) and one > 0][:MAX_PHOTOS] if isinstance(value, list) else []

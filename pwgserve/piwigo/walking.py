@@ -5,7 +5,7 @@ SQL, like `gallery`, which makes the rows into photos. For work on the whole gal
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -41,6 +41,10 @@ class Walk:
             for photo in page:
                 yield photo
             after = page[-1].photo_id
+
+    async def of(self, photo_ids: Sequence[int]) -> tuple[Photo, ...]:
+        """The photos with these ids, those that exist. Raises GalleryUnavailableError."""
+        return await self._gallery.photos_of(photo_ids)
 
     def _chosen(self, after: int) -> ColumnElement[bool]:
         tables = self._gallery.schema

@@ -61,6 +61,7 @@ def test_the_plugin_learns_how_links_are_written(plugin, daemon):
     status = plugin.ask("status", key=key_id(plugin.ring.link_keys[-1]))
     assert status["key"] == "newest"
     assert (status["prefix"], status["ttl"], status["message_ttl"]) == ("pwgs", 1800, 30 * 86400)
+    assert status["encodings"] == {"jpeg": ["avif", "webp"], "png": ["webp"], "webp": ["avif"]}
     assert abs(status["time"] - time.time()) < 30
     assert plugin.ask("status", key="0" * 16)["key"] == "unknown"
     secret = [key.hex() for key in (*plugin.ring.link_keys, plugin.ring.stable_key, plugin.ring.mark_key)]
@@ -125,13 +126,30 @@ def test_missing_derivatives_are_those_that_the_cache_has_not(plugin, daemon, ga
     assert plugin.ask("render", photo=PARTY, wanted="e") == {"done": False, "problem": "missing"}
 
 
+def test_a_purge_may_be_of_some_types_or_photos(plugin, daemon, gallery):
+    asked = {str(LAKE): ["sm", "xs"], str(PARTY): ["sm", "xs"]}
+    for photo in (LAKE, PARTY):
+        for wanted in ("sm", "xs"):
+            assert plugin.ask("render", photo=photo, wanted=wanted) == {"done": True}
+    assert plugin.ask("purge", types=["sm"], photos=[LAKE]) == {"started": True}
+    until_missing(plugin, asked, {str(LAKE): ["sm"]})
+    assert plugin.ask("purge", types=["xs"]) == {"started": True}
+    until_missing(plugin, asked, {str(LAKE): ["sm", "xs"], str(PARTY): ["xs"]})
+    assert plugin.ask("purge", photos=[PARTY]) == {"started": True}
+    until_missing(plugin, asked, asked)
+
+
+def until_missing(plugin, asked, expected):
+    deadline = time.monotonic() + 30
+    while plugin.ask("missing", photos=asked) != {"photos": expected}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_purge_empties_the_cache(plugin, daemon, gallery):
     asked = {str(LAKE): ["2s"]}
     assert plugin.ask("render", photo=LAKE, wanted="2s") == {"done": True}
     assert plugin.ask("purge") == {"started": False}
     assert plugin.ask("missing", photos=asked) == {"photos": {}}
     assert plugin.ask("purge", all=True) == {"started": True}
-    deadline = time.monotonic() + 30
-    while plugin.ask("missing", photos=asked) != {"photos": asked}:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until_missing(plugin, asked, asked)
