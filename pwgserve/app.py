@@ -92,9 +92,7 @@ class Daemon:
                 answer = await self.plugin.answer(request, path) if kind == "ops" else None
                 return answer or self._refused(request, kind, Refusal.METHOD, "method")
             response = await self._answered(request, kind, path, query)
-            if request.body_exists:
-                # Nobody sends a body with what we answer but to hide a second request behind it.
-                response.force_close()
+            _close_behind_body(request, response)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -140,7 +138,9 @@ class Daemon:
         self.metrics.responses.labels(kind, reason).inc()
         visitor = self.proxies.visitor(request.remote, request.headers.getall("X-Forwarded-For", ()))
         _log.info("refused", kind=kind, reason=reason, status=refusal.value.status, visitor=visitor)
-        return refusal.response()
+        response = refusal.response()
+        _close_behind_body(request, response)
+        return response
 
 
 async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
@@ -249,6 +249,12 @@ def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:
 
 async def _ended(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
+
+
+def _close_behind_body(request: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Nobody sends a body with what we answer but to hide a second request behind it."""
+    if request.body_exists:
+        response.force_close()
 
 
 def _place(error: Exception) -> str:

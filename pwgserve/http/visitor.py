@@ -74,10 +74,15 @@ def claims(
         session_id=found.get(conf.session_name),
         remember_me=found.get(conf.remember_me_name),
         address=proxies.as_piwigo_sees(peer, visitor),
-        remote_user=headers.get(REMOTE_USER) if proxies.is_trusted(peer) else None,
+        remote_user=_only(headers.getall(REMOTE_USER, ())) if proxies.is_trusted(peer) else None,
         auth_key=request.get("auth_key"),
         pwg_token=request.get("pwg_token"),
     )
+
+
+def _only(values: Sequence[str]) -> str | None:
+    """Of several names one is the proxy's and the others are its visitor's; nobody knows which."""
+    return values[0] if len(values) == 1 else None
 
 
 def client_of(headers: CIMultiDictProxy[str], peer: str | None, proxies: Proxies, user_id: int | None) -> Client:
@@ -98,5 +103,8 @@ def _network(visitor: str) -> str:
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     address = ipaddress.ip_address(text)
+    if getattr(address, "scope_id", None) is not None:
+        # An interface's name, in which anything may stand that should not stand in a log.
+        raise ValueError("an address of one machine's network")
     mapped = getattr(address, "ipv4_mapped", None)
     return mapped or address

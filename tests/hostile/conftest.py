@@ -10,9 +10,7 @@ import pytest
 from daemon import Daemon
 from databases import Databases
 from galleries import TestGallery
-
-SECRET = b"the secret that is none of the gallery's"
-DAY = "upload/2026/05/14"
+from wire import DAY, SECRET, comparable
 
 
 @pytest.fixture(scope="session")
@@ -75,8 +73,3 @@ def start(tmp_path) -> Iterator[object]:
 def no(daemon):
     """The refusal that all others must be like."""
     return comparable(daemon.visitor().get("/there/is/nothing/here.jpg"))
-
-
-def comparable(answer):
-    """An answer without what differs between any two."""
-    return answer.status, {name: value for name, value in answer.headers.items() if name != "date"}, answer.body

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import family
 import pytest
-from conftest import DAY, SECRET, comparable
-from wire import exchange, request, statuses
+from wire import DAY, SECRET, comparable, exchange, request, statuses
 
 from pwgserve.originals import MissingOriginalError, Originals
 

@@ -4,6 +4,12 @@ import contextlib
 import re
 import socket
 
+DAY = "upload/2026/05/14"
+"""Where the photos of the gallery lie."""
+
+SECRET = b"the secret that is none of the gallery's"
+"""What lies around them."""
+
 
 def connected(port, seconds=20):
     return socket.create_connection(("127.0.0.1", port), timeout=seconds)
@@ -34,3 +40,8 @@ def statuses(data):
 def request(target, *headers, method="GET"):
     """One request, without its body."""
     return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: x", *headers, "", ""]).encode("utf-8")
+
+
+def comparable(answer):
+    """An answer without what differs between any two."""
+    return answer.status, {name: value for name, value in answer.headers.items() if name != "date"}, answer.body

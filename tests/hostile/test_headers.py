@@ -1,0 +1,224 @@
+"""Headers that lie: of proxies that are none, of other visitors, of other hosts; and requests hidden behind requests."""
+
+import family
+import pytest
+from wire import comparable, exchange, request, statuses
+
+PUBLIC = "/action.php?id=1&part=e"
+PRIVATE = "/action.php?id=2&part=e"
+ANNA = "pwg_id=annasession"
+CLAIMS = (
+    {"X-Remote-User": "anna"},
+    {"x-remote-USER": "webmaster"},
+    {"X_Remote_User": "anna"},
+    {"Remote-User": "anna"},
+    {"X-Forwarded-User": "anna"},
+    {"X-Auth-Request-User": "anna"},
+    {"Authorization": "Basic YW5uYTphbm5h"},
+    {"X-Forwarded-For": "127.0.0.1"},
+    {"X-Forwarded-For": "127.0.0.1, 127.0.0.1"},
+    {"X-Real-IP": "127.0.0.1"},
+    {"Forwarded": "for=127.0.0.1;host=elsewhere;proto=https"},
+    {"Client-IP": "127.0.0.1"},
+    {"X-Forwarded-Proto": "javascript"},
+    {"X-Forwarded-Host": "elsewhere.example"},
+    {"X-Forwarded-Prefix": "/elsewhere"},
+    {"X-Original-URL": PUBLIC},
+    {"X-Rewrite-URL": PUBLIC},
+    {"X-HTTP-Method-Override": "POST"},
+    {"X-Accel-Redirect": "/_pwgserve/originals/upload/x.jpg"},
+    {"X-Accel-Buffering": "no"},
+    {"X-Sendfile": "/etc/passwd"},
+    {"X-Sendfile-Type": "X-Accel-Redirect"},
+    {"X-Accel-Mapping": "/=/"},
+    {"Referer": "http://elsewhere.example/"},
+    {"Origin": "http://elsewhere.example"},
+    {"Upgrade": "websocket", "Connection": "Upgrade"},
+    {"Expect": "100-continue"},
+    {"Accept-Encoding": "gzip, deflate, br, zstd"},
+    {"Via": "1.1 elsewhere"},
+    {"Purpose": "prefetch"},
+)
+
+
+@pytest.fixture(scope="module")
+def strict(gallery, tmp_path_factory):
+    """A daemon that trusts proxies elsewhere, in a gallery that believes what they say."""
+    from daemon import Daemon
+
+    settings = {
+        "server": {"trusted_proxies": ["192.0.2.0/24"], "public_url": "http://127.0.0.1/"},
+        "piwigo.conf": {"apache_authentication": True},
+    }
+    running = Daemon(gallery, tmp_path_factory.mktemp("strict"), settings).start()
+    yield running
+    running.stop()
+    assert "unexpected-error" not in running.log
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=str)
+def test_headers_of_proxies_from_strangers_change_no_answer(strict, claim):
+    headers = [f"{name}: {value}" for name, value in claim.items()]
+    told = strict.visitor().get(PUBLIC)
+    for target, status in ((PUBLIC, 302), (PRIVATE, 404)):
+        answer = exchange(
+            strict.port, request(target, *headers, *([] if "Connection" in claim else ["Connection: close"])), 2
+        )
+        assert statuses(answer)[:1] == [status]
+        assert b"elsewhere" not in answer
+        if status == 302:
+            assert f"Location: {told.location}\r\n".encode() in answer
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example", "127.0.0.1:1", "", "a b", "x/y", "[::1", "é.example"])
+def test_no_answer_depends_on_the_host_that_is_asked_for(daemon, host):
+    data = f"GET {PUBLIC}&ajaxload=true HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    answer = exchange(daemon.port, data)
+    assert statuses(answer) in ([302], [400])
+    assert b"elsewhere" not in answer
+
+
+def test_ajaxload_names_the_gallerys_own_address(daemon, gallery):
+    target = f"/i.php?/{gallery.paths[family.LAKE].replace('.jpg', '-me.jpg')}&ajaxload=true"
+    answer = exchange(daemon.port, f"GET {target} HTTP/1.1\r\nHost: elsewhere\r\nConnection: close\r\n\r\n".encode())
+    assert statuses(answer) == [200]
+    assert f"http://127.0.0.1:{daemon.port}/pwgs/".encode() in answer.replace(b"\\/", b"/")
+    assert b"elsewhere" not in answer
+
+
+def test_of_two_names_that_a_proxy_passes_on_none_counts(gallery, start):
+    """A proxy that adds its header behind the visitor's, instead of in its place."""
+    daemon = start(gallery, **{"piwigo.conf": {"apache_authentication": True}})
+    assert statuses(exchange(daemon.port, request(PRIVATE, "X-Remote-User: anna", "Connection: close"))) == [302]
+    for names in (("anna", ""), ("anna", "carol"), ("carol", "anna"), ("anna", "anna")):
+        headers = [f"X-Remote-User: {name}" for name in names]
+        assert statuses(exchange(daemon.port, request(PRIVATE, *headers, "Connection: close"))) == [404], names
+    for name in ("anna, carol", "ANNA", "anna ' OR 1=1 -- ", "anna%00", "\u00e4nna"):
+        assert statuses(exchange(daemon.port, request(PRIVATE, f"X-Remote-User: {name}", "Connection: close"))) == [404]
+
+
+def test_an_address_with_anything_behind_it_is_none(daemon):
+    for address in (
+        "fe80::1%eth0",
+        "fe80::1% visitor=192.0.2.1",
+        "127.0.0.1:80",
+        "[::1]",
+        "::ffff:1.2.3.4%x",
+        "1.2.3.4 ",
+    ):
+        answer = daemon.visitor().follow(PUBLIC, X_Forwarded_For=address)
+        assert answer.status == 200
+        daemon.visitor().get(PRIVATE, X_Forwarded_For=address)
+    assert "%" not in daemon.log
+    assert "192.0.2.1" not in daemon.log
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "pwg_id=nobody; pwg_id=annasession",
+        "pwg_id=; pwg_id=annasession",
+        "pwg_id =annasession; PWG_ID=annasession",
+        "pwg_id[]=annasession",
+        "pwg.id=annasession",
+        "pwg_id='annasession'",
+        'pwg_id="annasession"',
+        "pwg_id=annasession%00",
+        "pwg_id=../annasession",
+        "pwg_id=annasession' OR '1'='1",
+        "pwg_id=%25",
+        "pwg_id=7F00annasession",
+        "$Version=1; pwg_id=x",
+        "a" * 20_000 + "=b; pwg_id=annasession",
+    ],
+)
+def test_a_cookie_that_is_not_exactly_hers_is_nobodys(daemon, no, cookie):
+    if len(cookie) > 8_000:
+        assert statuses(exchange(daemon.port, request(PRIVATE, f"Cookie: {cookie}", "Connection: close"))) == [400]
+    else:
+        assert comparable(daemon.visitor(cookie).get(PRIVATE)) == no
+
+
+HIDDEN = f"GET {PUBLIC} HTTP/1.1\r\nHost: x\r\n\r\n"
+SMUGGLED = {
+    "length and chunks": f"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "chunks and length": f"Transfer-Encoding: chunked\r\nContent-Length: 6\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "chunks, spelled strangely": f"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "chunks and identity": f"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "chunks twice": f"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "a space before the colon": f"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "a tab": f"Transfer-Encoding:\tchunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "a vertical tab": f"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "folded": f"X: y\r\n Content-Length: 0\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n{HIDDEN}",
+    "two lengths": f"Content-Length: 0\r\nContent-Length: {len(HIDDEN)}\r\n\r\n{HIDDEN}",
+    "a list of lengths": f"Content-Length: 0, {len(HIDDEN)}\r\n\r\n{HIDDEN}",
+    "a length with a sign": f"Content-Length: +{len(HIDDEN)}\r\n\r\n{HIDDEN}",
+    "a length in hexadecimal": f"Content-Length: 0x{len(HIDDEN):x}\r\n\r\n{HIDDEN}",
+    "a length beyond 64 bits": f"Content-Length: {2**64}\r\n\r\n{HIDDEN}",
+    "a body": f"Content-Length: {len(HIDDEN)}\r\n\r\n{HIDDEN}",
+    "a chunk": f"Transfer-Encoding: chunked\r\n\r\n{len(HIDDEN):x}\r\n{HIDDEN}\r\n0\r\n\r\n",
+    "a chunk that is longer than it says": f"Transfer-Encoding: chunked\r\n\r\n1\r\n{HIDDEN}",
+    "a chunk with a newline in its extension": f"Transfer-Encoding: chunked\r\n\r\n0;x=\n\r\n\r\n{HIDDEN}",
+    "a trailer": f"Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: {len(HIDDEN)}\r\n\r\n{HIDDEN}",
+    "a chunk size beyond 64 bits": f"Transfer-Encoding: chunked\r\n\r\n{2**64:x}0\r\n{HIDDEN}",
+    "a negative chunk": f"Transfer-Encoding: chunked\r\n\r\n-1\r\n{HIDDEN}",
+    "a carriage return alone": f"X: y\rContent-Length: 0\r\n\r\n{HIDDEN}",
+    "a null": f"X: a\0b\r\n\r\n{HIDDEN}",
+    "no name": f": chunked\r\n\r\n{HIDDEN}",
+}
+
+
+@pytest.mark.parametrize("how", SMUGGLED)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_no_request_is_smuggled_behind_another(daemon, how, method):
+    """What a proxy may have taken for one request is never two for us: the hidden one would lead to a picture (302)."""
+    answer = exchange(daemon.port, f"{method} {PRIVATE} HTTP/1.1\r\nHost: x\r\n{SMUGGLED[how]}".encode(), 4)
+    assert 302 not in statuses(answer)
+    assert len(statuses(answer)) <= 2
+
+
+def test_the_hidden_request_would_lead_to_a_picture(daemon):
+    """The control: sent openly, it is answered."""
+    first = request(PRIVATE)
+    assert statuses(exchange(daemon.port, first + HIDDEN.encode(), 2)) == [404, 302]
+
+
+def test_pipelined_requests_are_answered_in_their_order_to_their_own_senders(daemon, gallery):
+    who = [
+        ("pwg_id=annasession", PRIVATE, 302),
+        ("", PRIVATE, 404),
+        ("", PUBLIC, 302),
+        ("pwg_id=carolsession", PRIVATE, 404),
+    ]
+    asked = [who[number % 4] for number in range(40)]
+    data = b"".join(request(target, f"Cookie: {cookie}") for cookie, target, _ in asked)
+    answer = exchange(daemon.port, data + request("/nothing", "Connection: close"))
+    assert statuses(answer) == [*(status for _, _, status in asked), 404]
+    locations = [part.split(b"\r\n")[0] for part in answer.split(b"Location: ")[1:]]
+    private, public = locations[0], locations[1]
+    assert locations == [private, public] * 10
+    assert b".u3s" in private
+    assert b".p." in public
+
+
+def test_a_link_has_one_spelling_over_http(daemon, gallery, no):
+    """A cache in front keeps what it is given under the address that was asked for: there must be one."""
+    link = daemon.visitor().link(f"/i.php?/{gallery.paths[family.LAKE].replace('.jpg', '-me.jpg')}")
+    assert daemon.visitor().get(link).status == 200
+    folder, _, name = link.rpartition("/")
+    for other in (
+        f"{folder}//{name}",
+        f"{folder}/./{name}",
+        f"{folder}/x/../{name}",
+        f"/{folder}/{name}",
+        f"{folder}/%{ord(name[0]):02x}{name[1:]}",
+        link.replace(".jpg", ".JPG"),
+        link.replace(".jpg", ".jpg/"),
+        link.replace(".jpg", ".jpg;x"),
+        link.replace(".jpg", ".jpg%20"),
+        link.replace("/pwgs/", "/PWGS/"),
+        link.replace("/pwgs/", "/pwgs/0"),
+        link.replace(".me.", ".ME."),
+        link.replace(".me.", ".cu_s0792.") if ".me." in link else link + "x",
+    ):
+        assert daemon.visitor().get(other).status in (400, 404), other
