@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 
 from pwgserve.finished import Derivatives
-from pwgserve.foundation import Foundation, pool_settings
+from pwgserve.foundation import Foundation, encodings_of, pool_settings
 from pwgserve.freshness import Fresh
 from pwgserve.http.icons import FOLDERS, Icons
 from pwgserve.http.issuing import Issuer
@@ -37,7 +37,7 @@ from pwgserve.piwigo.requests import split_target
 from pwgserve.piwigo.walking import Walk
 from pwgserve.plugin import Acquaintance
 from pwgserve.render.pool import ENDINGS, RenderPool
-from pwgserve.settings import Render, Settings
+from pwgserve.settings import Settings
 from pwgserve.sources import Sources
 from pwgserve.standing import Standing
 from pwgserve.viewers import Viewers
@@ -173,7 +173,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
     sender = Sender(server.send_file, server.internal_prefix)
     answers = Fresh(_answers(gallery), 1)
-    encodings = _encodings(settings.render, pool)
+    encodings = encodings_of(settings.render, pool)
     return Daemon(
         base=server.base_path,
         link_prefix=links.prefix,
@@ -216,14 +216,6 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
         protections=pool.protections,
         _resources=resources.pop_all(),
     )
-
-
-def _encodings(render: Render, pool: RenderPool) -> tuple[str, ...]:
-    """What derivatives are offered as, the best first: what the owner wants and this libvips can write."""
-    missing = [name for name in render.formats if name not in pool.encodings]
-    if missing:
-        _log.warning("formats", problem=f"this libvips cannot write {', '.join(missing)}; pyvips-binary can")
-    return tuple(name for name in render.formats if name in pool.encodings)
 
 
 def _read_numbers(metrics: Metrics, house: Foundation, pool: RenderPool, cache_limit: int) -> None:

@@ -16,6 +16,7 @@ from pwgserve.commands.cache import cache_command
 from pwgserve.commands.demo import demo_command
 from pwgserve.commands.keys import keys_command
 from pwgserve.commands.serve import serve_command
+from pwgserve.commands.sign import sign_command
 from pwgserve.commands.warm import warm_command
 from pwgserve.keyring import KeysError
 from pwgserve.piwigo.gallery import GalleryConfigurationError, GalleryUnavailableError
@@ -53,7 +54,7 @@ def main() -> None:
     """Serve the pictures of a Piwigo gallery, to those who may see them."""
 
 
-for _command in (serve_command, keys_command, warm_command, cache_command, demo_command):
+for _command in (serve_command, keys_command, warm_command, cache_command, sign_command, demo_command):
     main.add_command(_command)
 
 

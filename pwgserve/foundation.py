@@ -29,7 +29,7 @@ from pwgserve.piwigo.walking import albums_of
 from pwgserve.render import machine
 from pwgserve.render.limits import Limits, memory_for_one, workers_for
 from pwgserve.render.plan import RenderRules
-from pwgserve.render.pool import PoolSettings
+from pwgserve.render.pool import PoolSettings, RenderPool
 from pwgserve.settings import Render, Settings
 from pwgserve.sources import Sources
 
@@ -156,3 +156,11 @@ def _sources(settings: Settings, conf: PiwigoConf) -> Sources:
     originals = Originals(root, folders, settings.piwigo.originals)
     watermarks = Originals(root, ["local/watermarks", "themes"])
     return Sources(originals, watermarks)
+
+
+def encodings_of(render: Render, pool: RenderPool) -> tuple[str, ...]:
+    """What derivatives are offered as, the best first: what the owner wants and this libvips can write."""
+    missing = [name for name in render.formats if name not in pool.encodings]
+    if missing:
+        _log.warning("formats", problem=f"this libvips cannot write {', '.join(missing)}; pyvips-binary can")
+    return tuple(name for name in render.formats if name in pool.encodings)

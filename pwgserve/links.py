@@ -25,7 +25,7 @@ MAX_TOKEN = 300
 FINGERPRINT_LENGTH = 16
 _SALT = b"pwgserve.links.v1"
 _PAYLOAD = re.compile(
-    r"(?P<photo>[1-9][0-9]{0,9})\.(?P<wanted>[a-z0-9_-]{1,60})\.(?P<audience>p|u[1-9][0-9]{0,9}[sraxtkm][A-Za-z0-9_-]{16})"
+    r"(?P<photo>[1-9][0-9]{0,9})\.(?P<wanted>[a-z0-9_-]{1,60})\.(?P<audience>p|u[1-9][0-9]{0,9}[sraxtkmo][A-Za-z0-9_-]{16})"
     r"\.(?P<expiry>[1-9][0-9]{0,11})\.(?P<fingerprint>[A-Za-z0-9_-]{16})"
 )
 
@@ -35,8 +35,8 @@ class Credential:
     """By what a viewer was known when a link was made.
 
     kind: s (session), r (remember-me), a (authentication key), x (named by a trusted proxy), t (a session whose page
-    carries its token), k (a program's key) or m (the account, in a message that was sent to its owner). mark: a keyed
-    hash of it, from which it cannot be found.
+    carries its token), k (a program's key), m (the account, in a message that was sent to its owner) or o (the account,
+    by the hand of the gallery's owner). mark: a keyed hash of it, from which it cannot be found.
     """
 
     kind: str

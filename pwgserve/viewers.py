@@ -27,6 +27,7 @@ PROXY_USER = "x"
 ADMIN_TOKEN = "t"  # noqa: S105 - a kind of credential, not a secret
 PROGRAM_KEY = "k"
 MESSAGE = "m"
+OWNERS_HAND = "o"
 """The account itself: links of this kind are made by the plugin, for mails and feeds, which no session outlives."""
 
 
@@ -104,6 +105,13 @@ class Viewers:
             return None
         return Asker(viewer, credential, is_trusted_admin)
 
+    async def owners_hand(self, user_id: int) -> Credential | None:
+        """What a link names that the gallery's owner signs for a user: the account, while its password stays."""
+        account = await self._accounts.get(user_id)
+        if account is None:
+            return None
+        return self._signer.credential(OWNERS_HAND, f"{account.username}\n{account.password_hash}")
+
     async def _identified(self, claims: Claims, conf: PiwigoConf) -> tuple[int | None, Credential]:
         """The user whom the claims name, and by which of them; None is a guest."""
         nobody = Credential("", "")
@@ -143,7 +151,7 @@ class Viewers:
         if kind in (SESSION, ADMIN_TOKEN):
             kind = SESSION
             secrets = await self._session_ids.get((user_id, conf.session_length))
-        elif kind == MESSAGE or (kind == REMEMBER_ME and conf.authorize_remembering):
+        elif kind in (MESSAGE, OWNERS_HAND) or (kind == REMEMBER_ME and conf.authorize_remembering):
             account = await self._accounts.get(user_id)
             secrets = (f"{account.username}\n{account.password_hash}",) if account else ()
         elif kind == AUTH_KEY:

@@ -21,10 +21,13 @@ from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
 from pwgserve.render.turns import Client
 from pwgserve.shortage import ShortageError
 from pwgserve.sources import ChangedError, Sources, Version
-from pwgserve.targets import GallerySettings, Target, changes_nothing, target
+from pwgserve.targets import GallerySettings, Target, changes_nothing, recoded, target
 
 BROKEN_TOLD = 1000
 """How many failed photos are named at the end; the others are counted."""
+
+BROWSERS, PROGRAMS = "image/avif,image/webp,*/*;q=0.8", "*/*"
+"""What today's browsers accept, and what others say: phone apps, mail programs, scripts."""
 
 FULL_SHARE = 0.97
 """From this share of the cache's limit on, one more derivative would only push out another."""
@@ -59,13 +62,19 @@ class Tally:
 
 @dataclass(frozen=True)
 class Warming:
-    """Renders what the photos' `types` (codes) lack. at_once: how many renderings. let_pass: waits for visitors."""
+    """Renders what the photos' `types` (codes) lack. at_once: how many renderings. let_pass: waits for visitors.
+
+    encodings: what browsers get that announce all of them, the best first. accepts: the `Accept` headers of those for
+    whom is rendered.
+    """
 
     catalogue: Catalogue
     sources: Sources
     derivatives: Derivatives
     cache: Cache
     types: Sequence[str]
+    encodings: Sequence[str]
+    accepts: Sequence[str]
     at_once: int
     let_pass: Callable[[], Awaitable[None]]
 
@@ -108,11 +117,17 @@ class Warming:
             if found is None or found.plan is None:
                 continue
             try:
-                await self._derivative(found, settings, tally)
+                for choice in self._choices(found, settings):
+                    await self._derivative(choice, settings, tally)
             except _FAILURES as error:
                 tally.failed += 1
                 if len(tally.broken) < BROKEN_TOLD:
                     tally.broken.append((photo.photo_id, wanted.spelled(), _why(error)))
+
+    def _choices(self, found: Target, settings: GallerySettings) -> list[Target]:
+        """The encodings of one size that are asked for, each once."""
+        choices = [recoded(found, self.encodings, [accept], settings) for accept in self.accepts]
+        return list({choice.wanted.spelled(): choice for choice in choices}.values())
 
     async def _derivative(self, found: Target, settings: GallerySettings, tally: Tally) -> None:
         version = await self.sources.version(found)

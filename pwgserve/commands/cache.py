@@ -21,6 +21,7 @@ from pwgserve import logs, settings
 from pwgserve.cache import CacheError
 from pwgserve.cache_upkeep import NICENESS, Collected, Upkeep
 from pwgserve.commands.options import as_json, chosen_albums, config_file
+from pwgserve.commands.owner import become_owner_of
 from pwgserve.foundation import Foundation
 from pwgserve.piwigo.gallery import GalleryConfigurationError
 from pwgserve.piwigo.walking import Walk
@@ -95,6 +96,7 @@ def purge_command(
     if photos or albums:
         found = settings.load(file)
         logs.configure("error", found.log.format)
+        become_owner_of(found.cache.dir)
         done = uvloop.run(_purge_chosen(found, photos, albums, sub_albums))
         _tell(done, as_json)
         if not as_json:
@@ -129,6 +131,7 @@ async def _purge_chosen(
 
 def _opened(file: Path) -> tuple[Settings, Upkeep]:
     found = settings.load(file)
+    become_owner_of(found.cache.dir)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
     folder = found.cache.dir

@@ -20,18 +20,22 @@ from rich.text import Text
 
 from pwgserve import logs, settings
 from pwgserve.commands.options import chosen_albums, config_file
+from pwgserve.commands.owner import become_owner_of
 from pwgserve.finished import Derivatives
-from pwgserve.foundation import Foundation, pool_settings
+from pwgserve.foundation import Foundation, encodings_of, pool_settings
 from pwgserve.opsclient import OpsClient
 from pwgserve.piwigo.derivatives import CODES
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 from pwgserve.piwigo.walking import Walk
 from pwgserve.render.pool import RenderPool
 from pwgserve.settings import Settings
-from pwgserve.warming import BROKEN_TOLD, FullError, Tally, Warming
+from pwgserve.warming import BROKEN_TOLD, BROWSERS, PROGRAMS, FullError, Tally, Warming
 
 DEFAULT_TYPES = "sq,th,me"
 """What album and picture pages of Piwigo show before anybody chooses another size."""
+
+FOR = {"all": (PROGRAMS, BROWSERS), "browsers": (BROWSERS,), "programs": (PROGRAMS,)}
+"""For whom is rendered → what they accept. Browsers get `render.formats`; phone apps what there always was."""
 
 NICENESS = 15
 LINE_SECONDS = 10.0
@@ -46,10 +50,13 @@ INTERRUPTED = 130
 @config_file
 @chosen_albums
 @click.option("--types", default=DEFAULT_TYPES, show_default=True, metavar="TYPES", help="Sizes by code, or all.")
+@click.option(
+    "--for", "whom", type=click.Choice(list(FOR)), default="all", show_default=True, help="Whose encodings of pictures."
+)
 @click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Renderings at once; default: half the cores.")
 @click.option("--after", type=click.IntRange(0), default=0, metavar="ID", help="Go on behind this photo.")
 def warm_command(
-    file: Path, albums: tuple[int, ...], sub_albums: bool, types: str, jobs: int | None, after: int
+    file: Path, albums: tuple[int, ...], sub_albums: bool, types: str, whom: str, jobs: int | None, after: int
 ) -> None:
     """Render what is not in the cache yet, as the lowest of priorities. Ctrl-C stops it; run it again to go on.
 
@@ -57,12 +64,13 @@ def warm_command(
     """
     found = settings.load(file)
     logs.configure("error", found.log.format)
+    become_owner_of(found.cache.dir)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)  # renderings inherit it, and the kernel reads and writes for others first
     codes = _codes(types)
     tally = Tally(after=after)
     try:
-        uvloop.run(_warm(found, albums, sub_albums, codes, jobs, tally))
+        uvloop.run(_warm(found, albums, sub_albums, codes, FOR[whom], jobs, tally))
     except KeyboardInterrupt:
         click.echo(f"\nStopped. What is done is in the cache. To go on:\n  {_command_to_go_on(tally)}", err=True)
         sys.exit(INTERRUPTED)
@@ -86,7 +94,13 @@ def _codes(types: str) -> list[str]:
 
 
 async def _warm(
-    found: Settings, album_ids: tuple[int, ...], sub_albums: bool, codes: list[str], jobs: int | None, tally: Tally
+    found: Settings,
+    album_ids: tuple[int, ...],
+    sub_albums: bool,
+    codes: list[str],
+    accepts: tuple[str, ...],
+    jobs: int | None,
+    tally: Tally,
 ) -> None:
     async with AsyncExitStack() as resources:
         house = await Foundation.open(found, resources)
@@ -101,7 +115,15 @@ async def _warm(
         visitors = OpsClient(found.server.listen)
         resources.push_async_callback(visitors.close)
         warming = Warming(
-            house.catalogue, house.sources, derivatives, house.cache, codes, at_once, visitors.wait_while_rendering
+            catalogue=house.catalogue,
+            sources=house.sources,
+            derivatives=derivatives,
+            cache=house.cache,
+            types=codes,
+            encodings=encodings_of(found.render, pool),
+            accepts=accepts,
+            at_once=at_once,
+            let_pass=visitors.wait_while_rendering,
         )
         walk = Walk(house.gallery, albums)
         total = await walk.count(tally.after)

@@ -49,9 +49,9 @@ def test_what_was_warmed_is_a_hit_for_visitors_and_is_not_made_again(gallery, tm
 
 def test_sizes_and_albums_are_chosen(gallery, tmp_path):
     place = Installation(gallery, tmp_path)
-    done = place.run("warm", "--album", str(FAMILY_ALBUM), "--types", "th")
+    done = place.run("warm", "--album", str(FAMILY_ALBUM), "--types", "th", "--for", "programs")
     assert (done.code, numbers(done)[:2]) == (0, [6, 6])
-    done = place.run("warm", "--album", str(FAMILY_ALBUM), "--sub-albums", "--types", "th,sq")
+    done = place.run("warm", "--album", str(FAMILY_ALBUM), "--sub-albums", "--types", "th,sq", "--for", "programs")
     assert (done.code, numbers(done)[0]) == (0, 8), "with Anna's letter and the photo of the public album below"
     assert len(place.derivatives()) == 2 * 8
 
@@ -61,7 +61,7 @@ def test_a_broken_photo_is_named_at_the_end_and_stops_nothing(gallery, tmp_path)
     content = file.read_bytes()
     file.write_bytes(content[:2000])
     try:
-        done = Installation(gallery, tmp_path).run("warm", "--types", "th")
+        done = Installation(gallery, tmp_path).run("warm", "--types", "th", "--for", "programs")
     finally:
         file.write_bytes(content)
     assert done.code == 1
@@ -85,9 +85,9 @@ def test_what_is_asked_wrongly_is_said_in_one_line(gallery, tmp_path, words, say
 
 def test_interrupted_it_says_how_to_go_on_and_goes_on(gallery, tmp_path):
     place = Installation(gallery, tmp_path)
-    running = place.begin("warm", "--types", "xx,la,me", "--jobs", "1")
+    running = place.begin("warm", "--types", "xx,la,me", "--jobs", "1", "--for", "programs")
     deadline = time.monotonic() + 60
-    while len(place.derivatives()) < 4:
+    while len(place.derivatives()) < 7:
         assert time.monotonic() < deadline
         assert running.poll() is None
         time.sleep(0.01)
