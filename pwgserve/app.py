@@ -15,6 +15,8 @@ from pathlib import Path
 
 import structlog
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from structlog.typing import FilteringBoundLogger
 
 from pwgserve.finished import Derivatives
 from pwgserve.foundation import Foundation, encodings_of, pool_settings
@@ -26,6 +28,7 @@ from pwgserve.http.ops import PREFIX as OPS_PREFIX
 from pwgserve.http.ops import Ops
 from pwgserve.http.plugin import LinkFacts, Plugin
 from pwgserve.http.refusals import Refusal, RefusedError, pause_before_no, refusal_of
+from pwgserve.http.repeats import Repeats
 from pwgserve.http.sending import Sender
 from pwgserve.http.signed import Signed
 from pwgserve.http.visitor import Proxies
@@ -61,11 +64,13 @@ class Daemon:
     link_prefix: str
     legacy: Legacy
     signed: Signed
+    repeats: Repeats
     ops: Ops
     plugin: Plugin
     metrics: Metrics
     proxies: Proxies
     protections: str
+    log: FilteringBoundLogger
     _resources: AsyncExitStack = field(repr=False)
 
     @classmethod
@@ -106,9 +111,19 @@ class Daemon:
         if request.method == "GET":
             self.metrics.sent_bytes.inc(response.content_length or 0)
         outcome = response.headers.get("X-Pwgserve") or str(response.status)
-        self.metrics.responses.labels(kind, outcome).inc()
-        _log.debug("answered", kind=kind, outcome=outcome, ms=round((time.perf_counter() - started) * 1000, 1))
+        self.metrics.count(kind, outcome)
+        self.log.debug("answered", kind=kind, outcome=outcome, ms=round((time.perf_counter() - started) * 1000, 1))
         return response
+
+    def repeated(self, message: RawRequestMessage, peer: str | None) -> tuple[bytes, ...] | None:
+        """The complete answer to a request like one that was answered a moment ago, None for any other request."""
+        found = self.repeats.find(message, peer, asyncio.get_running_loop().time())
+        if found is None:
+            return None
+        self.metrics.count("signed", found.outcome)
+        self.metrics.sent_bytes.inc(len(found.parts[1]))
+        self.log.debug("answered", kind="signed", outcome=found.outcome, repeated=True)
+        return found.parts
 
     def _classified(self, request: web.BaseRequest) -> tuple[str, str, str]:
         """Which kind of address, and the rest of it: path below its folder and query, still percent-encoded."""
@@ -135,7 +150,7 @@ class Daemon:
         raise RefusedError("unknown-address")
 
     def _refused(self, request: web.BaseRequest, kind: str, refusal: Refusal, reason: str) -> web.Response:
-        self.metrics.responses.labels(kind, reason).inc()
+        self.metrics.count(kind, reason)
         visitor = self.proxies.visitor(request.remote, request.headers.getall("X-Forwarded-For", ()))
         _log.info("refused", kind=kind, reason=reason, status=refusal.value.status, visitor=visitor)
         response = refusal.response()
@@ -172,6 +187,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     issuer = Issuer(signer, viewers, sources, server.base_path, links.prefix, links.ttl)
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
     sender = Sender(server.send_file, server.internal_prefix)
+    repeats = Repeats()
     answers = Fresh(_answers(gallery), 1)
     encodings = encodings_of(settings.render, pool)
     return Daemon(
@@ -188,7 +204,10 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
             history,
             encodings,
         ),
-        signed=Signed(catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, links.bind_session),
+        signed=Signed(
+            catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, repeats, links.bind_session
+        ),
+        repeats=repeats,
         plugin=Plugin(
             Acquaintance(house.keys),
             proxies,
@@ -214,6 +233,8 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
         metrics=metrics,
         proxies=proxies,
         protections=pool.protections,
+        # Bound once: what is not told must cost nothing at every request.
+        log=_log.bind(),
         _resources=resources.pop_all(),
     )
 

@@ -1,6 +1,8 @@
 """Keeps answers of the database for a moment, so that its load does not grow with traffic.
 
-The one place that bounds how old a permission may be: MAX_AGE, counted from before the question was asked.
+The one place that bounds how old a permission may be. A picture that leaves now was permitted by answers that were
+asked for no longer ago than MAX_AGE before the decision, which counts for DECISION_AGE, and then for PROXY_AGE more in
+a proxy that keeps public pictures; tests/test_freshness.py adds them up.
 """
 
 from __future__ import annotations
@@ -10,8 +12,17 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-MAX_AGE = 1.0
-"""Seconds. The promise to owners is 2; the difference is for slow answers and for the request that uses them."""
+PROMISED_AGE = 2.0
+"""Seconds within which what is taken away in Piwigo is refused: the promise to owners."""
+
+MAX_AGE = 0.5
+"""Seconds that an answer is kept, counted from before the question was asked."""
+
+DECISION_AGE = 0.25
+"""Seconds that a decision is kept, counted from before the first of its questions was asked."""
+
+PROXY_AGE = 1.0
+"""Seconds that nginx in front may keep a public picture, if its owner wants it to; see `http.sending`."""
 
 K = TypeVar("K")
 V = TypeVar("V")

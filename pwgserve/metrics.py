@@ -65,6 +65,7 @@ class Metrics:
         self._readings: dict[str, Callable[[], Number]] = {}
         self._shared = shared
         self._started = time.monotonic()
+        self._counters: dict[tuple[str, str], Counter] = {}
         self.responses = Counter(
             "pwgserve_responses_total",
             "Responses by kind of address (legacy, signed, ops, other) and outcome",
@@ -117,6 +118,14 @@ class Metrics:
         """How many renderings there were, and how many seconds they took together."""
         samples = {sample.name: sample.value for family in self.render_seconds.collect() for sample in family.samples}
         return {"count": samples["pwgserve_render_seconds_count"], "seconds": samples["pwgserve_render_seconds_sum"]}
+
+    def count(self, kind: str, outcome: str) -> None:
+        """Count one response."""
+        counter = self._counters.get((kind, outcome))
+        if counter is None:
+            # Looking labels up costs more than many an answer.
+            counter = self._counters[kind, outcome] = self.responses.labels(kind, outcome)
+        counter.inc()
 
     def text(self) -> bytes:
         """All numbers in Prometheus' text format."""

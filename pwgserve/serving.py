@@ -19,6 +19,7 @@ from aiohttp.web_protocol import RequestHandler
 from pwgserve import logs
 from pwgserve.app import Daemon
 from pwgserve.http.refusals import Refusal
+from pwgserve.http.repeating import RepeatingHandler
 from pwgserve.render import sandbox
 from pwgserve.settings import Listen, Settings
 
@@ -39,14 +40,14 @@ class ListenError(Exception):
     """The address cannot be listened on; the message says why and what to do."""
 
 
-class _Connection(RequestHandler):
+class _Connection(RepeatingHandler):
     """A connection that nobody can hold for nothing, and whose broken requests get our refusals.
 
     The library's own answers to broken requests would quote them.
     """
 
     def __init__(self, manager: _Server, **options: Any) -> None:
-        super().__init__(manager, **options)
+        super().__init__(manager, manager.known, **options)
         self._server = manager
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -117,6 +118,7 @@ class _Server(web.Server):
             daemon.handle, access_log=None, keepalive_timeout=idle_timeout, lingering_time=LINGERING_SECONDS
         )
         self.limits = limits
+        self.known = daemon.repeated
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)

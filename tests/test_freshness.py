@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from pwgserve import freshness
 from pwgserve.freshness import Fresh
 
 
@@ -95,3 +96,8 @@ async def test_no_more_answers_are_kept_than_allowed():
     assert question.asked == 3
     await fresh.get("a")
     assert question.asked == 4
+
+
+def test_the_ages_add_up_to_what_is_promised():
+    kept = freshness.MAX_AGE + freshness.DECISION_AGE + freshness.PROXY_AGE
+    assert kept + 0.2 <= freshness.PROMISED_AGE, "and there is time left for a slow answer"

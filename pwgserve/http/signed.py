@@ -19,6 +19,7 @@ from pwgserve.http.issuing import Issuer, redirect
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
 from pwgserve.http.refusals import SERVER, RefusedError
+from pwgserve.http.repeats import Repeats
 from pwgserve.http.sending import OpenFile, Sender, of_cache
 from pwgserve.http.visitor import Proxies, claims, client_of
 from pwgserve.links import Link, LinkSigner
@@ -40,6 +41,7 @@ class Signed:
     derivatives: Derivatives
     sender: Sender
     proxies: Proxies
+    repeats: Repeats
     bind_session: bool
 
     async def answer(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
@@ -47,17 +49,28 @@ class Signed:
 
         Raises RefusedError, GalleryUnavailableError and what making a derivative raises.
         """
+        decided = asyncio.get_running_loop().time()
         token, _, extension = name.rpartition(".")
         link = self.signer.verify(token)
         if link is None:
             raise RefusedError("forged")
+        try:
+            response = await self._decided(request, link, extension, download=query == "download")
+        except BaseException:
+            self.repeats.forget(request)
+            raise
+        self.repeats.keep(request, link, response, decided)
+        return response
+
+    async def _decided(
+        self, request: web.BaseRequest, link: Link, extension: str, download: bool
+    ) -> web.StreamResponse:
         settings = await self.catalogue.settings()
         found = await self._target(link, settings)
         is_expired = link.is_expired(time.time())
         asker = await self._holder(request, link, settings.conf, is_expired)
         if asker is None or found is None or found.extension != extension:
             raise RefusedError("expired" if is_expired else "audience" if asker is None else "missing")
-        download = query == "download"
         if not is_allowed(asker.viewer, found, settings, asker.is_trusted_admin):
             # What was public when the link was made may be for this very visitor now; browsers keep old redirects.
             own = await self._own(request, settings.conf) if link.audience.is_public else None

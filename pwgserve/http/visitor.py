@@ -19,6 +19,8 @@ from pwgserve.viewers import Claims
 
 FORWARDED_FOR = "X-Forwarded-For"
 REMOTE_USER = "X-Remote-User"
+WORDS = ("Cookie", FORWARDED_FOR, REMOTE_USER)
+"""All headers that `claims` reads: with these and the connection's other end alike, two requests are one visitor's."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,124 @@
+"""Answers to requests that repeat: kept complete for a moment, and given again without deciding again.
+
+Many ask for the same picture within one second. For how long a decision counts is said in `freshness`; here is said
+which requests are the same: the same address and, unless the link is for everybody, the same words about who asks.
+Who may have what is decided in `signed`, and nothing but its answers is ever kept here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TypeAlias
+
+from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
+from multidict import istr
+
+from pwgserve.freshness import DECISION_AGE
+from pwgserve.http.visitor import WORDS
+from pwgserve.links import Link
+
+CAPACITY = 16_000_000
+"""Bytes of answers that are kept at the most."""
+
+OVERHEAD = 2_000
+"""Bytes that an answer takes besides its own."""
+
+Question: TypeAlias = tuple[str, ...]
+
+_DEPENDS = tuple(istr(name) for name in ("Range", "If-Range", "If-None-Match", "If-Modified-Since", "Content-Length"))
+_WORDS = tuple(istr(name) for name in WORDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A complete answer. until: by the loop's clock; expiry: of its link, by the wall's; outcome: as it is counted."""
+
+    until: float
+    expiry: int
+    outcome: str
+    parts: tuple[bytes, bytes]
+
+
+class Repeats:
+    """The answers of one process that may be given again."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._size = 0
+        self._kept: OrderedDict[Question, Repeat] = OrderedDict()
+
+    def keep(self, request: web.BaseRequest, link: Link, response: web.StreamResponse, decided: float) -> None:
+        """Keep the answer to a request for a link, if it is one that may be given again.
+
+        decided: the loop's time from before the first question of the decision was asked.
+        """
+        message, body = request._message, response.body if type(response) is web.Response else response
+        if response.status == 302:
+            self.forget(request)
+        if response.status != 200 or not _is_plain(message) or not (body is None or isinstance(body, bytes)):
+            return
+        public = link.audience.is_public
+        question = (message.path,) if public else _question(message, request.remote)
+        outcome = response.headers["X-Pwgserve"]
+        repeat = Repeat(decided + DECISION_AGE, link.expiry, outcome, (_head(response, body or b""), body or b""))
+        self._forget(question)
+        self._kept[question] = repeat
+        self._size += _weight(repeat)
+        while self._kept:
+            oldest, kept = next(iter(self._kept.items()))
+            if self._size <= self._capacity and kept.until >= decided:
+                break
+            self._forget(oldest)
+
+    def forget(self, request: web.BaseRequest) -> None:
+        """Keep nothing any more for who asks this, because it was decided otherwise: a no is not followed by a yes."""
+        self._forget((request._message.path,))
+        self._forget(_question(request._message, request.remote))
+
+    def find(self, message: RawRequestMessage, peer: str | None, now: float) -> Repeat | None:
+        """The answer to a request that was answered a moment ago. now: the loop's time."""
+        found = self._kept.get((message.path,)) or self._kept.get(_question(message, peer))
+        if found is None or now >= found.until or time.time() >= found.expiry or not _is_plain(message):
+            return None
+        return found
+
+    def _forget(self, question: Question) -> None:
+        repeat = self._kept.pop(question, None)
+        if repeat is not None:
+            self._size -= _weight(repeat)
+
+
+def _question(message: RawRequestMessage, peer: str | None) -> Question:
+    """A request as one value: its address, and all that `visitor.claims` reads of it."""
+    headers = message.headers
+    words = [f"{name}\0{value}" for name in _WORDS for value in headers.getall(name, ())]
+    return (message.path, peer or "", *words)
+
+
+def _is_plain(message: RawRequestMessage) -> bool:
+    """Whether a request wants a whole picture and nothing else, on a connection that stays."""
+    headers = message.headers
+    return (
+        message.method == "GET"
+        and not message.should_close
+        and not message.chunked
+        and not message.upgrade
+        and not any(name in headers for name in _DEPENDS)
+    )
+
+
+def _head(response: web.StreamResponse, body: bytes) -> bytes:
+    """The status line and the headers as they go out. Raises ValueError for what would break out of its line."""
+    headers = {**response.headers, "Content-Length": str(len(body)), "Date": formatdate(usegmt=True)}
+    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+    if any("\r" in line or "\n" in line for line in lines):
+        raise ValueError("a header with a line break")
+    return "\r\n".join(lines).encode("utf-8")
+
+
+def _weight(repeat: Repeat) -> int:
+    return len(repeat.parts[1]) + OVERHEAD

@@ -1,0 +1,143 @@
+import time
+from types import SimpleNamespace
+
+import pytest
+from aiohttp import HttpVersion11, web
+from aiohttp.http_parser import RawRequestMessage
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from pwgserve.freshness import DECISION_AGE
+from pwgserve.http.repeats import OVERHEAD, Repeats
+from pwgserve.links import PUBLIC, Audience, Credential, Link
+from pwgserve.piwigo.wanted import Wanted
+
+PATH = "/pwgs/1.me.p.99.f.s.jpg"
+ANNAS = Audience(3, Credential("s", "m" * 16))
+NOW = 1000.0
+
+
+def message(path=PATH, method="GET", close=False, **headers):
+    values = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return RawRequestMessage(
+        method, path, HttpVersion11, CIMultiDictProxy(values), (), close, None, False, False, URL(path)
+    )
+
+
+def link(audience=PUBLIC, expiry=None):
+    return Link(1, Wanted(code="me"), audience, expiry or int(time.time()) + 600, "f" * 16)
+
+
+def kept(repeats, audience=PUBLIC, peer="10.0.0.1", body=b"picture", decided=NOW, expiry=None, status=200, **request):
+    response = web.Response(status=status, body=body, headers={"X-Pwgserve": "hit", "Content-Type": "image/jpeg"})
+    asked = SimpleNamespace(_message=message(**request), remote=peer)
+    repeats.keep(asked, link(audience, expiry), response, decided)
+    return repeats
+
+
+def found(repeats, peer="10.0.0.1", now=NOW, **request):
+    repeat = repeats.find(message(**request), peer, now)
+    return None if repeat is None else b"".join(repeat.parts)
+
+
+def test_an_answer_is_given_again_complete():
+    answer = found(kept(Repeats()))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nContent-Length: 7" in head
+    assert body == b"picture"
+
+
+def test_a_public_answer_is_everybodys():
+    assert found(kept(Repeats(), Cookie="pwg_id=a"), peer="10.0.0.2", Cookie="pwg_id=b") is not None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"Cookie": "pwg_id=ben"},
+        {"Cookie": ""},
+        {},
+        {"Cookie": "pwg_id=anna", "X_Forwarded_For": "10.0.0.9"},
+        {"Cookie": "pwg_id=anna", "X_Remote_User": "anna"},
+        {"Cookie": "pwg_id=anna", "peer": "10.0.0.2"},
+        {"Cookie": "pwg_id=anna", "path": PATH + "?download"},
+    ],
+)
+def test_a_private_answer_is_for_who_says_the_very_same(other):
+    repeats = kept(Repeats(), ANNAS, Cookie="pwg_id=anna")
+    assert found(repeats, Cookie="pwg_id=anna") is not None
+    assert found(repeats, **other) is None
+
+
+def test_words_in_one_header_are_not_taken_for_those_in_another():
+    repeats = kept(Repeats(), ANNAS, Cookie="a", X_Remote_User="b")
+    assert found(repeats, Cookie="b", X_Remote_User="a") is None
+    assert found(repeats, Cookie="a\0b") is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"method": "HEAD"},
+        {"method": "POST"},
+        {"close": True},
+        {"Range": "bytes=0-1"},
+        {"If_None_Match": '"x"'},
+        {"If_Modified_Since": "Tue, 24 Nov 2026 20:21:01 GMT"},
+        {"Content_Length": "3"},
+    ],
+)
+def test_a_request_that_wants_something_else_is_no_repeat(other):
+    assert found(kept(Repeats()), **other) is None
+    assert found(kept(Repeats(), **other)) is None, "nor is its answer kept"
+
+
+def test_a_decision_counts_for_its_age_and_no_longer():
+    repeats = kept(Repeats())
+    assert found(repeats, now=NOW + DECISION_AGE - 0.001) is not None
+    assert found(repeats, now=NOW + DECISION_AGE) is None
+
+
+def test_after_a_no_nothing_is_repeated():
+    for audience in (PUBLIC, ANNAS):
+        repeats = kept(Repeats(), audience, Cookie="pwg_id=anna")
+        repeats.forget(SimpleNamespace(_message=message(Cookie="pwg_id=anna"), remote="10.0.0.1"))
+        assert found(repeats, Cookie="pwg_id=anna") is None
+        kept(kept(repeats, audience), audience, status=302)
+        assert found(repeats) is None, "nor after a way to elsewhere"
+
+
+def test_a_stranger_takes_nothing_from_who_may_repeat():
+    repeats = kept(Repeats(), ANNAS, Cookie="pwg_id=anna")
+    repeats.forget(SimpleNamespace(_message=message(Cookie="pwg_id=ben"), remote="10.0.0.1"))
+    assert found(repeats, Cookie="pwg_id=anna") is not None
+
+
+def test_an_expired_link_has_no_answer_whatever_the_age_of_the_decision():
+    assert found(kept(Repeats(), expiry=int(time.time()) - 1)) is None
+
+
+def test_only_whole_pictures_are_kept():
+    assert found(kept(Repeats(), status=206)) is None
+    assert found(kept(Repeats(), status=304)) is None
+
+
+def test_the_store_stays_within_its_bytes_and_forgets_what_is_past():
+    repeats = Repeats(capacity=3 * (100 + OVERHEAD))
+    for number in range(10):
+        kept(repeats, path=f"/{number}", body=b"x" * 100)
+    assert [number for number in range(10) if found(repeats, path=f"/{number}")] == [7, 8, 9]
+    kept(repeats, path="/late", body=b"x" * 100, decided=NOW + 10)
+    assert len(repeats._kept) == 1
+    kept(repeats, path="/huge", body=b"x" * 10_000, decided=NOW + 10)
+    assert found(repeats, path="/huge", now=NOW + 10) is None
+    assert repeats._size == 0 or repeats._size <= 3 * (100 + OVERHEAD)
+
+
+def test_no_header_can_break_out_of_its_line():
+    response = web.Response(body=b"x", headers={"X-Pwgserve": "hit"})
+    response.headers.add("X-Name", "a\r\nSet-Cookie: b")
+    asked = SimpleNamespace(_message=message(), remote="10.0.0.1")
+    with pytest.raises(ValueError, match="line break"):
+        Repeats().keep(asked, link(), response, NOW)
