@@ -65,7 +65,7 @@ def _links() -> list[Link]:
         Wanted(), Wanted(Part.REPRESENTATIVE), Wanted(Part.FORMAT, format_id=7), Wanted(code="me"),
         Wanted(Part.REPRESENTATIVE, "sq"), Wanted(code="cu", custom=CUSTOM),
         Wanted(code="cu", custom=DerivativeParams((260, 180), 1.0, (260, 180))),
-        Wanted(code="cu", custom=DerivativeParams((1200, 1200))),
+        Wanted(code="cu", custom=DerivativeParams((1200, 1200))), Wanted(Part.REPRESENTATIVE, "la", encoding="avif"),
     ]  # fmt: skip
     audiences = [PUBLIC, *(Audience(3, Credential(kind, "abcdefghijklmn-_")) for kind in "smkx")]
     return [
@@ -96,6 +96,8 @@ def _renderings() -> list[tuple[Photo, Wanted, Watermark, str | None]]:
     cases += [(_photo(), Wanted(code=code), MARK, None) for code in ("sq", "th", "xs", "me", "la")]
     cases += [(_photo(extension), Wanted(code="me"), Watermark(), None) for extension in ("JPEG", "png", "gif", "webp")]
     cases += [(_photo(coi="bcde"), custom, mark, None) for mark in (Watermark(), MARK)]
+    cases += [(_photo(), Wanted(code="me", encoding=encoding), MARK, None) for encoding in ("avif", "webp")]
+    cases.append((_photo("png", coi="bcde"), Wanted(code="sq", encoding="webp"), Watermark(), None))
     film = _photo("mp4", representative_ext="jpg", rotation=None, coi="bcde")
     cases += [(film, Wanted(Part.REPRESENTATIVE, code), MARK, None) for code in ("sq", "me")]
     cases += [(film, Wanted(), Watermark(), None), (film, Wanted(Part.REPRESENTATIVE), Watermark(), None)]
@@ -134,7 +136,8 @@ def _facts(photo: Photo, wanted: Wanted, mark: Watermark, format_extension: str 
         "format_id": wanted.format_id,
         "code": wanted.code,
         "is_watermark_set": bool(mark.file),
-        "extension": found.extension,
+        "encoding": wanted.encoding,
+        "source": found.path,
         "wanted": wanted.spelled(),
         "facts": [RULES if fact == own else fact for fact in facts],
     }  # fmt: skip

@@ -44,24 +44,20 @@ final class Facts
     }
 
     /**
-     * The facts of a derivative, or null when the daemon renders no such format. $params: Piwigo's DerivativeParams.
-     * $extension: of the file that is rendered. $rotation, $coi: of the photo, null when Piwigo does not know them.
+     * The facts of a derivative. $params: Piwigo's DerivativeParams.
+     * $format: of the file that is rendered. $rotation, $coi: of the photo, null when Piwigo does not know them.
      * $isRepresentative: then both count for nothing. $mark: the watermark's state, when `marks()` says so.
      */
     public function ofDerivative(
         string $wanted,
         object $params,
-        string $extension,
+        string $format,
         bool $isRepresentative,
         ?int $rotation,
         ?string $coi,
         array $source,
         ?array $mark
-    ): ?array {
-        $extension = strtolower($extension);
-        if (!isset(self::FORMATS[$extension])) {
-            return null;
-        }
+    ): array {
         $code = Wanted::code($params);
         $crop = self::bounded((float) $params->sizing->max_crop, 1.0);
         $sharpen = self::bounded((float) $params->sharpen, 100.0);
@@ -84,7 +80,7 @@ final class Facts
             $turns,
             self::millionths($sharpen),
             (string) $quality,
-            self::FORMATS[$extension],
+            $format,
         );
         if ($this->marks($params)) {
             $w = $this->watermark;
@@ -96,6 +92,13 @@ final class Facts
         }
         array_push($facts, (string) $source[0], (string) $source[1]);
         return $mark === null ? $facts : array_merge($facts, array((string) $mark[0], (string) $mark[1]));
+    }
+
+    /** The format of files with this extension; null when the daemon renders no such files. */
+    public static function format(string $extension): ?string
+    {
+        $extension = strtolower($extension);
+        return isset(self::FORMATS[$extension]) ? self::FORMATS[$extension] : null;
     }
 
     /** Whether pictures of this type carry the gallery's watermark, if they are large enough. */
