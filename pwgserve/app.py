@@ -18,6 +18,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from structlog.typing import FilteringBoundLogger
 
+from pwgserve.audit import AuditLog
 from pwgserve.finished import Derivatives
 from pwgserve.foundation import Foundation, encodings_of, pool_settings
 from pwgserve.freshness import Fresh
@@ -26,6 +27,7 @@ from pwgserve.http.issuing import Issuer
 from pwgserve.http.legacy import Legacy
 from pwgserve.http.ops import PREFIX as OPS_PREFIX
 from pwgserve.http.ops import Ops
+from pwgserve.http.own_server import Ahead, OwnAddresses
 from pwgserve.http.plugin import LinkFacts, Plugin
 from pwgserve.http.refusals import Refusal, RefusedError, pause_before_no, refusal_of
 from pwgserve.http.repeats import Repeats
@@ -69,6 +71,7 @@ class Daemon:
     plugin: Plugin
     metrics: Metrics
     proxies: Proxies
+    audit: AuditLog
     protections: str
     log: FilteringBoundLogger
     _resources: AsyncExitStack = field(repr=False)
@@ -153,6 +156,7 @@ class Daemon:
         self.metrics.count(kind, reason)
         visitor = self.proxies.visitor(request.remote, request.headers.getall("X-Forwarded-For", ()))
         _log.info("refused", kind=kind, reason=reason, status=refusal.value.status, visitor=visitor)
+        self.audit.note(visitor, kind, reason, refusal.value.status)
         response = refusal.response()
         _close_behind_body(request, response)
         return response
@@ -190,6 +194,11 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
     repeats = Repeats()
     answers = Fresh(_answers(gallery), 1)
     encodings = encodings_of(settings.render, pool)
+    ahead = Ahead(sources, derivatives, encodings)
+    resources.push_async_callback(ahead.close)
+    audit = AuditLog(settings.log.audit)
+    resources.push_async_callback(asyncio.to_thread, audit.close)
+    metrics.read("pwgserve_audit_lost", lambda: audit.lost)
     return Daemon(
         base=server.base_path,
         link_prefix=links.prefix,
@@ -201,6 +210,8 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
             proxies,
             Icons(icon_sources, icon_derivatives, signer, sender, server.public_url),
             server.public_url,
+            OwnAddresses(server.own_networks),
+            ahead,
             history,
             encodings,
         ),
@@ -232,6 +243,7 @@ async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
         ops=Ops(metrics, lambda: answers.get(None)),
         metrics=metrics,
         proxies=proxies,
+        audit=audit,
         protections=pool.protections,
         # Bound once: what is not told must cost nothing at every request.
         log=_log.bind(),

@@ -117,6 +117,12 @@ class LinkSigner:
         return base64_encode(digest)[:FINGERPRINT_LENGTH].decode("ascii")
 
 
+def claims_to_be_expired(token: str, now: float) -> bool:
+    """Whether a token that no key verifies would be past its time anyway: most likely its key is gone."""
+    link = _parsed(token[:MAX_TOKEN].rpartition(".")[0])
+    return link is not None and link.is_expired(now)
+
+
 def expiry(now: float, ttl: int) -> int:
     """When a link made now expires, in seconds since 1970: between `ttl` and 1.5 × `ttl` seconds away.
 

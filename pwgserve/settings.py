@@ -75,6 +75,7 @@ class Server(Section):
 
     listen: str = "127.0.0.1:8280"
     trusted_proxies: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
+    own_addresses: tuple[str, ...] = ()
     public_url: str = "http://127.0.0.1:8280/"
     send_file: Literal["direct", "x-accel-redirect", "x-sendfile"] = "direct"
     internal_prefix: Annotated[str, Field(pattern=r"^/[A-Za-z0-9_/-]{1,100}[A-Za-z0-9_-]$")] = "/_pwgserve"
@@ -89,7 +90,7 @@ class Server(Section):
         Listen.parse(value)
         return value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "own_addresses")
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
@@ -112,6 +113,11 @@ class Server(Section):
     def base_path(self) -> str:
         """The path of the gallery's address, with a slash at both ends."""
         return urlsplit(self.public_url).path or "/"
+
+    @property
+    def own_networks(self) -> tuple[Network, ...]:
+        """Where requests of the gallery's own server may seem to come from, besides the machine's addresses."""
+        return tuple(ipaddress.ip_network(text, strict=False) for text in self.own_addresses if text != "unix")
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
@@ -220,6 +226,14 @@ class Log(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
+    audit: str = "off"
+
+    @field_validator("audit")
+    @classmethod
+    def _check_audit(cls, value: str) -> str:
+        if value not in ("off", "stderr") and not value.startswith("/"):
+            raise ValueError('write "off", "stderr", or the path of a file, like "/var/log/pwgserve/audit.log"')
+        return value
 
 
 class Settings(BaseSettings):

@@ -14,8 +14,9 @@ from aiohttp import web
 from pwgserve.catalogue import Catalogue, Found
 from pwgserve.http.icons import Icons, is_icon
 from pwgserve.http.issuing import Issued, Issuer, browsers_keep, redirect
+from pwgserve.http.own_server import Ahead, OwnAddresses
 from pwgserve.http.refusals import SERVER, RefusedError
-from pwgserve.http.visitor import Proxies, claims
+from pwgserve.http.visitor import FORWARDED_FOR, Proxies, claims
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.history import History
 from pwgserve.piwigo.history import line as history_line
@@ -23,7 +24,7 @@ from pwgserve.piwigo.requests import ACTION, parse
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, Target, changes_nothing, is_allowed, recoded, target
-from pwgserve.viewers import Asker, Viewers
+from pwgserve.viewers import Asker, Claims, Viewers
 
 VARY = "Cookie, Accept"
 """What decides where one address leads: who asks, and which encodings their browser shows."""
@@ -43,6 +44,8 @@ class Legacy:
     proxies: Proxies
     icons: Icons
     public_url: str
+    own_addresses: OwnAddresses
+    ahead: Ahead
     history: History | None = None
     encodings: Sequence[str] = ()
 
@@ -62,7 +65,7 @@ class Legacy:
         accept = request.headers.getall("Accept", ())
         issued = await self._issued(asker, found, settings, accept) if asker else None
         if asker is None or issued is None:
-            raise RefusedError("forbidden" if found else "unknown-photo")
+            raise RefusedError(self._reason(request, claimed, asker, found, settings))
         if self.history is not None and path == ACTION and request.method == "GET":
             photo, wanted = found[0].photo, found[0].wanted
             entry = history_line(asker.viewer, claimed.address, photo.photo_id, wanted, settings.conf)
@@ -71,6 +74,25 @@ class Legacy:
         if asked.ajaxload:
             return _as_json(urljoin(self.public_url, issued.path), browsers_keep(issued, not asked.uncached))
         return redirect(issued, asked.download, keep=not asked.uncached, vary=VARY)
+
+    def _reason(
+        self,
+        request: web.BaseRequest,
+        claimed: Claims,
+        asker: Asker | None,
+        found: tuple[Found, ...],
+        settings: GallerySettings,
+    ) -> str:
+        """Why a request is refused, for those who watch for attacks."""
+        visitor = self.proxies.visitor(request.remote, request.headers.getall(FORWARDED_FOR, ()))
+        if self.own_addresses.has(visitor, request.headers):
+            for one in found[:1]:
+                self.ahead.ask(target(one.photo, one.wanted, settings, one.format_extension), settings)
+            return "own-server"
+        if not found:
+            return "unknown-photo"
+        was_logged_in = claimed.session_id or claimed.remember_me
+        return "logged-out" if was_logged_in and (asker is None or asker.credential is None) else "forbidden"
 
     async def _issued(
         self, asker: Asker, found: tuple[Found, ...], settings: GallerySettings, accept: Sequence[str]

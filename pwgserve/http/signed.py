@@ -22,7 +22,7 @@ from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.http.repeats import Repeats
 from pwgserve.http.sending import OpenFile, Sender, of_cache
 from pwgserve.http.visitor import Proxies, claims, client_of
-from pwgserve.links import Link, LinkSigner
+from pwgserve.links import Link, LinkSigner, claims_to_be_expired
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.sources import Sources, Version
 from pwgserve.targets import GallerySettings, Target, is_allowed, target
@@ -53,7 +53,7 @@ class Signed:
         token, _, extension = name.rpartition(".")
         link = self.signer.verify(token)
         if link is None:
-            raise RefusedError("forged")
+            raise RefusedError("outdated" if claims_to_be_expired(token, time.time()) else "forged")
         try:
             response = await self._decided(request, link, extension, download=query == "download")
         except BaseException:
@@ -75,7 +75,7 @@ class Signed:
             # What was public when the link was made may be for this very visitor now; browsers keep old redirects.
             own = await self._own(request, settings.conf) if link.audience.is_public else None
             if own is None or not is_allowed(own.viewer, found, settings):
-                raise RefusedError("forbidden")
+                raise RefusedError("withdrawn")
             return await self._fresh(own, found, settings, download)
         version = await self.sources.version(found)
         fingerprint = self.signer.fingerprint(*fingerprints.facts(found, version, settings.derivatives))
