@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test lint bench lock clean
+.PHONY: demo test lint bench lock clean plugin
 
 demo: $(VENV)/.demo
 	@exec $(BIN)/python -m pwgserve demo $(if $(PORT),--port $(PORT))
@@ -30,6 +30,10 @@ lock: $(VENV)/.made
 	$(PIP) install uv
 	$(call compile,test) --extra demo --extra test --extra lint --extra bench
 	$(call compile,demo) --extra demo
+
+# What Piwigo's plugin manager takes.
+plugin:
+	@$(PYTHON) scripts/build-plugin dist/pwgserve-plugin-$$(sed -n 's/^Version: //p' piwigo-plugin/pwgserve/main.inc.php).zip
 
 clean:
 	rm -rf $(VENV) $(VENV)-thumbor build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

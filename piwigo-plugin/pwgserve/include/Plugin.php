@@ -27,22 +27,12 @@ final class Plugin
     /** Event init: the user is known, nothing is shown yet. */
     public function start(): void
     {
+        add_event_handler('get_admin_plugin_menu_links', array($this, 'menu'));
         try {
             $this->connect();
         } catch (\Throwable $error) {
             // Piwigo's own addresses go on working; the administration says what is wrong.
             $this->addresses = null;
-        }
-    }
-
-    /** The keys file's problem, or the daemon's; empty when links are signed. */
-    public function keysProblem(): string
-    {
-        try {
-            Keys::read($this->root . Keys::FILE);
-            return '';
-        } catch (Problem $problem) {
-            return $problem->getMessage();
         }
     }
 
@@ -120,6 +110,13 @@ final class Plugin
             return $isSent;
         }
         return $isSent;
+    }
+
+    /** Event get_admin_plugin_menu_links. */
+    public function menu($links)
+    {
+        $links[] = array('NAME' => 'pwgserve', 'URL' => get_root_url() . 'admin.php?page=plugin-pwgserve');
+        return $links;
     }
 
     private function connect(): void

@@ -1,0 +1,3 @@
+<?php
+// Nothing to see in this folder.
+http_response_code(404);
