@@ -43,6 +43,8 @@ from pwgserve.piwigo.walking import Walk
 from pwgserve.plugin import Acquaintance
 from pwgserve.render.pool import ENDINGS, RenderPool
 from pwgserve.settings import Settings
+from pwgserve.share import ALL, Share
+from pwgserve.shared_numbers import PUBLISH_SECONDS, SharedNumbers
 from pwgserve.sources import Sources
 from pwgserve.standing import Standing
 from pwgserve.viewers import Viewers
@@ -77,14 +79,14 @@ class Daemon:
     _resources: AsyncExitStack = field(repr=False)
 
     @classmethod
-    async def open(cls, settings: Settings) -> Daemon:
+    async def open(cls, settings: Settings, share: Share = ALL) -> Daemon:
         """Start everything that the settings describe, and check it.
 
         Raises GalleryConfigurationError, GalleryUnavailableError, KeysError, CacheError and RenderFailedError, each
         with one line for the owner.
         """
         async with AsyncExitStack() as resources:
-            return await _assembled(settings, resources)
+            return await _assembled(settings, share, resources)
 
     async def close(self) -> None:
         """Finish renderings that are under way, end worker processes, close connections."""
@@ -162,15 +164,18 @@ class Daemon:
         return response
 
 
-async def _assembled(settings: Settings, resources: AsyncExitStack) -> Daemon:
+async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack) -> Daemon:
     house = await Foundation.open(settings, resources)
     gallery, catalogue, signer = house.gallery, house.catalogue, house.signer
     cache, sources = house.cache, house.sources
-    metrics = Metrics()
-    pool = RenderPool(pool_settings(settings.render, settings.cache.dir))
+    metrics = Metrics(await asyncio.to_thread(SharedNumbers, share.folder) if share.folder else None)
+    pool = RenderPool(pool_settings(settings.render, settings.cache.dir, share))
     resources.push_async_callback(pool.close)
     await pool.start()
     _read_numbers(metrics, house, pool, int(settings.cache.max_size))
+
+    publishing = asyncio.create_task(_publish(metrics))
+    resources.callback(publishing.cancel)
 
     derivatives = Derivatives(cache, pool, sources, metrics.render_seconds.observe)
     resources.push_async_callback(derivatives.close)
@@ -263,6 +268,12 @@ def _read_numbers(metrics: Metrics, house: Foundation, pool: RenderPool, cache_l
     metrics.read("pwgserve_cache_limit_bytes", lambda: cache_limit)
     metrics.read("pwgserve_database_questions", lambda: house.gallery.questions)
     metrics.read("pwgserve_database_failures", lambda: house.gallery.failures)
+
+
+async def _publish(metrics: Metrics) -> None:
+    while True:
+        await asyncio.to_thread(metrics.publish)
+        await asyncio.sleep(PUBLISH_SECONDS)
 
 
 def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:

@@ -21,6 +21,7 @@ from pathlib import Path
 import structlog
 
 from pwgserve.cache_upkeep import ABANDONED_AFTER, TEMPORARY, Upkeep
+from pwgserve.problems import OwnerError
 from pwgserve.shortage import ShortageError, is_missing
 
 USED_RESOLUTION = 600.0
@@ -40,7 +41,7 @@ _PROBE_SEAL = 123_456_789
 _log = structlog.get_logger("cache")
 
 
-class CacheError(Exception):
+class CacheError(OwnerError):
     """The store cannot be used; the message says which folder, what is wrong and what to do."""
 
 

@@ -11,31 +11,15 @@ from typing import Any, NoReturn
 import click
 
 from pwgserve import __version__
-from pwgserve.cache import CacheError
 from pwgserve.commands.cache import cache_command
 from pwgserve.commands.demo import demo_command
 from pwgserve.commands.keys import keys_command
 from pwgserve.commands.serve import serve_command
 from pwgserve.commands.sign import sign_command
 from pwgserve.commands.warm import warm_command
-from pwgserve.keyring import KeysError
-from pwgserve.piwigo.gallery import GalleryConfigurationError, GalleryUnavailableError
-from pwgserve.render.pool import RenderFailedError
-from pwgserve.serving import ListenError
-from pwgserve.settings import SettingsError
+from pwgserve.problems import OwnerError
 
 WRONG = 2
-
-_OF_CONFIGURATION = (
-    SettingsError,
-    GalleryConfigurationError,
-    GalleryUnavailableError,
-    KeysError,
-    CacheError,
-    ListenError,
-    RenderFailedError,
-)
-"""Errors whose message is one line that tells the owner what to do."""
 
 
 class _Commands(click.Group):
@@ -44,7 +28,7 @@ class _Commands(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except _OF_CONFIGURATION as error:
+        except OwnerError as error:
             _fail(str(error))
 
 

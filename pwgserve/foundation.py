@@ -31,6 +31,7 @@ from pwgserve.render.limits import Limits, memory_for_one, workers_for
 from pwgserve.render.plan import RenderRules
 from pwgserve.render.pool import PoolSettings, RenderPool
 from pwgserve.settings import Render, Settings
+from pwgserve.share import ALL, Share
 from pwgserve.sources import Sources
 
 DATABASE_FILE = Path("local/config/database.inc.php")
@@ -131,8 +132,8 @@ def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:
     return found.url(socket), found.prefix
 
 
-def pool_settings(render: Render, cache: Path | None = None) -> PoolSettings:
-    """How many and which workers the settings ask for on this machine.
+def pool_settings(render: Render, cache: Path | None = None, share: Share = ALL) -> PoolSettings:
+    """How many and which workers this process has of those that the settings ask for on this machine.
 
     cache: the cache's folder, in which all processes of the daemon agree who renders a large picture.
     """
@@ -146,7 +147,13 @@ def pool_settings(render: Render, cache: Path | None = None) -> PoolSettings:
     workers = render.workers or workers_for(machine.cores(), memory)
     alone = cache / LARGE_FILE if cache else None
     return PoolSettings(
-        workers, render.queue, render.timeout, limits, render.sandbox, render.renderings_per_worker, alone
+        share.of(workers),
+        share.of(render.queue),
+        render.timeout,
+        limits,
+        render.sandbox,
+        render.renderings_per_worker,
+        alone,
     )
 
 

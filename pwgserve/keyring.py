@@ -16,12 +16,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pwgserve.problems import OwnerError
+
 SECRET_BYTES = 32
 _MARKS = b"pwgserve.marks.v1"
 _SECRET = re.compile(r"[0-9a-f]{64}")
 
 
-class KeysError(Exception):
+class KeysError(OwnerError):
     """The keys file cannot be used; the message says which file, what is wrong and what to do."""
 
 

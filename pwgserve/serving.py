@@ -1,19 +1,24 @@
-"""Runs a daemon as a service: listens, answers until told to stop, and lets requests that are under way finish."""
+"""Serves visitors in one process: accepts connections, answers until told to stop, and lets requests finish.
+
+Who starts such a process and gives it its sockets is in `pwgserve.service`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import resource
 import signal
-import stat
+import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import structlog
 from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 
 from pwgserve import logs
@@ -21,10 +26,14 @@ from pwgserve.app import Daemon
 from pwgserve.http.refusals import Refusal
 from pwgserve.http.repeating import RepeatingHandler
 from pwgserve.render import sandbox
-from pwgserve.settings import Listen, Settings
+from pwgserve.service.listening import BACKLOG
+from pwgserve.service.process import FINISH_SECONDS
+from pwgserve.service.reports import Reports
+from pwgserve.settings import Settings
+from pwgserve.share import Share
 
-FINISH_SECONDS = 30.0
-"""How long requests may go on after the daemon was told to stop."""
+LEAVING_SECONDS = 2.0
+"""How long a connection that waits idly stays open after the process was told to stop: a request may be on its way."""
 
 LINGERING_SECONDS = 2.0
 """How long what a refused request still sends is read, so that its sender sees the refusal."""
@@ -34,10 +43,6 @@ FILES_OF_OURS = 100
 """Descriptors that are not connections or pictures: database, workers, logs."""
 
 _log = structlog.get_logger("serving")
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the message says why and what to do."""
 
 
 class _Connection(RepeatingHandler):
@@ -115,13 +120,48 @@ class _Server(web.Server):
 
     def __init__(self, daemon: Daemon, limits: _Limits, idle_timeout: float) -> None:
         super().__init__(
-            daemon.handle, access_log=None, keepalive_timeout=idle_timeout, lingering_time=LINGERING_SECONDS
+            daemon.handle,
+            access_log=None,
+            keepalive_timeout=idle_timeout,
+            lingering_time=LINGERING_SECONDS,
+            request_factory=self._request,
         )
         self.limits = limits
-        self.known = daemon.repeated
+        self._repeated = daemon.repeated
+        self._is_leaving = False
 
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
+
+    def known(self, message: RawRequestMessage, peer: str | None) -> tuple[bytes, ...] | None:
+        """The answer that may be given at once; of a process that leaves none, as answers then say more."""
+        return None if self._is_leaving else self._repeated(message, peer)
+
+    async def leave(self) -> None:
+        """Let every connection end with its next answer, and wait a moment for those that are idle."""
+        self._is_leaving = True
+        deadline = asyncio.get_running_loop().time() + LEAVING_SECONDS
+        while self._has_idle() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (there is no event)
+            await asyncio.sleep(0.05)
+
+    def _has_idle(self) -> bool:
+        return any(isinstance(one, _Connection) and one.is_idle for one in self._connections)
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        """A request as the library makes it; of a process that leaves, the answer says that the connection ends.
+
+        Whoever sent another request along a connection that is being closed could not tell whether it was answered.
+        """
+        if self._is_leaving:
+            message = message._replace(should_close=True)
+        return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
     def has_room(self) -> bool:
         """Whether one more connection may stay; if need be, one that waits idly makes room for it."""
@@ -134,46 +174,35 @@ class _Server(web.Server):
         return True
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises ListenError and what `Daemon.open` raises."""
+async def serve(settings: Settings, listeners: Sequence[socket.socket], share: Share, reports: Reports) -> None:
+    """Serve on sockets that listen already, until SIGTERM. Raises what `Daemon.open` raises."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     logs.watch(loop)
     sandbox.hide_memory()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    daemon = await Daemon.open(settings)
     async with contextlib.AsyncExitStack() as resources:
+        beating = asyncio.create_task(reports.beat())
+        resources.callback(beating.cancel)
+        daemon = await Daemon.open(settings, share)
         resources.push_async_callback(daemon.close)
         options = settings.server
-        most = options.max_connections or _room_for_connections()
+        most = share.of(options.max_connections) if options.max_connections else _room_for_connections()
         limits = _Limits(most, options.header_timeout, options.send_timeout)
         server = _Server(daemon, limits, options.idle_timeout)
         runner = web.ServerRunner(server, shutdown_timeout=FINISH_SECONDS)
         resources.push_async_callback(runner.cleanup)
         await runner.setup()
-        await _listening(runner, settings.server.listen)
-        _log.info("serving", listen=settings.server.listen, workers_confined_by=daemon.protections)
+        if stop.is_set():
+            return
+        for listener in listeners:
+            await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        reports.ready(daemon.protections)
         await stop.wait()
-        _log.info("stopping")
-
-
-async def _listening(runner: web.ServerRunner, address: str) -> None:
-    listen = Listen.parse(address)
-    site: web.BaseSite
-    if listen.path:
-        await asyncio.to_thread(_remove_dead_socket, Path(listen.path))
-        site = web.UnixSite(runner, listen.path)
-    else:
-        site = web.TCPSite(runner, listen.host, listen.port, reuse_address=True)
-    try:
-        await site.start()
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise ListenError(f"server.listen: cannot listen on {address}: {reason}; choose another address") from error
-    if listen.path:
-        # Its folder says who may reach it: whoever can, is a proxy whose word counts.
-        await asyncio.to_thread(Path(listen.path).chmod, 0o660)
+        for site in list(runner.sites):
+            await site.stop()
+        await server.leave()
 
 
 def _room_for_connections() -> int:
@@ -183,9 +212,3 @@ def _room_for_connections() -> int:
         soft = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return max(8, (soft - FILES_OF_OURS) // 2)
-
-
-def _remove_dead_socket(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        if stat.S_ISSOCK(path.stat().st_mode):
-            path.unlink()

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from pwgserve.problems import OwnerError
+
 ENVIRONMENT_PREFIX = "PWGSERVE_"
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -25,7 +27,7 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class SettingsError(Exception):
+class SettingsError(OwnerError):
     """The configuration is wrong: one line with file, key, what is wrong and what would be right."""
 
 
@@ -71,7 +73,10 @@ class Listen(Section):
 
 
 class Server(Section):
-    """How the daemon talks to browsers and proxies. `max_connections` 0: as many as the open files allow."""
+    """How the daemon talks to browsers and proxies.
+
+    `max_connections` 0: as many as the open files allow. `processes` 0: as the machine has room for.
+    """
 
     listen: str = "127.0.0.1:8280"
     trusted_proxies: tuple[str, ...] = ("127.0.0.1/32", "::1/128")
@@ -83,6 +88,7 @@ class Server(Section):
     header_timeout: Seconds = 20.0
     idle_timeout: Seconds = 75.0
     send_timeout: Seconds = 60.0
+    processes: Annotated[int, Field(ge=0, le=256)] = 0
 
     @field_validator("listen")
     @classmethod
@@ -270,15 +276,29 @@ class Settings(BaseSettings):
 
 def load(file: Path) -> Settings:
     """The settings of a file, with the environment's overrides. Raises SettingsError. Blocks."""
+    return parse(read(file), str(file))
+
+
+def read(file: Path) -> str:
+    """The text of a configuration. Raises SettingsError. Blocks."""
     try:
-        content = tomllib.loads(file.read_text("utf-8"))
+        return file.read_text("utf-8")
     except OSError as error:
         raise SettingsError(f"{file}: cannot read the configuration: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"{file}: the configuration is not UTF-8 text") from error
+
+
+def parse(text: str, source: str) -> Settings:
+    """The settings that a text describes, with the environment's overrides; `source` is named in errors.
+
+    Raises SettingsError.
+    """
+    try:
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{file}: not valid TOML: {error}") from error
-    return from_values(content, str(file))
+        raise SettingsError(f"{source}: not valid TOML: {error}") from error
+    return from_values(content, source)
 
 
 def from_values(content: Mapping[str, Any], source: str) -> Settings:

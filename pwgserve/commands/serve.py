@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import click
-import uvloop
 
-from pwgserve import logs, settings
 from pwgserve.commands.options import config_file
-from pwgserve.serving import serve
+from pwgserve.service.supervisor import Supervisor
 
 
 @click.command("serve")
 @config_file
 def serve_command(file: Path) -> None:
     """Serve the gallery that FILE describes, until told to stop."""
-    found = settings.load(file)
-    logs.configure(found.log.level, found.log.format)
-    uvloop.run(serve(found))
+    asyncio.run(Supervisor(file).run())

@@ -5,6 +5,7 @@ Requests that came through a proxy are refused, so that a proxy that forwards ev
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -35,7 +36,7 @@ class Ops:
             case "ready":
                 return await self._ready()
             case "metrics":
-                return _text(self._metrics.text().decode(), content_type=_PROMETHEUS)
+                return _text((await asyncio.to_thread(self._metrics.text)).decode(), content_type=_PROMETHEUS)
         raise RefusedError("unknown-address")
 
     async def _ready(self) -> web.Response:

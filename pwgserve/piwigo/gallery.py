@@ -25,6 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from pwgserve.piwigo.identity import session_user_id
 from pwgserve.piwigo.permissions import Album, Photo, Status, Viewer
 from pwgserve.piwigo.schema import Schema
+from pwgserve.problems import OwnerError
 
 CONNECT_SECONDS = 3
 QUERY_SECONDS = 5.0
@@ -34,11 +35,11 @@ _COI = re.compile(r"[a-z]{4}")
 AnyRow: TypeAlias = Row[Any]
 
 
-class GalleryUnavailableError(Exception):
+class GalleryUnavailableError(OwnerError):
     """The database did not answer, or not in time; nothing may be served on a guess."""
 
 
-class GalleryConfigurationError(Exception):
+class GalleryConfigurationError(OwnerError):
     """The database can be reached but is not the gallery's: one line that says what is wrong and what to do."""
 
 

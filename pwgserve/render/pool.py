@@ -20,6 +20,7 @@ from typing import Any
 
 import structlog
 
+from pwgserve.problems import OwnerError
 from pwgserve.render.alone import Alone
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
@@ -53,7 +54,7 @@ class UnrenderableError(Exception):
     """The picture cannot be rendered; the message says why, for the log."""
 
 
-class RenderFailedError(Exception):
+class RenderFailedError(OwnerError):
     """The rendering failed for a reason that may pass: a worker was killed, or cannot be started."""
 
 

@@ -1,11 +1,14 @@
 """The real daemon as a process of its own, with a configuration file as owners write it."""
 
+import contextlib
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +32,8 @@ def toml(tables: dict[str, dict[str, Any]]) -> str:
 
 def settings_for(gallery: TestGallery, directory: Path, port: int) -> dict[str, dict[str, Any]]:
     return {
-        "server": {"listen": f"127.0.0.1:{port}", "public_url": f"http://127.0.0.1:{port}/"},
+        # One process: most tests look at what a process does, and some count its questions.
+        "server": {"listen": f"127.0.0.1:{port}", "public_url": f"http://127.0.0.1:{port}/", "processes": 1},
         "piwigo": {"root": str(gallery.root), "database": gallery.address, "table_prefix": gallery.prefix},
         "links": {"keys_file": str(directory / "keys"), "ttl": "30m"},
         "cache": {"dir": str(directory / "cache"), "max_size": "200MB"},
@@ -85,17 +89,8 @@ class Daemon:
         raise AssertionError(self.log)
 
     def _started(self) -> bool:
-        config = self.directory / "pwgserve.toml"
-        config.write_text(toml(self.tables))
-        with (self.directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "pwgserve", "serve", "--config", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **self._environment},
-                preexec_fn=self._preexec,
-            )
+        self.begin()
+        assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -107,6 +102,69 @@ class Daemon:
                 return False
             assert time.monotonic() < deadline, f"the daemon did not start:\n{self.log}"
             time.sleep(0.05)
+
+    def begin(self) -> None:
+        """Start the process, and wait for nothing."""
+        config = self.directory / "pwgserve.toml"
+        config.write_text(toml(self.tables))
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._prefix, sys.executable, "-m", "pwgserve", "serve", "--config", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **self._environment},
+                preexec_fn=self._preexec,
+            )
+
+    def another(self, directory: Path) -> tuple[int, str]:
+        """What a second daemon with the same configuration says: its exit code and standard error."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pwgserve", "serve", "--config", str(directory / "pwgserve.toml")],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return done.returncode, done.stderr
+
+    def children(self, pid: int) -> list[int]:
+        """The processes that a process has started."""
+        return [
+            int(child) for tasks in Path(f"/proc/{pid}/task").glob("*/children") for child in tasks.read_text().split()
+        ]
+
+    def processes(self) -> list[int]:
+        """The server processes."""
+        return self.children(self.pid)
+
+    def workers(self) -> list[int]:
+        """The processes that render."""
+        return [worker for process in self.processes() for worker in self.children(process)]
+
+    def wait_for_processes(self, count: int) -> None:
+        """Wait until so many serve, and have told their numbers."""
+        deadline = time.monotonic() + 2 * START_SECONDS
+        while self.metric("pwgserve_processes") != count:
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.1)
+
+    @contextlib.contextmanager
+    def only(self, pid: int) -> Iterator[None]:
+        """Let only one of the server processes answer."""
+        others = [other for other in self.processes() if other != pid]
+        for other in others:
+            os.kill(other, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for other in others:
+                os.kill(other, signal.SIGCONT)
+
+    def metric(self, name: str) -> float:
+        """The sum of a metric's samples, of all processes."""
+        text = self.visitor().get("/-/metrics").body.decode()
+        return sum(float(line.split()[-1]) for line in text.splitlines() if re.match(rf"{name}[ {{]", line))
 
     def stop(self) -> None:
         assert self._process is not None

@@ -30,17 +30,6 @@ def address(gallery, number, code="sm"):
     return "/i.php?/" + gallery.paths[number].replace(".jpg", f"-{code}.jpg")
 
 
-def workers_of(pid):
-    """The process ids of a daemon's workers."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with contextlib.suppress(OSError):
-                if b"pwgserve.render.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(int(child))
-    return found
-
-
 def kill(pid):
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -53,7 +42,7 @@ def test_workers_that_are_killed_at_any_moment(stormy, start):
         deadline = time.monotonic() + 6
         while time.monotonic() < deadline:
             time.sleep(0.15)
-            for pid in workers_of(daemon.pid):
+            for pid in daemon.workers():
                 kill(pid)
                 killed += 1
     assert raging.problems == []
@@ -67,7 +56,7 @@ def test_a_daemon_that_is_killed_at_any_moment(stormy, tmp_path):
     problems, seen = [], 0
     for round_ in range(4):
         daemon.start()
-        before = workers_of(daemon.pid)
+        before = daemon.workers()
         with Storm(daemon.port, stormy.paths, seed=round_).raging() as raging:
             time.sleep(0.25 + 0.2 * round_)
             daemon.kill()
@@ -122,12 +111,13 @@ def test_a_full_disk_keeps_nobody_from_a_picture(stormy, tmp_path):
 def test_a_disk_that_takes_nothing_keeps_nobody_from_a_picture(stormy, tmp_path):
     daemon = Daemon(stormy, tmp_path).start()
     # From now on every write fails, as on a disk that became read-only; logs go to a file, too.
-    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+    (process,) = daemon.processes()
+    resource.prlimit(process, resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     try:
         all_is_well(daemon.port, stormy.paths)
         assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "render"
         unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, unlimited)
+        resource.prlimit(process, resource.RLIMIT_FSIZE, unlimited)
         daemon.visitor().follow(address(stormy, EVEN))
         assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "hit"
     finally:
@@ -170,7 +160,7 @@ def test_an_original_that_is_overwritten_while_it_is_rendered(stormy, start):
     daemon = start(stormy, render={"workers": 1})
     file = stormy.root / stormy.paths[EVEN]
     other = (stormy.root / stormy.paths[EVEN + 2]).read_bytes()
-    worker = workers_of(daemon.pid)[0]
+    worker = daemon.workers()[0]
     with restored(file):
         os.kill(worker, signal.SIGSTOP)
         asked = _ask(daemon.port, daemon.visitor().link(address(stormy, EVEN)))
@@ -294,20 +284,20 @@ def test_two_daemons_with_one_cache_make_a_picture_once(stormy, tmp_path):
         daemons.append(Daemon(stormy, directory, shared).start())
     try:
         link = daemons[0].visitor(COOKIE).link(address(stormy, ODD, "la"))
-        for pid in workers_of(daemons[0].pid):
+        for pid in daemons[0].workers():
             os.kill(pid, signal.SIGSTOP)
         first = _ask(daemons[0].port, link)
         time.sleep(0.3)
         second = _ask(daemons[1].port, link)
         time.sleep(0.5)
         assert _rendered(daemons[1]) == 0, "it waits for the other"
-        for pid in workers_of(daemons[0].pid):
+        for pid in daemons[0].workers():
             os.kill(pid, signal.SIGCONT)
         assert [_status(first), _status(second)] == [200, 200]
         assert [_rendered(daemon) for daemon in daemons] == [1, 0]
 
         link = daemons[0].visitor(COOKIE).link(address(stormy, ODD, "xl"))
-        for pid in workers_of(daemons[0].pid):
+        for pid in daemons[0].workers():
             os.kill(pid, signal.SIGSTOP)
         _ask(daemons[0].port, link)
         time.sleep(0.3)

@@ -1,0 +1,49 @@
+"""The server process: what `python -m pwgserve.service.entry` does. Started by `process`, never by a person.
+
+It ends with its supervisor, in whatever way that ends, so that no process ever serves that nobody watches.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from pathlib import Path
+
+from pwgserve.render import sandbox
+
+WRONG = 2
+
+
+def main() -> None:
+    """Serve on the given sockets. The only argument is JSON, see `ServerProcess.start`."""
+    given = json.loads(sys.argv[1])
+    sandbox.end_with_parent(given["parent"])
+    for descriptor in (given["reports"], given["configuration"], *given["listeners"]):
+        # Whom this process starts has no business with them: a worker that takes pictures must not take visitors.
+        os.set_inheritable(descriptor, False)
+    # All that a server process needs, which takes a while; with its supervisor gone, it must not even start.
+    import uvloop
+
+    from pwgserve import logs, settings
+    from pwgserve.problems import OwnerError
+    from pwgserve.service.reports import Reports
+    from pwgserve.serving import serve
+    from pwgserve.share import Share
+
+    reports = Reports(given["reports"])
+    try:
+        with os.fdopen(given["configuration"], "rb") as file:
+            found = settings.parse(os.pread(file.fileno(), 1 << 24, 0).decode(), given["source"])
+        logs.configure(found.log.level, found.log.format)
+        share = Share(given["number"], given["processes"], Path(given["folder"]))
+        listeners = [socket.socket(fileno=descriptor) for descriptor in given["listeners"]]
+        uvloop.run(serve(found, listeners, share, reports))
+    except OwnerError as error:
+        reports.problem(str(error))
+        sys.exit(WRONG)
+
+
+if __name__ == "__main__":
+    main()

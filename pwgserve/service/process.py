@@ -1,0 +1,187 @@
+"""A server process as its supervisor sees it: started, watched, told to finish, ended.
+
+A process is started afresh, so that it has the code that is installed now, and gets the listening sockets as open
+descriptors. What it does with them is in `entry`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from pwgserve.problems import OwnerError
+from pwgserve.service import reports
+from pwgserve.service.systemd import OF_SYSTEMD
+from pwgserve.share import Share
+
+COMMAND = ("-P", "-m", "pwgserve.service.entry")
+"""What Python is started with to be a server process."""
+
+START_SECONDS = 60.0
+"""How long a process may take until its first sign of life: a slow machine reads much code from a slow disk."""
+
+FINISH_SECONDS = 30.0
+"""How long a process that was told to finish may go on with requests that are under way."""
+
+END_SECONDS = 10.0
+"""How much longer than that it may take to end, before it is killed."""
+
+_log = structlog.get_logger("service")
+
+
+class StartError(OwnerError):
+    """A server process cannot serve; the message is its own word why, for the owner."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A configuration as the owner wrote it, which is how server processes get it. source: its file's name."""
+
+    text: str
+    source: str
+
+
+class ServerProcess:
+    """A process that serves. `start` makes one."""
+
+    def __init__(self, process: asyncio.subprocess.Process, patience: float) -> None:
+        self._process = process
+        self._patience = patience
+        self._told = asyncio.Event()
+        self._problem: str | None = None
+        self._following: asyncio.Task[None]
+        self.protections = ""
+        self.end = ""
+
+    @classmethod
+    async def start(
+        cls, configuration: Configuration, listeners: Sequence[socket.socket], share: Share, patience: float
+    ) -> ServerProcess:
+        """Start a process. patience: seconds without a sign of life after which it is killed. Raises StartError."""
+        receiving, telling = os.pipe()
+        text = os.memfd_create("configuration")
+        os.pwrite(text, configuration.text.encode(), 0)
+        sockets = [listener.fileno() for listener in listeners]
+        given = {
+            "parent": os.getpid(),
+            "reports": telling,
+            "configuration": text,
+            "source": configuration.source,
+            "listeners": sockets,
+            "number": share.number,
+            "processes": share.processes,
+            "folder": str(share.folder),
+        }
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *COMMAND,
+                json.dumps(given),
+                stdin=asyncio.subprocess.DEVNULL,
+                pass_fds=[telling, text, *sockets],
+                env={name: value for name, value in os.environ.items() if name not in OF_SYSTEMD},
+                # A Ctrl-C in the terminal is for the supervisor, which lets processes finish.
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(receiving)
+            raise StartError(f"a server process cannot be started: {error.strerror}") from error
+        finally:
+            os.close(telling)
+            os.close(text)
+        started = cls(process, patience)
+        started._following = asyncio.create_task(started._follow(receiving))
+        return started
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    async def ready(self) -> None:
+        """Wait until it serves. Raises StartError when it cannot, or ends before."""
+        await self._told.wait()
+        if self._problem is not None:
+            raise StartError(self._problem)
+
+    async def ended(self) -> None:
+        """Wait until it has ended; `end` says how, in words."""
+        # Who waits may be cancelled; the process is followed to its end.
+        await asyncio.shield(self._following)
+
+    def finish(self) -> None:
+        """Tell it to take no more connections, and to end when requests under way are answered."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it now."""
+        self._signal(signal.SIGKILL)
+
+    async def finished(self) -> None:
+        """Tell it to finish, and wait until it has ended, at most as long as it may take."""
+        self.finish()
+        try:
+            async with asyncio.timeout(FINISH_SECONDS + END_SECONDS):
+                await self.ended()
+        except TimeoutError:
+            self.kill()
+            await self.ended()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
+
+    async def _follow(self, receiving: int) -> None:
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader()
+        pipe = os.fdopen(receiving, "rb", buffering=0)
+        transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
+        hangs = False
+        try:
+            await self._listen(reader)
+        except TimeoutError:
+            hangs = True
+        except ValueError:
+            # Nothing that a process of ours says.
+            pass
+        if hangs:
+            self.kill()
+        code = await self._process.wait()
+        transport.close()
+        self.end = f"gave no sign of life for {self._patience:g} s" if hangs else _words(code)
+        if not self._told.is_set():
+            self._problem = f"a server process ended while it was starting ({self.end})"
+            self._told.set()
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        patience = START_SECONDS
+        while True:
+            async with asyncio.timeout(patience):
+                line = await reader.readline()
+            if not line:
+                return
+            protections, problem = reports.parse(line)
+            if protections is not None or problem is not None:
+                self.protections, self._problem = protections or "", problem
+                self._told.set()
+            patience = self._patience
+
+
+def _words(code: int) -> str:
+    """How a process ended, given its exit code as Python has it."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,148 @@
+"""Several server processes behind one address: one rendering for all, one truth for all, and a parent that minds them."""
+
+import os
+import signal
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import family
+import pytest
+from daemon import Daemon
+
+pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
+
+THREE = {"server": {"processes": 3}, "render": {"workers": 3}}
+
+
+@pytest.fixture(scope="module")
+def several(gallery, tmp_path_factory):
+    daemon = Daemon(gallery, tmp_path_factory.mktemp("several"), THREE).start()
+    daemon.wait_for_processes(3)
+    yield daemon
+    daemon.stop()
+    assert "unexpected-error" not in daemon.log
+
+
+@pytest.fixture
+def running(gallery, tmp_path):
+    daemon = Daemon(gallery, tmp_path, {"server": {"processes": 2}}).start()
+    daemon.wait_for_processes(2)
+    yield daemon
+    daemon.kill()
+
+
+def until(happened, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_cold_derivative_is_rendered_once_however_many_processes_are_asked(several, gallery):
+    before = several.metric("pwgserve_render_seconds_count")
+    address = f"/i.php?/{gallery.paths[family.LAKE].replace('.jpg', '-xl.jpg')}"
+    with ThreadPoolExecutor(12) as visitors:
+        answers = list(visitors.map(lambda _: several.visitor().follow(address), range(24)))
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.body for answer in answers}) == 1
+    until(lambda: several.metric("pwgserve_responses_total") >= 48)
+    assert several.metric("pwgserve_render_seconds_count") - before == 1
+
+
+def test_a_permission_that_is_taken_away_counts_in_every_process(several, gallery, settled):
+    link = several.visitor(family.cookie("anna")).link("/action.php?id=3&part=e")
+    for pid in several.processes():
+        with several.only(pid):
+            assert several.visitor().get(link).status == 200
+    gallery.delete("user_access", user_id=family.USERS["anna"], cat_id=family.ANNAS)
+    try:
+        settled()
+        for pid in several.processes():
+            with several.only(pid):
+                assert several.visitor().get(link).status == 404
+    finally:
+        gallery.insert("user_access", user_id=family.USERS["anna"], cat_id=family.ANNAS)
+
+
+def test_each_process_has_its_part_of_the_workers(several):
+    for pid in several.processes():
+        with several.only(pid):
+            several.visitor().follow(f"/action.php?id=1&part=e&{pid}")
+    assert several.metric("pwgserve_processes") == 3
+    assert several.metric("pwgserve_workers") <= 3
+
+
+def test_a_process_that_dies_is_replaced_and_the_others_go_on(running):
+    victim, other = running.processes()
+    os.kill(victim, signal.SIGKILL)
+    assert running.visitor().get("/-/health").status == 200
+    until(lambda: len(running.processes()) == 2 and victim not in running.processes())
+    assert other in running.processes()
+    assert '"process-ended"' in running.log
+    assert "SIGKILL" in running.log
+
+
+def test_all_end_with_a_parent_that_is_killed(running):
+    children = running.processes()
+    workers = running.workers()
+    assert workers
+    running.kill()
+    until(lambda: not any(is_alive(pid) for pid in [*children, *workers]))
+    with pytest.raises(ConnectionError):
+        running.visitor().get("/-/health")
+
+
+def test_ctrl_c_ends_all(running):
+    children = running.processes()
+    running.signal(signal.SIGINT)
+    assert running.wait(30) == 0
+    assert not any(is_alive(pid) for pid in children)
+    assert "Traceback" not in running.log
+
+
+def test_no_process_of_ours_but_the_servers_holds_the_listening_socket(running):
+    inode = next(
+        line.split()[9]
+        for line in Path("/proc/net/tcp").read_text().splitlines()
+        if line.split()[1].endswith(f":{running.port:04X}") and line.split()[3] == "0A"
+    )
+    assert running.workers()
+    for worker in running.workers():
+        held = [os.fspath(file.readlink()) for file in Path(f"/proc/{worker}/fd").iterdir()]
+        assert f"socket:[{inode}]" not in held
+
+
+def test_a_second_daemon_on_the_same_unix_socket_is_told_so_and_the_first_stays(gallery, tmp_path):
+    path = tmp_path / "s"
+    changes = {"server": {"listen": f"unix:{path}", "processes": 1}}
+    first = Daemon(gallery, tmp_path, changes)
+    first.begin()
+    try:
+        until(path.is_socket)
+        code, error = first.another(tmp_path)
+        assert code == 2
+        assert "Address already in use" in error
+        assert len(error.splitlines()) == 1
+        with socket.socket(socket.AF_UNIX) as visitor:
+            visitor.settimeout(60)
+            visitor.connect(str(path))
+            visitor.sendall(b"GET /-/health HTTP/1.0\r\n\r\n")
+            assert b"200 OK" in visitor.recv(1000)
+    finally:
+        first.kill()
+    second = Daemon(gallery, tmp_path, changes)
+    second.begin()
+    try:
+        until(lambda: '"serving"' in second.log)  # over the dead socket of the first
+    finally:
+        second.kill()
