@@ -38,6 +38,7 @@ from pwgserve.metrics import Metrics
 from pwgserve.originals import Originals
 from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.history import History
+from pwgserve.piwigo.people import People
 from pwgserve.piwigo.requests import split_target
 from pwgserve.piwigo.walking import Walk
 from pwgserve.plugin import Acquaintance
@@ -192,7 +193,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
         history = History(await asyncio.to_thread(database_url, house.database, True), house.table_prefix)
         resources.push_async_callback(history.close)
 
-    viewers = Viewers(gallery, signer)
+    viewers = Viewers(People(gallery), signer)
     issuer = Issuer(signer, viewers, sources, server.base_path, links.prefix, links.ttl)
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
     sender = Sender(server.send_file, server.internal_prefix)

@@ -7,16 +7,16 @@ is not decided here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import structlog
 
-from pwgserve.freshness import Fresh
+from pwgserve.freshness import Fresh, together
 from pwgserve.piwigo.conf import ConfError, ConfValue, PiwigoConf
 from pwgserve.piwigo.derivatives import DerivativeSettings, DerivativeSettingsError, from_config
-from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, GalleryUnavailableError
+from pwgserve.piwigo.gallery import Format, Gallery, GalleryConfigurationError, GalleryUnavailableError
 from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.phpconfig import PhpConfigError, read
 from pwgserve.piwigo.requests import PictureRequest
@@ -101,12 +101,11 @@ class Catalogue:
         self._lockdown = lockdown
         self._render = render
         self._settings = Fresh(self._ask_settings, 1)
-        self._photos = Fresh(gallery.photo, KEPT)
-        self._at = Fresh(gallery.photos_at, KEPT)
-        self._beside = Fresh(gallery.photos_beside, KEPT)
-        self._formats = Fresh(gallery.format, KEPT)
-        self._of_format = Fresh(gallery.photo_of_format, KEPT)
-        self._formats_beside = Fresh(gallery.formats_beside, KEPT)
+        self._photos: Fresh[int, Photo | None] = together(gallery.photos, None, KEPT)
+        self._at: Fresh[str, Sequence[Photo]] = together(gallery.photos_at, (), KEPT)
+        self._beside: Fresh[str, Sequence[Photo]] = together(gallery.photos_beside, (), KEPT)
+        self._formats: Fresh[int, Format | None] = together(gallery.formats, None, KEPT)
+        self._formats_beside: Fresh[str, Sequence[Format]] = together(gallery.formats_beside, (), KEPT)
         self._parsed: tuple[str | None, DerivativeSettings] | None = None
 
     async def settings(self) -> GallerySettings:
@@ -135,7 +134,9 @@ class Catalogue:
         if request.path is not None:
             return tuple(Found(photo, wanted) for photo in await self._at.get(f"./{request.path}"))
         if wanted.format_id is not None:
-            photo = await self._of_format.get(wanted.format_id)
+            # A format that does not exist has a photo of its own that does not: both cost two questions.
+            of_format = await self._formats.get(wanted.format_id)
+            photo = await self._photos.get(of_format.photo_id if of_format else -wanted.format_id)
         else:
             photo = await self._photos.get(request.photo_id or 0)
         extension = await self.format_extension(wanted, photo)

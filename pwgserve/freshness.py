@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
+
+from pwgserve.together import Together
 
 PROMISED_AGE = 2.0
 """Seconds within which what is taken away in Piwigo is refused: the promise to owners."""
@@ -65,6 +67,18 @@ class Fresh(Generic[K, V]):
             del self._asking[key]
         self._answers[key] = (asked_at, answer)
         self._answers.move_to_end(key)
-        while len(self._answers) > self._capacity:
-            self._answers.popitem(last=False)
+        self._forget(asked_at)
         return asked_at, answer
+
+    def _forget(self, now: float) -> None:
+        """Let go of what is too old for anybody, or too much."""
+        while self._answers:
+            key, (asked_at, _) = next(iter(self._answers.items()))
+            if len(self._answers) <= self._capacity and now - asked_at <= self._max_age:
+                break
+            del self._answers[key]
+
+
+def together(ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], missing: V, capacity: int) -> Fresh[K, V]:
+    """Answers that are kept, of questions that are asked for many keys at once; `missing`: for what is not found."""
+    return Fresh(Together(ask, missing).get, capacity)

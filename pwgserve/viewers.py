@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hmac
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pwgserve.freshness import Fresh
+from pwgserve.freshness import Fresh, together
 from pwgserve.links import Credential, LinkSigner
 from pwgserve.piwigo.conf import PiwigoConf
-from pwgserve.piwigo.gallery import Gallery
 from pwgserve.piwigo.identity import RememberMe, is_auth_key, pwg_token, session_row_id
+from pwgserve.piwigo.people import Account, People, Session
 from pwgserve.piwigo.permissions import Status, Viewer
+from pwgserve.session_marks import SESSION, Marks
 
 KEPT = 20_000
 """How many sessions and viewers are remembered for their second."""
 
-SESSION = "s"
 REMEMBER_ME = "r"
 AUTH_KEY = "a"
 PROXY_USER = "x"
@@ -61,17 +62,16 @@ class Asker:
 class Viewers:
     """Finds viewers by their claims, and tells whether what a link was made for still holds."""
 
-    def __init__(self, gallery: Gallery, signer: LinkSigner) -> None:
+    def __init__(self, people: People, signer: LinkSigner) -> None:
         self._signer = signer
-        self._viewers = Fresh(gallery.viewer, KEPT)
-        self._sessions = Fresh(gallery.session, KEPT)
-        self._accounts = Fresh(gallery.account, KEPT)
-        self._names = Fresh(gallery.user_named, KEPT)
-        self._auth_keys = Fresh(gallery.user_of_auth_key, KEPT)
-        self._auth_keys_of = Fresh(gallery.auth_keys_of, KEPT)
-        self._program_keys_of = Fresh(gallery.program_keys_of, KEPT)
-        self._session_ids = Fresh(self._ask_session_ids, KEPT)
-        self._gallery = gallery
+        self._viewers: Fresh[int, Viewer | None] = together(people.viewers, None, KEPT)
+        self._sessions: Fresh[str, Session | None] = together(people.sessions, None, KEPT)
+        self._accounts: Fresh[int, Account | None] = together(people.accounts, None, KEPT)
+        self._names: Fresh[str, int | None] = together(people.users_named, None, KEPT)
+        self._auth_keys: Fresh[str, int | None] = together(people.users_of_auth_keys, None, KEPT)
+        self._auth_keys_of: Fresh[int, Sequence[str]] = together(people.auth_keys_of, (), KEPT)
+        self._program_keys_of: Fresh[int, Sequence[str]] = together(people.program_keys_of, (), KEPT)
+        self._marks = Marks(people, signer)
 
     async def who(self, claims: Claims, conf: PiwigoConf) -> Asker | None:
         """Who asks: a user, else the guest; None in a gallery without one. Raises GalleryUnavailableError."""
@@ -120,7 +120,7 @@ class Viewers:
         if row_id is not None:
             session = await self._sessions.get(row_id)
             if session is not None and session.age <= conf.session_length:
-                user_id, credential = session.user_id, self._signer.credential(SESSION, row_id)
+                user_id, credential = session.user_id, self._marks.credential(row_id)
         if user_id in (None, conf.guest_id) and claims.remember_me and conf.authorize_remembering:
             remembered = await self._remembered(claims.remember_me, conf)
             if remembered is not None:
@@ -147,11 +147,10 @@ class Viewers:
     async def _is_alive(self, user_id: int, credential: Credential, conf: PiwigoConf) -> bool:
         """Whether one of the user's present secrets has the credential's mark."""
         kind = credential.kind
-        secrets: tuple[str, ...] = ()
+        secrets: Sequence[str] = ()
         if kind in (SESSION, ADMIN_TOKEN):
-            kind = SESSION
-            secrets = await self._session_ids.get((user_id, conf.session_length))
-        elif kind in (MESSAGE, OWNERS_HAND) or (kind == REMEMBER_ME and conf.authorize_remembering):
+            return await self._is_logged_in(user_id, credential.mark, conf)
+        if kind in (MESSAGE, OWNERS_HAND) or (kind == REMEMBER_ME and conf.authorize_remembering):
             account = await self._accounts.get(user_id)
             secrets = (f"{account.username}\n{account.password_hash}",) if account else ()
         elif kind == AUTH_KEY:
@@ -165,8 +164,11 @@ class Viewers:
         # Every mark is compared: how long it takes must not tell which one came close.
         return sum(hmac.compare_digest(mark, credential.mark) for mark in marks) > 0
 
-    async def _ask_session_ids(self, key: tuple[int, int]) -> tuple[str, ...]:
-        return await self._gallery.session_ids_of(*key)
+    async def _is_logged_in(self, user_id: int, mark: str, conf: PiwigoConf) -> bool:
+        """Whether the session that a mark stands for is there, and still this user's."""
+        row_id = await self._marks.session(user_id, mark)
+        session = await self._sessions.get(row_id) if row_id is not None else None
+        return session is not None and session.user_id == user_id and session.age <= conf.session_length
 
 
 def _row_id(claims: Claims, conf: PiwigoConf) -> str | None:

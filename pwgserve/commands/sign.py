@@ -20,6 +20,7 @@ from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import CODES
 from pwgserve.piwigo.gallery import GalleryConfigurationError
+from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import Viewer
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.settings import Seconds, Settings
@@ -66,7 +67,7 @@ async def _signed(found: Settings, photo_id: int, wanted: Wanted, user: str | No
         picture = target(photo, wanted, gallery, await house.catalogue.format_extension(wanted, photo))
         if picture is None:
             raise UnsignedError(f"of photo {photo_id} the gallery offers no {wanted.spelled()!r}")
-        viewers = Viewers(house.gallery, house.signer)
+        viewers = Viewers(People(house.gallery), house.signer)
         guest = await viewers.guest(gallery.conf)
         audience = PUBLIC
         if guest is None or not is_allowed(guest, picture, gallery):
@@ -90,7 +91,7 @@ async def _signed(found: Settings, photo_id: int, wanted: Wanted, user: str | No
 
 async def _named(house: Foundation, viewers: Viewers, user: str, conf: PiwigoConf) -> tuple[Viewer, Audience]:
     """The user with this name, and the audience of a link for them."""
-    user_id = await house.gallery.user_named(user)
+    user_id = (await People(house.gallery).users_named([user])).get(user)
     credential = None if user_id is None else await viewers.owners_hand(user_id)
     asker = None
     if user_id is not None and credential is not None:

@@ -25,6 +25,7 @@ from pwgserve.demo.film import FilmError
 from pwgserve.demo.gallery import ALBUMS, PEOPLE, PICTURES, PREFIX, DemoGallery, Person, Picture
 from pwgserve.links import LinkSigner
 from pwgserve.piwigo.gallery import Gallery, database_url
+from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import GalleryRules, may_see
 from pwgserve.piwigo.schema import schema
 from pwgserve.settings import Settings, from_values
@@ -163,13 +164,14 @@ class Demo:
     async def _albums(self, request: web.BaseRequest) -> dict[str, Any]:
         """What a Piwigo page would list for the viewer, by the rules themselves and not through the daemon."""
         person = self._viewer(request)
-        viewer = await self._rows.viewer(person.user_id)
+        viewer = (await People(self._rows).viewers([person.user_id])).get(person.user_id)
+        photos = await self._rows.photos([picture.photo_id for picture in PICTURES])
         albums = []
         for album in ALBUMS:
             pictures = [picture for picture in PICTURES if picture.album == album.album_id]
             seen = []
             for picture in pictures:
-                photo = await self._rows.photo(picture.photo_id)
+                photo = photos.get(picture.photo_id)
                 if viewer and photo and may_see(viewer, photo, GalleryRules()):
                     seen.append(_shown(picture))
             albums.append({"name": album.name, "about": album.about, "photos": seen, "count": len(pictures)})

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select, text, true, union_all
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, literal_column, or_, select, text
 from sqlalchemy.engine import URL, Row, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from pwgserve.piwigo.identity import session_user_id
-from pwgserve.piwigo.permissions import Album, Photo, Status, Viewer
+from pwgserve.piwigo.permissions import Album, Photo
 from pwgserve.piwigo.schema import Schema
 from pwgserve.problems import OwnerError
 
@@ -41,22 +40,6 @@ class GalleryUnavailableError(OwnerError):
 
 class GalleryConfigurationError(OwnerError):
     """The database can be reached but is not the gallery's: one line that says what is wrong and what to do."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """A session's row. `user_id` is None for a guest's; `age`: seconds since Piwigo last wrote it."""
-
-    user_id: int | None
-    age: float
-
-
-@dataclass(frozen=True, repr=False)
-class Account:
-    """What a remember-me cookie is verified against."""
-
-    username: str
-    password_hash: str
 
 
 @dataclass(frozen=True)
@@ -144,149 +127,61 @@ class Gallery:
         """The named rows of table `config`, those that exist."""
         config = self._schema.config.c
         rows = await self._rows(select(config.param, config.value).where(config.param.in_(names)))
-        return {row.param: _text(row.value) for row in rows}
-
-    async def photos_at(self, path: str) -> tuple[Photo, ...]:
-        """The photos stored at exactly this path (with `./`); at most one in a sound gallery."""
-        found = await self._photos(self._schema.images.c.path == path)
-        # MariaDB compares without case, accents and trailing spaces; a file system does not.
-        return tuple(photo for photo in found if photo.path == path)
-
-    async def photos_beside(self, stem: str) -> tuple[Photo, ...]:
-        """The photos stored at this path plus any extension."""
-        path = self._schema.images.c.path
-        # A range and not LIKE: it uses the index in every database. "/" is the character after ".".
-        found = await self._photos((path >= f"{stem}.") & (path < f"{stem}/"))
-        return tuple(photo for photo in found if photo.path.rpartition(".")[0] == stem)
-
-    async def photo(self, photo_id: int) -> Photo | None:
-        """The photo with this id."""
-        found = await self._photos(self._schema.images.c.id == photo_id)
-        return found[0] if found else None
+        return {row.param: as_text(row.value) for row in rows}
 
     async def photos_of(self, photo_ids: Sequence[int]) -> tuple[Photo, ...]:
         """The photos with these ids, those that exist, by id."""
         return await self._photos(self._schema.images.c.id.in_(photo_ids))
 
-    async def photo_of_format(self, format_id: int) -> Photo | None:
-        """The photo that has the format with this id."""
-        formats = self._schema.image_format.c
-        photo_id = select(formats.image_id).where(formats.format_id == format_id).scalar_subquery()
-        found = await self._photos(self._schema.images.c.id == photo_id)
-        return found[0] if found else None
+    async def photos(self, photo_ids: Sequence[int]) -> Mapping[int, Photo]:
+        """The photos with these ids."""
+        return {photo.photo_id: photo for photo in await self.photos_of(photo_ids)}
 
-    async def format(self, format_id: int) -> Format | None:
-        """The format with this id."""
+    async def photos_at(self, paths: Sequence[str]) -> Mapping[str, Sequence[Photo]]:
+        """The photos stored at exactly these paths (with `./`), by path; at most one each in a sound gallery."""
+        found: dict[str, list[Photo]] = {path: [] for path in paths}
+        for photo in await self._photos(self._schema.images.c.path.in_(paths)):
+            # MariaDB compares without case, accents and trailing spaces; a file system does not.
+            if photo.path in found:
+                found[photo.path].append(photo)
+        return found
+
+    async def photos_beside(self, stems: Sequence[str]) -> Mapping[str, Sequence[Photo]]:
+        """The photos stored at these paths plus any extension, by path without it."""
+        found: dict[str, list[Photo]] = {stem: [] for stem in stems}
+        for photo in await self._photos(self._is_beside(stems)):
+            stem = photo.path.rpartition(".")[0]
+            if stem in found:
+                found[stem].append(photo)
+        return found
+
+    async def formats(self, format_ids: Sequence[int]) -> Mapping[int, Format]:
+        """The formats with these ids."""
         formats = self._schema.image_format.c
         rows = await self._rows(
-            select(formats.format_id, formats.image_id, formats.ext).where(formats.format_id == format_id)
+            select(formats.format_id, formats.image_id, formats.ext).where(formats.format_id.in_(format_ids))
         )
-        return _format(rows[0]) if rows else None
+        return {int(row.format_id): _format(row) for row in rows}
 
-    async def formats_beside(self, stem: str) -> tuple[Format, ...]:
-        """The other formats of all photos stored at this path plus any extension."""
+    async def formats_beside(self, stems: Sequence[str]) -> Mapping[str, Sequence[Format]]:
+        """The other formats of all photos stored at these paths plus any extension, by path without it."""
         formats, images = self._schema.image_format.c, self._schema.images.c
         query = (
-            select(formats.format_id, formats.image_id, formats.ext)
+            select(formats.format_id, formats.image_id, formats.ext, images.path)
             .join(self._schema.images, images.id == formats.image_id)
-            .where((images.path >= f"{stem}.") & (images.path < f"{stem}/"))
+            .where(self._is_beside(stems))
         )
-        return tuple(_format(row) for row in await self._rows(query))
-
-    async def viewer(self, user_id: int) -> Viewer | None:
-        """The user as far as permissions go, or None when there is no such user."""
-        s = self._schema
-        infos = s.user_infos.c
-        person = select(infos.status, infos.level, infos.enabled_high).join(s.users, s.users.c.id == infos.user_id)
-        by_group = (
-            select(s.group_access.c.cat_id)
-            .join(s.user_group, s.user_group.c.group_id == s.group_access.c.group_id)
-            .where(s.user_group.c.user_id == user_id)
-        )
-        by_user = select(s.user_access.c.cat_id).where(s.user_access.c.user_id == user_id)
-        async with self._connection() as connection:
-            rows = (await connection.execute(person.where(infos.user_id == user_id))).all()
-            albums = (await connection.execute(union_all(by_user, by_group))).scalars().all()
-        if not rows or rows[0].status not in tuple(Status):
-            return None
-        return Viewer(
-            user_id=user_id,
-            status=Status(rows[0].status),
-            level=int(rows[0].level),
-            enabled_high=rows[0].enabled_high == "true",
-            albums=frozenset(int(album) for album in albums),
-        )
-
-    async def session(self, row_id: str) -> Session | None:
-        """The session with this id of its row."""
-        sessions = self._schema.sessions.c
-        rows = await self._rows(
-            select(sessions.data, self._seconds_since(sessions.expiration).label("age")).where(sessions.id == row_id)
-        )
-        return Session(session_user_id(_text(rows[0].data).encode()), float(rows[0].age or 0)) if rows else None
-
-    async def session_ids_of(self, user_id: int, max_age: float) -> tuple[str, ...]:
-        """The row ids of a user's sessions that Piwigo wrote at most `max_age` seconds ago."""
-        sessions = self._schema.sessions.c
-        # The pattern finds candidates (as Piwigo itself does); the grammar decides, see `identity`.
-        query = select(sessions.id, sessions.data).where(
-            sessions.data.like(f"%pwg_uid|%{int(user_id)}%"), self._seconds_since(sessions.expiration) <= max_age
-        )
-        rows = await self._rows(query)
-        return tuple(row.id for row in rows if session_user_id(_text(row.data).encode()) == user_id)
-
-    async def account(self, user_id: int) -> Account | None:
-        """The user's name and password hash."""
-        users = self._schema.users.c
-        rows = await self._rows(select(users.username, users.password).where(users.id == user_id))
-        return Account(_text(rows[0].username), _text(rows[0].password)) if rows else None
-
-    async def user_named(self, username: str) -> int | None:
-        """The id of the user with exactly this name."""
-        users = self._schema.users.c
-        rows = await self._rows(select(users.id, users.username).where(users.username == username))
-        return next((int(row.id) for row in rows if _text(row.username) == username), None)
-
-    async def user_of_auth_key(self, auth_key: str) -> int | None:
-        """The user whom a valid authentication key logs in: neither expired nor revoked, and of a plain user."""
-        keys, infos = self._schema.user_auth_keys.c, self._schema.user_infos.c
-        query = (
-            select(keys.user_id, keys.auth_key, infos.status)
-            .join(self._schema.user_infos, infos.user_id == keys.user_id)
-            .where(keys.auth_key == auth_key, self._seconds_since(keys.expired_on) <= 0, self._is_link_key())
-        )
+        found: dict[str, list[Format]] = {stem: [] for stem in stems}
         for row in await self._rows(query):
-            if _text(row.auth_key) == auth_key and row.status in (Status.NORMAL, Status.GENERIC):
-                return int(row.user_id)
-        return None
+            stem = as_text(row.path).rpartition(".")[0]
+            if stem in found:
+                found[stem].append(_format(row))
+        return found
 
-    async def auth_keys_of(self, user_id: int) -> tuple[str, ...]:
-        """The user's authentication keys that have neither expired nor been revoked."""
-        keys = self._schema.user_auth_keys.c
-        query = select(keys.auth_key).where(
-            keys.user_id == user_id, self._seconds_since(keys.expired_on) <= 0, self._is_link_key()
-        )
-        return tuple(_text(row.auth_key) for row in await self._rows(query))
-
-    async def program_keys_of(self, user_id: int) -> tuple[str, ...]:
-        """The public halves of the user's keys for programs that have neither expired nor been revoked."""
-        if not self._has_key_types:
-            return ()
-        keys = self._schema.user_auth_keys.c
-        query = select(keys.auth_key).where(
-            keys.user_id == user_id,
-            self._seconds_since(keys.expired_on) <= 0,
-            keys.revoked_on.is_(None),
-            keys.key_type == "api_key",
-        )
-        return tuple(_text(row.auth_key) for row in await self._rows(query))
-
-    def _is_link_key(self) -> ColumnElement[bool]:
-        """Whether a key is one of mailed links, not of programs, and not revoked; old galleries have no others."""
-        keys = self._schema.user_auth_keys.c
-        if not self._has_key_types:
-            return true()
-        return keys.revoked_on.is_(None) & (keys.key_type.is_(None) | (keys.key_type == "auth_key"))
+    def _is_beside(self, stems: Sequence[str]) -> ColumnElement[bool]:
+        path = self._schema.images.c.path
+        # A range and not LIKE: it uses the index in every database. "/" is the character after ".".
+        return or_(*((path >= f"{stem}.") & (path < f"{stem}/") for stem in stems))
 
     async def _photos(self, condition: ColumnElement[bool]) -> tuple[Photo, ...]:
         s = self._schema
@@ -307,22 +202,27 @@ class Gallery:
             by_id.setdefault(int(row.id), []).append(row)
         return tuple(_photo(rows) for rows in by_id.values())
 
-    def _seconds_since(self, moment: ColumnElement[Any]) -> ColumnElement[float]:
+    def seconds_since(self, moment: ColumnElement[Any]) -> ColumnElement[float]:
         """How long ago a column's time was, by the database's own clock and time zone (SQLite: UTC)."""
         if self._is_sqlite:
             return (func.julianday("now") - func.julianday(moment)) * 86400.0
         return func.timestampdiff(literal_column("SECOND"), moment, func.now())
 
     @property
+    def has_key_types(self) -> bool:
+        """Whether the gallery tells keys of mailed links from those of programs, as Piwigo 16 does."""
+        return self._has_key_types
+
+    @property
     def schema(self) -> Schema:
         """The gallery's tables, for the project's other modules of SQL."""
         return self._schema
 
-    async def rows(self, query: Select[Any]) -> Sequence[AnyRow]:
+    async def rows(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[AnyRow]:
         """The answer to a question of another module of SQL. Raises GalleryUnavailableError."""
         return await self._rows(query)
 
-    async def _rows(self, query: Select[Any]) -> Sequence[AnyRow]:
+    async def _rows(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[AnyRow]:
         async with self._connection() as connection:
             rows: Sequence[AnyRow] = (await connection.execute(query)).all()
             return rows
@@ -360,8 +260,8 @@ def _photo(rows: Sequence[AnyRow]) -> Photo:
     first = rows[0]
     return Photo(
         photo_id=int(first.id),
-        path=_text(first.path),
-        file=_text(first.file),
+        path=as_text(first.path),
+        file=as_text(first.file),
         level=int(first.level),
         width=first.width,
         height=first.height,
@@ -377,10 +277,11 @@ def _photo(rows: Sequence[AnyRow]) -> Photo:
 
 
 def _format(row: AnyRow) -> Format:
-    return Format(int(row.format_id), int(row.image_id), _text(row.ext))
+    return Format(int(row.format_id), int(row.image_id), as_text(row.ext))
 
 
-def _text(value: str | bytes | None) -> str:
+def as_text(value: str | bytes | None) -> str:
+    """What a driver hands out as text or as bytes, as text; nothing is the empty text."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value or ""
 
 

@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database_url
+from pwgserve.piwigo.people import People
 from pwgserve.piwigo.schema import schema
 
 # Only what the daemon reads, with the types that a person would give in SQLite.
@@ -48,18 +49,20 @@ async def opened(file, script=BARE):
 async def test_a_gallery_with_nothing_but_what_is_read_is_enough(tmp_path):
     async with opened(tmp_path / "gallery.db") as gallery:
         await gallery.check()
-        photo = await gallery.photo(1)
+        photo = (await gallery.photos([1]))[1]
         assert (photo.width, photo.rotation, photo.coi) == (30, None, None), "a centre of interest has four letters"
         assert [album.album_id for album in photo.albums] == [5], "an album that was deleted opens nothing"
-        assert (await gallery.viewer(3)).albums == {5}
-        assert await gallery.viewer(4) is None, "a user without an account"
-        assert await gallery.user_of_auth_key("k") == 3
-        assert await gallery.user_of_auth_key("old") is None
-        assert await gallery.auth_keys_of(3) == ("k",)
-        session = await gallery.session("7F00s")
-        assert (session.user_id, 85 < session.age < 120) == (3, True)
-        assert await gallery.session_ids_of(3, 3600) == ("7F00s",)
-        assert await gallery.session_ids_of(3, 60) == ()
+        people = People(gallery)
+        viewers = await people.viewers([3, 4])
+        assert viewers[3].albums == {5}
+        assert set(viewers) == {3}, "user 4 has no account"
+        assert await people.users_of_auth_keys(["k", "old", "none"]) == {"k": 3}
+        assert await people.auth_keys_of([3, 4]) == {3: ["k"]}
+        assert await people.program_keys_of([3]) == {}
+        sessions = await people.sessions(["7F00s", "none"])
+        assert set(sessions) == {"7F00s"}
+        assert (sessions["7F00s"].user_id, 85 < sessions["7F00s"].age < 120) == (3, True)
+        assert await people.session_ids_of([3, 4]) == {3: ["7F00s"]}
 
 
 async def test_a_missing_column_is_named(tmp_path):
@@ -73,7 +76,7 @@ async def test_a_missing_column_is_named(tmp_path):
 async def test_a_file_may_have_any_name(tmp_path, name):
     async with opened(tmp_path / name) as gallery:
         await gallery.check()
-        assert await gallery.photo(1) is not None
+        assert set(await gallery.photos([1, 2])) == {1}
 
 
 async def test_nothing_can_be_written(tmp_path):

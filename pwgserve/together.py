@@ -1,0 +1,90 @@
+"""Puts questions together: what many ask of the database one by one goes out as few statements for many keys.
+
+So its load has a bound that no traffic moves: of each kind at most one statement every PAUSE seconds. For how long
+answers are kept is in `freshness`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Generic, TypeVar
+
+PAUSE = 0.005
+"""Seconds between the starts of two questions of one kind, at the least: 200 a second."""
+
+MOST = 500
+"""Keys in one question, at the most."""
+
+UNDER_WAY = 2
+"""Questions of one kind at a time: one that is slow to be answered does not hold up all others."""
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Together(Generic[K, V]):
+    """Questions of one kind, which `ask` answers for many keys at once. missing: the answer for what is not found.
+
+    An error is told to all whose keys were in the question.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        missing: V,
+        pause: float = PAUSE,
+        under_way: int = UNDER_WAY,
+    ) -> None:
+        self._ask = ask
+        self._missing = missing
+        self._pause = pause
+        self._may_start = under_way
+        self._next_start = 0.0
+        self._waiting: OrderedDict[K, asyncio.Future[V]] = OrderedDict()
+        self._asker: asyncio.Task[None] | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
+
+    async def get(self, key: K) -> V:
+        """The answer for one key, asked for after this call. Raises what asking raises."""
+        answer = self._waiting.get(key)
+        if answer is None:
+            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
+            if self._asker is None:
+                self._asker = asyncio.create_task(self._ask_all())
+        return await asyncio.shield(answer)
+
+    async def _ask_all(self) -> None:
+        """Send question after question until no key waits."""
+        loop = asyncio.get_running_loop()
+        try:
+            while self._waiting:
+                await asyncio.sleep(max(0.0, self._next_start - loop.time()))
+                while len(self._asking) >= self._may_start:
+                    self._ended.clear()
+                    await self._ended.wait()
+                self._next_start = loop.time() + self._pause
+                count = min(len(self._waiting), MOST)
+                keys = dict(self._waiting.popitem(last=False) for _ in range(count))
+                self._asking.add(question := asyncio.create_task(self._ask_for(keys)))
+                question.add_done_callback(self._note_end)
+        finally:
+            self._asker = None
+
+    def _note_end(self, question: asyncio.Task[None]) -> None:
+        self._asking.discard(question)
+        self._ended.set()
+
+    async def _ask_for(self, waiting: Mapping[K, asyncio.Future[V]]) -> None:
+        try:
+            found = await self._ask(list(waiting))
+        except Exception as error:
+            for answer in waiting.values():
+                answer.set_exception(error)
+                # Whoever asked may have left; nobody is to complain about an error that nobody waits for.
+                answer.exception()
+            return
+        for key, answer in waiting.items():
+            answer.set_result(found.get(key, self._missing))

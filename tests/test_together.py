@@ -1,0 +1,110 @@
+import asyncio
+
+import pytest
+
+from pwgserve.together import MOST, Together
+
+
+class Table:
+    """Answers with ten times the key; `gate` holds answers back, `error` is raised instead of one."""
+
+    def __init__(self):
+        self.questions = []
+        self.starts = []
+        self.gate = None
+        self.error = None
+        self.under_way = self.most_under_way = 0
+
+    async def __call__(self, keys):
+        self.questions.append(list(keys))
+        self.starts.append(asyncio.get_running_loop().time())
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0)
+        if self.gate:
+            await self.gate.wait()
+        self.under_way -= 1
+        if self.error:
+            raise self.error
+        return {key: key * 10 for key in keys if key < 1000}
+
+
+async def test_what_is_asked_at_once_is_one_question():
+    table = Table()
+    together = Together(table, None)
+    assert await asyncio.gather(*(together.get(key) for key in (1, 2, 3, 2, 4000))) == [10, 20, 30, 20, None]
+    assert table.questions == [[1, 2, 3, 4000]]
+
+
+async def test_a_question_has_a_bounded_number_of_keys():
+    table = Table()
+    together = Together(table, None, pause=0)
+    await asyncio.gather(*(together.get(key) for key in range(MOST + 1)))
+    assert [len(question) for question in table.questions] == [MOST, 1]
+
+
+async def test_questions_per_second_are_bounded_whatever_is_asked():
+    table = Table()
+    together = Together(table, None, pause=0.02)
+    loop = asyncio.get_running_loop()
+    end, key, asked = loop.time() + 0.3, 0, []
+    while loop.time() < end:
+        asked.append(asyncio.create_task(together.get(key)))
+        key += 1
+        await asyncio.sleep(0.001)
+    await asyncio.gather(*asked)
+    gaps = [later - earlier for earlier, later in zip(table.starts, table.starts[1:], strict=False)]
+    assert len(gaps) > 2
+    assert min(gaps) >= 0.0199
+    assert sum(len(question) for question in table.questions) == key
+
+
+async def test_few_questions_are_under_way_at_once_and_the_rest_gathers():
+    table = Table()
+    table.gate = asyncio.Event()
+    together = Together(table, None, pause=0, under_way=2)
+    asked = []
+    for key in range(20):
+        asked.append(asyncio.create_task(together.get(key)))
+        await asyncio.sleep(0.002)
+    assert table.questions == [[0], [1]]
+    table.gate.set()
+    assert await asyncio.gather(*asked) == [key * 10 for key in range(20)]
+    assert table.most_under_way == 2
+    assert table.questions == [[0], [1], list(range(2, 20))]
+
+
+async def test_who_asks_while_a_question_is_under_way_is_not_answered_by_it():
+    table = Table()
+    table.gate = asyncio.Event()
+    together = Together(table, None, pause=0)
+    first = asyncio.create_task(together.get(1))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(together.get(1))
+    await asyncio.sleep(0.01)
+    table.gate.set()
+    assert await first == await second == 10
+    assert table.questions == [[1], [1]]
+
+
+async def test_an_error_is_told_to_all_in_the_question_and_to_nobody_later():
+    table = Table()
+    table.error = OSError("away")
+    together = Together(table, None)
+    told = await asyncio.gather(*(together.get(key) for key in (1, 2)), return_exceptions=True)
+    assert [type(error) for error in told] == [OSError, OSError]
+    table.error = None
+    assert await together.get(1) == 10
+
+
+async def test_an_asker_who_leaves_takes_the_answer_from_nobody():
+    table = Table()
+    table.gate = asyncio.Event()
+    together = Together(table, None)
+    first, second = asyncio.create_task(together.get(1)), asyncio.create_task(together.get(1))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    table.gate.set()
+    assert await second == 10
