@@ -56,7 +56,12 @@ final class Addresses
     public function source($url, $source)
     {
         return $this->safely($url, function () use ($url, $source) {
+            global $user;
             $part = $source->is_original() ? Wanted::ELEMENT : Wanted::REPRESENTATIVE;
+            if ($part === Wanted::ELEMENT && !in_array($user['enabled_high'], array(true, 'true'), true)) {
+                // Without "high definition" only the daemon knows whether this original is small enough.
+                return null;
+            }
             return $this->now($url, (int) $source->id, function (array $for) use ($source, $part) {
                 return $this->signing->file((int) $source->id, $part, self::below($source->rel_path), $for[0], $for[1]);
             });

@@ -1,0 +1,125 @@
+"""What the plugin writes into pages, and what the daemon makes of it."""
+
+import time
+
+import family
+import pytest
+from family import DOCUMENT, FILM, LAKE, NO_ORIGINAL, PARTY, SMALL, USERS, VISIBLE
+from links import expiry_of, parts_of, wanted_of
+
+PICTURES = set(range(1, 18)) - {DOCUMENT}
+
+
+def is_signed(url):
+    return url.startswith("/pwgs/")
+
+
+@pytest.mark.parametrize("name", VISIBLE)
+def test_pages_hold_links_that_need_no_redirect(plugin, name):
+    found = plugin.addresses(name)
+    stranger = plugin.daemon.visitor()
+    for photo in PICTURES & VISIBLE[name]:
+        urls = found["photos"][str(photo)]
+        for what in ("sq", "me"):
+            assert is_signed(urls[what])
+            answer = stranger.get(urls[what])
+            assert answer.status == 200, (name, photo, what)
+            is_public = photo in VISIBLE["guest"]
+            assert answer.headers["cache-control"].startswith("public" if is_public else "private")
+            assert parts_of(urls[what])[2].startswith("p" if is_public else f"u{USERS[name]}s")
+
+
+@pytest.mark.parametrize("name", VISIBLE)
+def test_whoever_may_not_see_a_photo_gets_nothing_by_the_links_of_a_page(plugin, name):
+    found = plugin.addresses(name)
+    for photo in set(range(1, 18)) - VISIBLE[name]:
+        for url in found["photos"][str(photo)].values():
+            assert parts_of(url)[2:3] != ["p"], "nobody's photo is everybody's"
+            assert plugin.daemon.visitor(family.cookie(name)).get(url).status == 404, (name, photo, url)
+
+
+@pytest.mark.parametrize("name", VISIBLE)
+def test_originals_are_for_those_who_may_have_them(plugin, name):
+    found = plugin.addresses(name)
+    for photo in VISIBLE[name] - {DOCUMENT}:
+        answer = plugin.daemon.visitor(family.cookie(name)).follow(found["photos"][str(photo)]["e"])
+        assert answer.status == (404 if photo in NO_ORIGINAL.get(name, ()) else 200), (name, photo)
+
+
+def test_originals_are_public_only_if_guests_may_have_them(plugin):
+    plugin.gallery.update("user_infos", {"user_id": 2}, enabled_high="false")
+    try:
+        time.sleep(2)
+        photos = plugin.addresses("anna")["photos"]
+        guest = plugin.addresses("guest")["photos"]
+        assert parts_of(photos[str(LAKE)]["e"])[2].startswith("u3")
+        assert parts_of(photos[str(SMALL)]["e"])[2] == "p", "it is shown as it is"
+        assert not is_signed(guest[str(LAKE)]["e"])
+        assert plugin.daemon.visitor().get(guest[str(LAKE)]["e"]).status == 404
+        assert plugin.daemon.visitor().follow(guest[str(SMALL)]["e"]).status == 200
+    finally:
+        plugin.gallery.update("user_infos", {"user_id": 2}, enabled_high="true")
+        time.sleep(2)
+
+
+def test_a_film_is_shown_by_its_representative(plugin):
+    urls = plugin.addresses("anna")["photos"][str(FILM)]
+    assert wanted_of(urls["me"]) == "r-me"
+    assert wanted_of(urls["e"]) == "r", "the source of its picture"
+    assert plugin.daemon.visitor().get(urls["e"]).headers["content-type"] == "image/jpeg"
+
+
+def test_all_photos_of_a_page_are_one_question(plugin):
+    plugin.addresses("anna")
+    assert plugin.addresses("anna")["questions"] == 1
+
+
+def test_links_stay_the_same_within_their_time_bucket(plugin):
+    if 900 - time.time() % 900 < 30:
+        time.sleep(30)
+    assert plugin.addresses("anna") == plugin.addresses("anna")
+    assert plugin.addresses("ben")["photos"][str(LAKE)] == plugin.addresses("guest")["photos"][str(LAKE)]
+    link = plugin.daemon.visitor().link("/i.php?/" + plugin.gallery.paths[LAKE].replace(".jpg", "-me.jpg"))
+    assert link == plugin.addresses("guest")["photos"][str(LAKE)]["me"], "the daemon's own, to the letter"
+
+
+def test_piwigo_looks_for_no_finished_files_while_links_are_signed(plugin):
+    assert plugin.addresses("guest")["style"] == 2
+
+
+def test_answers_of_the_web_service_are_signed_as_a_whole(plugin):
+    found = plugin.addresses("anna", "answer")
+    assert found["questions"] == 0, "only when the answer is complete"
+    stranger = plugin.daemon.visitor()
+    for photo in VISIBLE["anna"] - {DOCUMENT}:
+        urls = found["photos"][str(photo)]
+        assert all(is_signed(url) for url in urls.values()), (photo, urls)
+        assert stranger.get(urls["element_url"]).headers["x-pwgserve"] == "original"
+        assert stranger.get(urls["download_url"]).headers["content-disposition"].startswith("attachment")
+    assert wanted_of(found["photos"][str(FILM)]["element_url"]) == "e"
+
+
+def test_mails_are_for_their_recipients_and_live_longer(plugin):
+    found = plugin.addresses("webmaster", "recipient", str(USERS["anna"]))
+    url = found["photos"][str(PARTY)]["me"]
+    assert parts_of(url)[2].startswith("u3m")
+    assert expiry_of(url) - time.time() > 29 * 86400
+    assert plugin.daemon.visitor().get(url).status == 200
+    assert parts_of(found["photos"][str(LAKE)]["me"])[2] == "p"
+    nobody = plugin.addresses("webmaster", "recipient", str(USERS["carol"]))["photos"][str(PARTY)]["me"]
+    assert plugin.daemon.visitor().get(nobody).status == 404
+
+
+def test_a_session_that_the_daemon_cannot_know_yet_gets_piwigos_addresses(plugin):
+    assert not is_signed(plugin.addresses("nobodys")["photos"][str(PARTY)]["me"])
+
+
+def test_an_edited_photo_has_another_link(plugin):
+    before = plugin.addresses("guest")["photos"][str(SMALL)]["me"]
+    plugin.gallery.picture(plugin.gallery.paths[SMALL], (310, 200), 99)
+    time.sleep(2)
+    after = plugin.addresses("guest")["photos"][str(SMALL)]["me"]
+    assert before != after
+    assert plugin.daemon.visitor().get(after).status == 200
+    old = plugin.daemon.visitor().get(before)
+    assert (old.status, old.location) == (302, after), "an old page costs a redirect, and shows the new picture"

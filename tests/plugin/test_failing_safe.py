@@ -1,0 +1,156 @@
+"""Whatever is wrong between plugin and daemon: pages hold Piwigo's own addresses, and are pages."""
+
+import json
+import socket
+
+import pytest
+
+WRONG = "ab" * 32
+
+
+def rewritten(plugin, **changes):
+    text = plugin.keys.read_text()
+    head, mark, content = text.partition("__halt_compiler();")
+    plugin.keys.write_text(head + mark + json.dumps(json.loads(content) | changes))
+
+
+@pytest.fixture
+def nobodys_port():
+    """A port that refuses: bound, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture(autouse=True)
+def right_again(plugin):
+    yield
+    plugin.export()
+    plugin.gallery.delete("config", param="pwgserve")
+    assert plugin.addresses("anna")["problem"] == ""
+
+
+def all_legacy(found):
+    urls = [url for urls in found["photos"].values() for url in urls.values()]
+    return len(urls) > 40 and not any("pwgs" in url for url in urls)
+
+
+def test_without_keys(plugin):
+    plugin.keys.unlink()
+    found = plugin.addresses("anna")
+    assert all_legacy(found)
+    assert found["style"] == 0, "Piwigo is as it would be without the plugin"
+    assert all_legacy(plugin.addresses("anna", "answer"))
+
+
+@pytest.mark.parametrize("content", ["", "<?php exit; __halt_compiler();", "<?php exit; __halt_compiler();{}", "\0\1"])
+def test_with_damaged_keys(plugin, content):
+    plugin.keys.write_text(content)
+    assert all_legacy(plugin.addresses("anna"))
+
+
+def test_with_a_damaged_state(plugin):
+    for state in ("", "x", "[]", '{"checked": 9999999999}', '{"checked": [], "rules": {}}', "null"):
+        plugin.gallery.set_config("pwgserve", state)
+        urls = plugin.addresses("anna")["photos"]["1"]
+        assert urls["me"].startswith(("/pwgs/", "/i.php?/"))
+
+
+def test_with_the_keys_of_another_installation(plugin):
+    rewritten(plugin, mark_key=WRONG, link_key=WRONG)
+    found = plugin.addresses("anna")
+    assert all_legacy(found)
+    assert found["problem"] == "stranger"
+
+
+def test_with_a_key_that_was_rotated_away(plugin):
+    rewritten(plugin, link_key=WRONG)
+    found = plugin.addresses("anna")
+    assert all_legacy(found)
+    assert found["problem"] == "key_unknown"
+
+
+def test_without_the_daemon(plugin, nobodys_port):
+    rewritten(plugin, address=f"127.0.0.1:{nobodys_port}", link_key=WRONG)
+    found = plugin.addresses("anna")
+    assert all_legacy(found)
+    assert found["problem"] == "unreachable"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"HTTP/1.1 200 OK\r\n\r\n{}", b"HTTP/1.1 200 OK\r\nX-Pwgserve-Proof: 0\r\n\r\n{}", b"\0" * 5000, None],
+)
+def test_with_something_else_on_the_daemons_port(plugin, answer):
+    """Also with something that takes the question and never answers."""
+    import threading
+
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        held = []
+
+        def serve():
+            connection, _ = server.accept()
+            connection.recv(65536)
+            if answer is not None:
+                connection.sendall(answer)
+                connection.close()
+            else:
+                held.append(connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        rewritten(plugin, address=f"127.0.0.1:{server.getsockname()[1]}", link_key=WRONG)
+        found = plugin.addresses("anna")
+        thread.join(10)
+        for connection in held:
+            connection.close()
+    assert all_legacy(found)
+    assert found["problem"] in ("stranger", "unreachable")
+
+
+def test_when_the_clock_is_wrong(plugin):
+    import http.server
+    import threading
+
+    class Yesterday(http.server.BaseHTTPRequestHandler):
+        """Refuses, like a daemon whose clock is a day behind."""
+
+        def do_POST(self):
+            self.send_response_only(405)
+            self.send_header("Date", "Mon, 23 Nov 2020 10:00:00 GMT")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Yesterday)
+    thread = threading.Thread(target=server.handle_request, daemon=True)
+    thread.start()
+    rewritten(plugin, address=f"127.0.0.1:{server.server_port}", link_key=WRONG)
+    found = plugin.addresses("anna")
+    thread.join(10)
+    server.server_close()
+    assert all_legacy(found)
+    assert found["problem"] == "clock"
+
+
+def test_what_is_wrong_is_asked_again_and_forgotten(plugin, nobodys_port):
+    rewritten(plugin, address=f"127.0.0.1:{nobodys_port}", link_key=WRONG)
+    assert plugin.addresses("anna")["problem"] == "unreachable"
+    plugin.export()
+    found = plugin.addresses("anna")
+    assert (found["problem"], found["style"]) == ("", 2)
+
+
+def test_a_key_may_be_rotated_under_the_plugin(plugin):
+    """The old one verifies until the daemon forgets it; pages go on with it meanwhile."""
+    from pwgserve.keyring import KeyRing, load
+    from pwgserve.links import LinkSigner
+
+    ring = load(plugin.daemon.directory / "keys")
+    url = plugin.addresses("guest")["photos"]["1"]["me"]
+    token = url.rpartition("/")[2].rpartition(".")[0]
+    rotated = LinkSigner(KeyRing((*ring.link_keys, b"n" * 32), ring.stable_key))
+    assert rotated.verify(token) is not None
