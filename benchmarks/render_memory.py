@@ -1,10 +1,11 @@
 """What rendering costs in memory, picture by picture, in the worker that does it; and what we say it costs at most.
 
-    python benchmarks/render_memory.py [--megapixels 100]
+    python benchmarks/render_memory.py [--megapixels 100] [--only WebP]
 
-Makes the pictures itself. Prints a table in Markdown: the worker's peak above what it had before, our estimate (which
-decides what is refused and what is rendered alone), and what it keeps afterwards. Exit code 1 when a picture took more
-than was estimated. Linux only: the peak is the kernel's own figure (VmHWM).
+Makes the pictures itself. Prints a table in Markdown: the worker's peak above what it had before, the address space
+that it reserved (which is what the kernel limits), our estimate (which decides what is refused and what is alone),
+and what it keeps afterwards. Exit code 1 when a picture took more of either than was estimated. Linux only: the peaks
+are the kernel's own figures (VmHWM, VmPeak).
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pwgserve.render import engine
 from pwgserve.render.limits import MEGABYTE, Limits, needed_memory
 from pwgserve.render.plan import RenderPlan, RenderRules
 from pwgserve.render.pool import PoolSettings, RenderPool
+from pwgserve.render.sandbox import RESERVE
 from pwgserve.render.turns import Client
 
 LIMITS = Limits(max_pixels=10**10, max_frames=10_000, max_source=10**10, max_memory=8_000 * MEGABYTE)
@@ -45,6 +47,8 @@ SIZES = {
     "as it is": DerivativeParams((20_000, 20_000)),
 }
 FORMATS = {"jpg": "jpeg"}
+ENCODINGS = {"jpg": ("webp", "avif"), "png": ("webp-lossless",), "webp": ("avif",)}
+"""What derivatives are encoded in for browsers that want it, instead of the source's format."""
 
 
 def photograph(megapixels: float) -> pyvips.Image:
@@ -63,29 +67,29 @@ def status(pid: int, name: str) -> int:
     raise KeyError(name)
 
 
-def plan_of(params: DerivativeParams, extension: str) -> RenderPlan:
-    return RenderPlan(params.ideal, 0, None, None, 0, 0, 95, FORMATS.get(extension, extension), None, RenderRules())
+def plan_of(params: DerivativeParams, file_format: str) -> RenderPlan:
+    return RenderPlan(params.ideal, 0, None, None, 0, 0, 95, file_format, None, RenderRules())
 
 
 def estimate(file: Path, plan: RenderPlan) -> int:
     with file.open("rb") as source:
         image = engine._open(source.fileno())
         header = engine._header(plan, image)
-        return needed_memory(header, plan.layout(header.size).output)
+        return needed_memory(header, plan.layout(header.size).output, plan.format)
 
 
-async def measured(file: Path, plan: RenderPlan) -> tuple[int, int]:
-    """The worker's peak and what it keeps, in bytes above what it had before."""
+async def measured(file: Path, plan: RenderPlan) -> tuple[int, int, int]:
+    """The worker's peak of memory and of address space, and what it keeps, in bytes above what it had before."""
     pool = RenderPool(PoolSettings(1, 10, 600.0, LIMITS))
     await pool.start()
     output = os.memfd_create("output")
     try:
         pid = pool._idle[0].process.pid
-        before = status(pid, "VmRSS")
+        before, space = status(pid, "VmRSS"), status(pid, "VmSize")
         Path(f"/proc/{pid}/clear_refs").write_text("5")
         with file.open("rb") as source:
             await pool.render("job", Client("x"), plan, source.fileno(), output, None)
-        return status(pid, "VmHWM") - before, status(pid, "VmRSS") - before
+        return status(pid, "VmHWM") - before, status(pid, "VmPeak") - space, status(pid, "VmRSS") - before
     finally:
         os.close(output)
         await pool.close()
@@ -94,23 +98,36 @@ async def measured(file: Path, plan: RenderPlan) -> tuple[int, int]:
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--megapixels", type=float, default=100)
-    largest = arguments.parse_args().megapixels
+    arguments.add_argument("--only", default="", help="only pictures whose names hold this")
+    given = arguments.parse_args()
+    largest = given.megapixels
     is_over = False
-    print("| picture | megapixels | file | to | peak | estimated | kept |\n|---|---|---|---|---|---|---|")
+    print(
+        "| picture | megapixels | file | to | peak | reserved | estimated | kept |\n|---|---|---|---|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for name, (share, extension, write) in WRITERS.items():
+            if given.only not in name:
+                continue
             file = Path(folder) / f"picture.{extension}"
             write(photograph(largest * share), str(file))
+            own = FORMATS.get(extension, extension)
             for size, params in SIZES.items():
                 if size == "as it is" and share * largest > 60:
                     continue
-                plan = plan_of(params, extension)
-                peak, kept = asyncio.run(measured(file, plan))
-                said = estimate(file, plan)
-                is_over |= peak > said
-                numbers = [f"{number / MEGABYTE:.0f} MB" for number in (file.stat().st_size, peak, said, kept)]
-                row = [name, f"{largest * share:.0f}", numbers[0], size, *numbers[1:]]
-                print(f"| {' | '.join(row)} |", flush=True)
+                for file_format in (own, *(ENCODINGS.get(extension, ()) if size != "as it is" else ())):
+                    plan = plan_of(params, file_format)
+                    peak, reserved, kept = asyncio.run(measured(file, plan))
+                    said = estimate(file, plan)
+                    is_over |= peak > said or reserved > said * RESERVE
+                    numbers = [
+                        f"{number / MEGABYTE:.0f} MB" for number in (file.stat().st_size, peak, reserved, said, kept)
+                    ]
+                    target = size if file_format == own else f"{size}, {file_format}"
+                    print(
+                        f"| {' | '.join([name, f'{largest * share:.0f}', numbers[0], target, *numbers[1:]])} |",
+                        flush=True,
+                    )
     return int(is_over)
 
 

@@ -105,7 +105,7 @@ def render(
             raise UnrenderableError(problem)
         layout = plan.layout(header.size, image.get("orientation") if image.get_typeof("orientation") else 1)
         mark = _watermark(plan, watermark, layout.output, limits)
-        needed = needed_memory(header, layout.output)
+        needed = needed_memory(header, layout.output, plan.format)
         if needed > limits.max_memory:
             raise UnrenderableError(f"needs {needed // MEGABYTE} MB of memory, more than render.max_memory allows")
         if needed > SMALL:

@@ -20,6 +20,9 @@ LINES = 1600
 SMALL = 160 * MEGABYTE
 """Pictures that need less are rendered side by side; of those that need more, one at a time."""
 
+_ENCODERS = {"avif": 32, "webp-lossless": 48}
+"""Bytes that the encoder of a format holds for each pixel, where they are many."""
+
 _WORKER = 150 * MEGABYTE
 _OTHERS = 400 * MEGABYTE
 """What the daemon itself, the database and PHP have on a small server."""
@@ -80,15 +83,16 @@ class Header:
             case "png":
                 return lines + (pixels * self.pixel_bytes if self.is_interlaced else 0)
             case "webp":
-                return lines + pixels * 5
+                return lines + pixels * 9
             case _:
                 return lines + pixels * 8
 
 
-def needed_memory(header: Header, output: Size) -> int:
-    """Bytes that a rendering will take at most, given the size of one frame of its result."""
+def needed_memory(header: Header, output: Size, file_format: str) -> int:
+    """Bytes that a rendering will take at most, given the size of one frame of its result and its format."""
     # The result is held once as it is scaled, once upright, once for its encoder, and as coefficients.
-    result = output[0] * output[1] * header.frames * (2 * header.pixel_bytes + 8)
+    held = 2 * header.pixel_bytes + _ENCODERS.get(file_format, 8)
+    result = output[0] * output[1] * header.frames * held
     return ROOM + header.decoding_memory() + result
 
 

@@ -296,4 +296,6 @@ def _environment() -> dict[str, str]:
     """What a worker inherits: enough to find Python and its libraries, and nothing of the daemon's settings."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ}
     # Several workers share the cores; threads inside of each would only compete. Arenas are memory never given back.
-    return kept | {"VIPS_CONCURRENCY": "1", "MALLOC_ARENA_MAX": "2", "PYTHONDONTWRITEBYTECODE": "1"}
+    # Whole pictures stay in memory, whose limit we know, and never go to a temporary file, which a worker cannot open.
+    of_libraries = {"VIPS_CONCURRENCY": "1", "VIPS_DISC_THRESHOLD": "1000g", "MALLOC_ARENA_MAX": "2"}
+    return kept | of_libraries | {"PYTHONDONTWRITEBYTECODE": "1"}

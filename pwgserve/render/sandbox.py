@@ -20,6 +20,9 @@ MAX_OPEN_FILES = 64
 OUTPUT_SHARE = 2
 """A worker may write this part of its memory to one file: more than any result that fits it. The daemon reads it."""
 
+RESERVE = 2
+"""Decoders reserve up to so many times the memory that they use; what Linux limits is what is reserved."""
+
 LIMITS, NO_NEW_PRIVILEGES, LANDLOCK, SECCOMP = "limits", "no-new-privileges", "landlock", "seccomp"
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
@@ -47,7 +50,7 @@ def enter(mode: str, memory: int) -> Protections:
     """Confine this process for good. It must have one thread, and everything loaded that it will ever need.
 
     mode: "require" (raises SandboxError when something is missing), "best-effort", or "off" (limits only).
-    memory: bytes that the process may take beyond what it has.
+    memory: bytes that the process may take beyond what it has; it may reserve RESERVE times as many.
     """
     library = _libseccomp() if mode != "off" else None  # while files can still be opened
     _limit(memory)
@@ -87,7 +90,7 @@ def _limit(memory: int) -> None:
     _lower(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     _lower(resource.RLIMIT_FSIZE, memory // OUTPUT_SHARE)
     # Address space and not resident memory, which Linux does not limit: shared mappings count as well.
-    _lower(resource.RLIMIT_AS, _address_space() + memory)
+    _lower(resource.RLIMIT_AS, _address_space() + memory * RESERVE)
 
 
 def _lower(kind: int, most: int) -> None:

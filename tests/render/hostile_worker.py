@@ -143,7 +143,7 @@ def run_code_that_it_brought(target):
 
 @attempt
 def take_more_memory_than_is_allowed(target):
-    return len(bytearray(target["memory"] + 100_000_000))
+    return len(bytearray(2 * target["memory"] + 100_000_000))
 
 
 @attempt
@@ -230,8 +230,9 @@ if __name__ == "__main__":
 
     def genuine_warm_up():
         engine.render = genuine
-        warm_up()
+        encodings = warm_up()
         engine.render = hostile_render
+        return encodings
 
     engine.warm_up = genuine_warm_up
     sys.argv = sys.argv[:2]

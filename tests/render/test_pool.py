@@ -185,3 +185,14 @@ async def test_a_worker_has_given_up_what_it_does_not_need(tmp_path):
     rows = {line[:26].strip(): line[26:].split()[:2] for line in limits.splitlines()}
     assert rows["Max core file size"] == ["0", "0"]
     assert rows["Max open files"] == ["64", "64"]
+
+
+async def test_a_picture_that_is_decoded_as_a_whole_needs_no_temporary_file(tmp_path):
+    """libvips would write one from 100 MB on, which a confined worker cannot."""
+    source = tmp_path / "large.webp"
+    pyvips.Image.black(7_300, 5_000, bands=3).copy(interpretation="srgb").webpsave(str(source), effort=0)
+    async with pool() as made:
+        with source.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            plan = replace(PLAN, ideal=(730, 500), format="webp")
+            await render(made, reader.fileno(), output.fileno(), plan=plan)
+        assert pyvips.Image.new_from_file(str(tmp_path / "output")).width == 730

@@ -1,0 +1,231 @@
+"""Connections that want to drown the daemon: idle ones, slow ones, endless ones; and a renderer that has too much to do."""
+
+import contextlib
+import itertools
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import family
+import pytest
+from daemon import Daemon
+from wire import connected, exchange, received, request, statuses
+
+PUBLIC = "/action.php?id=1&part=e"
+MOST = 100
+MEGABYTE = 1_000_000
+SECONDS = 30
+"""In which a connection must be cut off whose limit is a second or two: the machine may be busy."""
+
+
+@pytest.fixture(scope="module")
+def limited(gallery, tmp_path_factory):
+    settings = {
+        "server": {"max_connections": MOST, "header_timeout": "2s", "idle_timeout": "3s", "send_timeout": "2s"},
+        "render": {"workers": 1, "queue": 6},
+    }
+    running = Daemon(gallery, tmp_path_factory.mktemp("limited"), settings).start()
+    yield running
+    running.stop()
+    assert "unexpected-error" not in running.log
+
+
+@pytest.fixture
+def many_files():
+    """Lets this process have enough connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096) if hard != resource.RLIM_INFINITY else 4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def memory_of(daemon):
+    (pid,) = daemon.processes()
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
+
+def sockets_of(daemon):
+    found = 0
+    (pid,) = daemon.processes()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += str(entry.readlink()).startswith("socket:")
+    return found
+
+
+def is_cut_off(connection, seconds=SECONDS):
+    """Whether the other side ends the connection in time, without our reading or writing anything."""
+    poll = select.poll()
+    poll.register(connection, select.POLLERR | select.POLLHUP | select.POLLRDHUP)
+    return bool(poll.poll(seconds * 1000))
+
+
+def test_a_thousand_idle_connections_keep_nobody_out(limited, many_files):
+    with contextlib.ExitStack() as stack:
+        for _ in range(1000):
+            stack.enter_context(connected(limited.port))
+        for _ in range(20):
+            assert limited.visitor().follow(PUBLIC).status == 200
+        assert sockets_of(limited) < MOST + 50
+
+
+def test_connections_that_are_idle_after_a_request_make_room_too(limited, many_files):
+    with contextlib.ExitStack() as stack:
+        for _ in range(MOST + 50):
+            connection = stack.enter_context(connected(limited.port))
+            connection.sendall(request("/nothing"))
+            assert connection.recv(10_000).startswith(b"HTTP/1.1 404")
+        for _ in range(20):
+            assert limited.visitor().follow(PUBLIC).status == 200
+
+
+@pytest.mark.parametrize("before", ["", "one request"])
+def test_a_request_that_never_ends_is_cut_off(limited, before):
+    with connected(limited.port) as connection:
+        if before:
+            connection.sendall(request("/nothing"))
+            assert connection.recv(10_000).startswith(b"HTTP/1.1 404")
+        ended = time.monotonic() + SECONDS
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        while time.monotonic() < ended and not is_cut_off(connection, 0.2):
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"a")
+        assert time.monotonic() < ended
+
+
+def test_a_body_that_never_ends_is_cut_off(limited):
+    with connected(limited.port) as connection:
+        connection.sendall(request(PUBLIC, "Content-Length: 1000000"))
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 302")
+        assert is_cut_off(connection)
+
+
+def test_who_takes_nothing_is_cut_off(limited, gallery):
+    film = gallery.root / gallery.paths[family.FILM]
+    whole = film.read_bytes()
+    film.write_bytes(os.urandom(MEGABYTE) * 40)
+    try:
+        time.sleep(1.1)
+        link = limited.visitor(family.cookie("anna")).link("/" + gallery.paths[family.FILM])
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(20)
+            connection.connect(("127.0.0.1", limited.port))
+            connection.sendall(request(link))
+            assert is_cut_off(connection)
+            assert len(received(connection)) < 40 * MEGABYTE
+    finally:
+        film.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        request("/", "X: " + "a" * 9_000),
+        request("/", "X" * 9_000 + ": a"),
+        request("/", *(f"X{number}: a" for number in range(300))),
+        request("/", "Cookie: " + "a=b; " * 3_000),
+        request("/" + "a" * 9_000),
+        b"A" * 9_000 + b" / HTTP/1.1\r\n\r\n",
+    ],
+    ids=["a value", "a name", "a number", "cookies", "a target", "a method"],
+)
+def test_headers_beyond_measure_are_refused(limited, data):
+    answer = exchange(limited.port, data)
+    assert statuses(answer) == [400]
+    assert b"aaaa" not in answer
+
+
+@pytest.mark.parametrize("endless", [b"X: y\r\n", b"a" * 1000, b"GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n"])
+def test_what_is_sent_without_end_is_not_kept(limited, endless):
+    before = memory_of(limited)
+    sent, chunk = 0, endless * (65_536 // len(endless))
+    with connected(limited.port, 5) as connection:
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            connection.sendall(b"" if endless.startswith(b"GET") else b"GET / HTTP/1.1\r\nHost: x\r\n")
+            while sent < 40 * MEGABYTE:
+                connection.sendall(chunk)
+                sent += len(chunk)
+        # Requests that are whole are answered one after the other, and read no faster than that.
+        assert endless.startswith(b"GET") or is_cut_off(connection)
+    assert memory_of(limited) - before < 30 * MEGABYTE
+    assert limited.visitor().follow(PUBLIC).status == 200
+
+
+def test_finished_pictures_are_served_while_the_renderer_is_saturated(limited, gallery):
+    lake = gallery.paths[family.LAKE]
+    hit = limited.visitor().link(f"/i.php?/{lake.replace('.jpg', '-th.jpg')}")
+    assert limited.visitor().get(hit).status == 200
+
+    def seconds():
+        started = time.perf_counter()
+        answer = limited.visitor().get(hit)
+        assert (answer.status, answer.headers["x-pwgserve"]) == (200, "hit")
+        return time.perf_counter() - started
+
+    calm = statistics.median(seconds() for _ in range(100))
+    photos = (gallery.paths[photo] for photo in (family.LAKE, family.BELOW, family.SHARED))
+    codes = ("2s", "xs", "sm", "me", "la")
+    cold = [f"/i.php?/{path.replace('.jpg', f'-{code}.jpg')}" for path, code in itertools.product(photos, codes)]
+    links = [limited.visitor().link(target) for target in cold]
+    stopped = set()
+    try:
+        with ThreadPoolExecutor(len(links)) as pool:
+            for pid in limited.workers():
+                os.kill(pid, signal.SIGSTOP)
+                stopped.add(pid)
+            asked = [
+                pool.submit(limited.visitor(X_Forwarded_For=f"203.0.113.{number % 5}").get, link)
+                for number, link in enumerate(links)
+            ]
+            deadline = time.monotonic() + SECONDS
+            while time.monotonic() < deadline and not any(one.done() for one in asked):
+                time.sleep(0.05)
+                for pid in set(limited.workers()) - stopped:  # the one for a second client
+                    os.kill(pid, signal.SIGSTOP)
+                    stopped.add(pid)
+            saturated = statistics.median(seconds() for _ in range(100))
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+            answers = [one.result() for one in asked]
+    finally:
+        for pid in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    assert {answer.status for answer in answers} == {200, 503}
+    assert all(int(answer.headers["retry-after"]) > 0 for answer in answers if answer.status == 503)
+    assert saturated < 10 * calm + 0.05
+
+
+def test_a_broken_picture_is_remembered_until_it_is_mended(limited, gallery):
+    party, cookie = gallery.paths[family.PARTY], family.cookie("anna")
+    file = gallery.root / party
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    try:
+        time.sleep(1.1)
+        target = f"/i.php?/{party.replace('.jpg', '-sm.jpg')}"
+        before = limited.log.count('"unrenderable"')
+        for _ in range(3):
+            answer = limited.visitor(cookie).follow(target)
+            assert (answer.status, answer.headers["cache-control"]) == (422, "no-store")
+            assert limited.visitor().get(target).status == 404, "nobody else learns that there is a picture"
+        told = [json.loads(line) for line in limited.log.splitlines() if '"event": "unrenderable"' in line]
+        assert {event["photo"] for event in told} == {family.PARTY}
+        wanted = [event["wanted"] for event in told]  # another encoding may have been tried ahead
+        assert "sm" in wanted
+        assert len(wanted) == len(set(wanted)), "tried once"
+        assert before == 0
+    finally:
+        file.write_bytes(whole)
+    time.sleep(1.1)
+    assert limited.visitor(cookie).follow(target).status == 200
