@@ -48,6 +48,7 @@ from pwgserve.share import ALL, Share
 from pwgserve.shared_numbers import PUBLISH_SECONDS, SharedNumbers
 from pwgserve.sources import Sources
 from pwgserve.standing import Standing
+from pwgserve.trend import Trend, keep
 from pwgserve.viewers import Viewers
 
 DATABASE_FILE = Path("local/config/database.inc.php")
@@ -199,6 +200,9 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
     sender = Sender(server.send_file, server.internal_prefix)
     repeats = Repeats()
     answers = Fresh(_answers(gallery), 1)
+    trend = Trend()
+    remembering = asyncio.create_task(keep(trend, metrics.samples))
+    resources.push_async_callback(_cancelled, remembering)
     encodings = encodings_of(settings.render, pool)
     ahead = Ahead(sources, derivatives, encodings)
     resources.push_async_callback(ahead.close)
@@ -246,7 +250,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
             metrics,
             pool.protections,
         ),
-        ops=Ops(metrics, lambda: answers.get(None)),
+        ops=Ops(metrics, trend, lambda: answers.get(None)),
         metrics=metrics,
         proxies=proxies,
         audit=audit,
@@ -273,7 +277,7 @@ def _read_numbers(metrics: Metrics, house: Foundation, pool: RenderPool, cache_l
 
 async def _publish(metrics: Metrics) -> None:
     while True:
-        await asyncio.to_thread(metrics.publish)
+        await metrics.publish()
         await asyncio.sleep(PUBLISH_SECONDS)
 
 
@@ -292,6 +296,11 @@ def _close_behind_body(request: web.BaseRequest, response: web.StreamResponse) -
     """Nobody sends a body with what we answer but to hide a second request behind it."""
     if request.body_exists:
         response.force_close()
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _place(error: Exception) -> str:

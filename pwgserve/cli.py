@@ -16,6 +16,7 @@ from pwgserve.commands.demo import demo_command
 from pwgserve.commands.keys import keys_command
 from pwgserve.commands.serve import serve_command
 from pwgserve.commands.sign import sign_command
+from pwgserve.commands.status import status_command
 from pwgserve.commands.warm import warm_command
 from pwgserve.problems import OwnerError
 
@@ -38,7 +39,7 @@ def main() -> None:
     """Serve the pictures of a Piwigo gallery, to those who may see them."""
 
 
-for _command in (serve_command, keys_command, warm_command, cache_command, sign_command, demo_command):
+for _command in (serve_command, keys_command, warm_command, cache_command, sign_command, status_command, demo_command):
     main.add_command(_command)
 
 

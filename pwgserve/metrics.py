@@ -1,11 +1,12 @@
 """What the daemon counts, for Prometheus. Every name is described in docs/metrics.md; none holds a path or a person.
 
 Most numbers are kept where they arise and read when somebody asks. Those of several server processes are put together
-by `shared_numbers`; what the numbers of the last hours were, by `history`.
+by `shared_numbers`; what the numbers of the last hours were, `trend` knows.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -94,15 +95,15 @@ class Metrics:
             raise ValueError(f"{name} is not described in READINGS")
         self._readings[name] = number
 
-    def samples(self) -> Samples:
+    async def samples(self) -> Samples:
         """The daemon's numbers, of all its processes together."""
         own = self._own()
-        return self._shared.together(own, _IS_SAME) if self._shared else own
+        return await asyncio.to_thread(self._shared.together, own, _IS_SAME) if self._shared else own
 
-    def publish(self) -> None:
-        """Tell the daemon's other processes the numbers of this one. Blocks for a moment."""
+    async def publish(self) -> None:
+        """Tell the daemon's other processes the numbers of this one."""
         if self._shared:
-            self._shared.publish(self._own())
+            await asyncio.to_thread(self._shared.publish, self._own())
 
     def outcomes(self) -> dict[str, int]:
         """How many responses there were of each outcome, whatever the address."""
@@ -127,9 +128,9 @@ class Metrics:
             counter = self._counters[kind, outcome] = self.responses.labels(kind, outcome)
         counter.inc()
 
-    def text(self) -> bytes:
-        """All numbers in Prometheus' text format."""
-        return in_text_format(self._families(), self.samples())
+    def text(self, samples: Samples | None = None) -> bytes:
+        """Numbers in Prometheus' text format; this process's own, if none are given."""
+        return in_text_format(self._families(), self._own() if samples is None else samples)
 
     def _own(self) -> Samples:
         return {

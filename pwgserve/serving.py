@@ -201,6 +201,7 @@ async def serve(settings: Settings, listeners: Sequence[socket.socket], share: S
         most = share.of(options.max_connections) if options.max_connections else _room_for_connections()
         limits = _Limits(most, options.header_timeout, options.send_timeout)
         server = _Server(daemon, limits, options.idle_timeout)
+        daemon.metrics.read("pwgserve_connections", lambda: len(server.connections))
         runner = web.ServerRunner(server, shutdown_timeout=FINISH_SECONDS)
         resources.push_async_callback(runner.cleanup)
         await runner.setup()

@@ -1,3 +1,4 @@
+import asyncio
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pwgserve.opsclient import Numbers
 from pwgserve.shared_numbers import SharedNumbers
 
 CHILD = """
-import sys
+import asyncio, sys
 from pathlib import Path
 from pwgserve.metrics import Metrics
 from pwgserve.shared_numbers import SharedNumbers
@@ -18,7 +19,7 @@ metrics.responses.labels("signed", "hit").inc(int(sys.argv[2]))
 metrics.render_seconds.observe(0.2)
 metrics.read("pwgserve_connections", lambda: 5)
 metrics.read("pwgserve_cache_bytes", lambda: 1000)
-metrics.publish()
+asyncio.run(metrics.publish())
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -55,7 +56,7 @@ def hits(metrics):
 
 
 def told(metrics):
-    return Numbers.parse(metrics.text().decode())
+    return Numbers.parse(metrics.text(asyncio.run(metrics.samples())).decode())
 
 
 def test_one_process_alone_tells_its_own():
@@ -116,7 +117,7 @@ def test_a_folder_that_is_gone_leaves_the_own_numbers(folder):
     for file in folder.iterdir():
         file.unlink()
     folder.rmdir()
-    metrics.publish()
+    asyncio.run(metrics.publish())
     assert hits(metrics) == 3
 
 

@@ -1,4 +1,4 @@
-"""How the daemon is: `/-/health`, `/-/ready` and `/-/metrics`, for the machine's own eyes.
+"""How the daemon is: `/-/health`, `/-/ready`, `/-/metrics` and the page `/-/status`, for the machine's own eyes.
 
 Requests that came through a proxy are refused, so that a proxy that forwards everything does not publish them.
 """
@@ -10,9 +10,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from pwgserve.http import status_page
 from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.metrics import Metrics
 from pwgserve.piwigo.gallery import GalleryUnavailableError
+from pwgserve.trend import Trend
 
 PREFIX = "/-/"
 OF_PROXIES = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
@@ -22,8 +24,9 @@ _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 class Ops:
     """The operator's addresses. `is_ready` raises GalleryUnavailableError while nothing can be served."""
 
-    def __init__(self, metrics: Metrics, is_ready: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, metrics: Metrics, trend: Trend, is_ready: Callable[[], Awaitable[None]]) -> None:
         self._metrics = metrics
+        self._trend = trend
         self._is_ready = is_ready
 
     async def answer(self, request: web.BaseRequest, name: str) -> web.Response:
@@ -36,8 +39,21 @@ class Ops:
             case "ready":
                 return await self._ready()
             case "metrics":
-                return _text((await asyncio.to_thread(self._metrics.text)).decode(), content_type=_PROMETHEUS)
+                text = self._metrics.text(await self._metrics.samples())
+                return _text(text.decode(), content_type=_PROMETHEUS)
+            case "status":
+                return await self._status()
         raise RefusedError("unknown-address")
+
+    async def _status(self) -> web.Response:
+        problem = None
+        try:
+            await self._is_ready()
+        except GalleryUnavailableError as error:
+            problem = str(error)
+        samples = await self._metrics.samples()
+        text = await asyncio.to_thread(status_page.page, samples, self._trend, problem)
+        return web.Response(body=text.encode(), headers={**status_page.HEADERS, "Server": SERVER})
 
     async def _ready(self) -> web.Response:
         try:
