@@ -61,9 +61,11 @@ class Repeats:
             self.forget(request)
         if response.status != 200 or not _is_plain(message) or not (body is None or isinstance(body, bytes)):
             return
+        outcome = response.headers["X-Pwgserve"]
+        if outcome == "render":
+            return  # said again, it would not be true: the next one has it from the cache
         public = link.audience.is_public
         question = (message.path,) if public else _question(message, request.remote)
-        outcome = response.headers["X-Pwgserve"]
         repeat = Repeat(decided + DECISION_AGE, link.expiry, outcome, (_head(response, body or b""), body or b""))
         self._forget(question)
         self._kept[question] = repeat
