@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -65,7 +66,16 @@ def test_the_owner_decides_what_is_offered_and_what_is_best():
 
 
 def test_huge_types_are_not_encoded_for_a_minute():
-    assert [shown("jpg", code).extension for code in ("xx", "3x", "4x")] == ["avif", "webp", "webp"]
+    assert [shown("jpg", code).extension for code in ("xl", "xx", "4x")] == ["avif", "webp", "webp"]
+
+
+@pytest.mark.parametrize(("quality", "expected"), [(50, "avif"), (95, "avif"), (98, "avif"), (99, "jpg")])
+def test_what_would_look_worse_is_not_offered(quality, expected):
+    settings = replace(SETTINGS, derivatives=replace(ALL_TYPES, quality=quality))
+    assert shown("jpg", settings=settings).extension == expected
+    only_webp = shown("jpg", accept=WEBP_ONLY, settings=settings)
+    assert only_webp.extension == ("webp" if quality <= 95 else "jpg")
+    assert target(photo("jpg"), Wanted(code="me", encoding="webp"), settings) is None or quality <= 95
 
 
 @pytest.mark.parametrize("wanted", [Wanted(), Wanted(Part.REPRESENTATIVE), Wanted(Part.FORMAT, format_id=7)])
@@ -94,5 +104,5 @@ def test_no_header_leads_to_more_than_one_picture_for_each_encoding(accept, exte
 
 def test_encodings_are_different_pictures_to_the_cache():
     facts = [shown("jpg", code, accept).facts() for code, accept in itertools.product(CODES, (CHROME, WEBP_ONLY, ()))]
-    # The two huge types are no AVIF.
-    assert len(set(facts)) == len(facts) - 2
+    # The three largest types are no AVIF.
+    assert len(set(facts)) == len(facts) - 3

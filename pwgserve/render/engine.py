@@ -17,12 +17,16 @@ from pwgserve.piwigo.wanted import ENCODINGS
 from pwgserve.render.limits import MEGABYTE, SMALL, Header, Limits, needed_memory
 from pwgserve.render.metadata import PRIVATE_NAMES
 from pwgserve.render.plan import Layout, RenderPlan, fitted_watermark, sharpen_kernel, watermark_places
+from pwgserve.render.quality import WHOLE_CHROMA
 
 LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", "VipsForeignLoadWebp")
 """The only decoders that exist for us: those of the formats that a gallery shows."""
 
 KERNEL = "cubic"
 """How pixels are weighed when scaling: the kernel whose results are most like both of Piwigo's usual libraries'."""
+
+AVIF_EFFORT, AVIF_BITS = 1, 10
+"""The effort beyond which a tenth fewer bytes cost twice the time; ten bits, for the same look in fewer bytes."""
 
 _BYTES = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "double": 8}
 _OF_WARM_UP = Limits(max_pixels=10_000, max_frames=1, max_source=100_000, max_memory=2**40)
@@ -274,7 +278,9 @@ def _save(image: pyvips.Image, plan: RenderPlan, descriptor: int) -> None:
         case "webp-lossless":
             image.webpsave_target(target, lossless=True, keep=keep)
         case "avif":
-            image.heifsave_target(target, compression="av1", Q=plan.quality, effort=2, keep=keep)
+            chroma = "off" if plan.quality >= WHOLE_CHROMA else "on"
+            how = {"compression": "av1", "effort": AVIF_EFFORT, "bitdepth": AVIF_BITS, "subsample_mode": chroma}
+            image.heifsave_target(target, Q=plan.quality, keep=keep, **how)
 
 
 def _with_harmless_metadata(image: pyvips.Image, strip_gps: bool) -> pyvips.Image:

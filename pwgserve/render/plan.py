@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
-from pwgserve.piwigo.derivatives import DerivativeParams, DerivativeSettings, Watermark
+from pwgserve.piwigo.derivatives import DerivativeSettings, Watermark
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.sizing import Box, Size, compute, round_half_up, turned
 from pwgserve.piwigo.wanted import Part, Wanted
@@ -33,8 +33,8 @@ RECODED: Mapping[str, Mapping[str, str]] = {
 """Format of a derivative → encodings that it may have instead → format of a plan. What a PNG keeps exactly, its WebP
 keeps exactly; a GIF, which may move, stays one."""
 
-MAX_AVIF_PIXELS = 1656 * 1242
-"""Box of the largest type that is offered as AVIF, which takes long to encode; docs/decisions/0025."""
+MAX_AVIF_PIXELS = 1224 * 918
+"""Box of the largest type that is offered as AVIF (xlarge), which takes long to encode; docs/decisions/0025."""
 
 EXIF_ROTATION = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}
 """EXIF orientation → quarter turns counter-clockwise, for photos of which Piwigo does not know the rotation yet."""
@@ -147,14 +147,31 @@ def plan_for(
     params = settings.params(wanted.code, wanted.custom) if wanted.code else None
     if native is None or file_format is None or params is None or wanted.code is None:
         return None
-    of_photo = wanted.part is Part.ELEMENT
-    return _plan(photo if of_photo else None, wanted.code, params, native, file_format, settings, rules)
+    quality = quality_like(settings.quality_of(wanted.code), native, file_format)
+    if quality is None:
+        return None
+    # A representative is upright as it is and has no centre of interest: Piwigo's columns speak of the photo.
+    of_photo = photo if wanted.part is Part.ELEMENT else None
+    return RenderPlan(
+        ideal=params.ideal,
+        max_crop=params.max_crop,
+        min_size=params.min_size,
+        coi=of_photo.coi if of_photo and params.max_crop > 0 else None,
+        rotation=of_photo.rotation if of_photo else 0,
+        sharpen=params.sharpen,
+        quality=quality,
+        format=file_format,
+        watermark=settings.watermark if settings.watermark.applies(params.ideal) else None,
+        rules=rules,
+    )
 
 
 def is_worth(encoding: str, plan: RenderPlan) -> bool:
-    """Whether a derivative of this plan should be offered in an encoding: whether it exists, and costs no minute."""
-    is_small = plan.ideal[0] * plan.ideal[1] <= MAX_AVIF_PIXELS
-    return encoding in RECODED.get(plan.format, {}) and (encoding != "avif" or is_small)
+    """Whether the derivative of a plan should be offered in an encoding: it must look as well and be made soon enough."""
+    file_format = RECODED.get(plan.format, {}).get(encoding)
+    if file_format is None or quality_like(plan.quality, plan.format, file_format) is None:
+        return False
+    return encoding != "avif" or plan.ideal[0] * plan.ideal[1] <= MAX_AVIF_PIXELS
 
 
 def watermark_places(watermark: Watermark, output: Size, mark: Size) -> list[tuple[int, int]]:
@@ -200,30 +217,6 @@ def _format_of(native: str, encoding: str | None, rules: RenderRules) -> str | N
 def _as_json(plan: RenderPlan) -> str:
     # Asked for at every request, and a gallery has few different plans.
     return json.dumps(asdict(plan), sort_keys=True, separators=(",", ":"))
-
-
-def _plan(
-    photo: Photo | None,
-    code: str,
-    params: DerivativeParams,
-    native: str,
-    file_format: str,
-    settings: DerivativeSettings,
-    rules: RenderRules,
-) -> RenderPlan:
-    # A representative is upright as it is and has no centre of interest: Piwigo's columns speak of the photo.
-    return RenderPlan(
-        ideal=params.ideal,
-        max_crop=params.max_crop,
-        min_size=params.min_size,
-        coi=photo.coi if photo and params.max_crop > 0 else None,
-        rotation=photo.rotation if photo else 0,
-        sharpen=params.sharpen,
-        quality=quality_like(settings.quality_of(code), native, file_format),
-        format=file_format,
-        watermark=settings.watermark if settings.watermark.applies(params.ideal) else None,
-        rules=rules,
-    )
 
 
 def _as_it_lies(box: Box, source: Size, turns: int) -> Box:

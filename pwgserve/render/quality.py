@@ -9,23 +9,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
+LOSSLESS = 100
+WHOLE_CHROMA = 80
+"""From which quality on an AVIF keeps colours at full resolution: where a JPEG of the same look (90) does."""
+
 _LIKE: Mapping[tuple[str, str], Sequence[tuple[int, int]]] = {
-    ("jpeg", "avif"): ((1, 20), (60, 50), (75, 60), (85, 72), (90, 84), (95, 92), (100, 97)),
-    ("jpeg", "webp"): ((1, 5), (60, 65), (75, 80), (85, 90), (90, 94), (95, 98), (100, 100)),
-    ("webp", "avif"): ((1, 20), (60, 50), (75, 60), (85, 72), (90, 84), (95, 92), (100, 97)),
+    ("jpeg", "avif"): ((1, 10), (60, 50), (75, 60), (85, 72), (90, 80), (95, 88), (98, 94)),
+    ("jpeg", "webp"): ((1, 5), (60, 62), (75, 76), (85, 84), (90, 91), (95, 97)),
+    ("webp", "avif"): ((1, 10), (60, 50), (80, 62), (90, 76), (95, 84), (98, 88), (100, 92)),
 }
-"""Format of a derivative, format it is encoded as instead → points of quality in the one and in the other."""
+"""Format of a derivative, format it is encoded as instead → points of quality in the one and in the other. Beyond the
+last point the other encoder does not reach the same look."""
 
 
-def quality_like(quality: int, native: str, file_format: str) -> int:
+def quality_like(quality: int, native: str, file_format: str) -> int | None:
     """The quality for `file_format`'s encoder whose pictures look no worse than `native`'s at the owner's `quality`.
 
-    Qualities 1 to 100; formats as in plans. Pairs that were not measured, or lose nothing, keep the owner's number.
+    Qualities 1 to 100; formats as in plans. None when no quality does; what is lossless has the highest.
     """
+    if native == file_format:
+        return quality
     points = _LIKE.get((native, file_format))
     if points is None:
-        return quality
+        return LOSSLESS
     for (left, like_left), (right, like_right) in pairwise(points):
         if quality <= right:
             return round(like_left + (like_right - like_left) * (quality - left) / (right - left))
-    return points[-1][1]
+    return None

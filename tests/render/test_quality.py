@@ -9,10 +9,20 @@ qualities = st.integers(1, 100)
 
 @given(qualities, qualities, st.sampled_from([("jpeg", "avif"), ("jpeg", "webp"), ("webp", "avif")]))
 def test_a_better_quality_is_never_worse_in_another_encoding(one, other, pair):
-    low, high = sorted((one, other))
-    assert 1 <= quality_like(low, *pair) <= quality_like(high, *pair) <= 100
+    low, high = (quality_like(quality, *pair) for quality in sorted((one, other)))
+    assert high is None or 1 <= low <= high <= 100
 
 
 @pytest.mark.parametrize("file_format", ["jpeg", "png", "gif", "webp"])
 def test_derivatives_in_their_sources_own_format_have_the_owners_number(file_format):
     assert [quality_like(quality, file_format, file_format) for quality in (1, 75, 95, 100)] == [1, 75, 95, 100]
+
+
+def test_no_quality_stands_for_one_that_an_encoder_cannot_reach():
+    assert quality_like(95, "jpeg", "webp") is not None
+    assert quality_like(96, "jpeg", "webp") is None
+    assert quality_like(99, "jpeg", "avif") is None
+
+
+def test_what_is_lossless_knows_no_worse():
+    assert {quality_like(quality, "png", "webp-lossless") for quality in (1, 50, 100)} == {100}
