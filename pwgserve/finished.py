@@ -147,7 +147,7 @@ class Derivatives:
                 output = os.memfd_create("derivative")
                 stack.callback(os.close, output)
                 try:
-                    await self._pool.render(name, client, plan, source, output, watermark)
+                    await self._pool.render(name, client, plan, source, output, watermark, version.source)
                 except RenderFailedError:
                     # Somebody killed the worker, not the picture: visitors need not notice.
                     if attempt == ATTEMPTS:

@@ -28,6 +28,9 @@ KERNEL = "cubic"
 AVIF_EFFORT, AVIF_BITS = 1, 10
 """The effort beyond which a tenth fewer bytes cost twice the time; ten bits, for the same look in fewer bytes."""
 
+SHARED_SHRINK = 1.3
+"""By how much a size must be smaller than the largest of several to be made from it."""
+
 _BYTES = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "double": 8}
 _OF_WARM_UP = Limits(max_pixels=10_000, max_frames=1, max_source=100_000, max_memory=2**40)
 _TURNS = {1: "d270", 2: "d180", 3: "d90"}
@@ -42,6 +45,54 @@ class Rendered:
     """What a rendering made. `size` in pixels."""
 
     size: Size
+
+
+class Shared:
+    """One decoding for several sizes of a picture: it is scaled to the largest one, from which the others are scaled.
+
+    What is kept has neither been turned, sharpened, marked nor encoded, so that nothing is done twice to any size.
+    """
+
+    def __init__(self, largest: RenderPlan) -> None:
+        self._largest = largest
+        self._scaled: pyvips.Image | None = None
+
+    def layout(self, header: Header, orientation: int, limits: Limits) -> Layout | None:
+        """How the largest is made; None when no other can be made from it, or when keeping it takes too much memory."""
+        layout = self._largest.layout(header.size, orientation)
+        if header.frames > 1 or layout.crop is not None or layout.scale is None:
+            return None
+        return layout if self.needed_memory(header, layout) <= limits.max_memory else None
+
+    @staticmethod
+    def needed_memory(header: Header, layout: Layout) -> int:
+        """Bytes that it takes to make what is kept, and to keep it."""
+        return needed_memory(header, layout.output, "jpeg") + 4 * layout.output[0] * layout.output[1]
+
+    def loaded(
+        self, source: int, opened: pyvips.Image, kept: Layout, layout: Layout
+    ) -> tuple[pyvips.Image, Layout] | None:
+        """The picture and a size's layout in its pixels, like `_load`; None when this size needs its own decoding.
+
+        kept: the layout of the largest.
+        """
+        if kept.scale is None or layout.scale is None:
+            return None
+        full = (opened.width, opened.height)
+        across, down = full[0] / kept.scale[0], full[1] / kept.scale[1]
+        box = layout.crop or (0, 0, *full)
+        left, top, right, bottom = box[0] / across, box[1] / down, box[2] / across, box[3] / down
+        shrink = min((right - left) / layout.scale[0], (bottom - top) / layout.scale[1])
+        if layout != kept and shrink < SHARED_SHRINK:
+            return None
+        if self._scaled is None:
+            self._scaled = _in_srgb(_crop_and_scale(*_load(source, opened, kept))).copy()
+            # Its colours were converted: the profile no longer speaks of them.
+            self._scaled.remove("icc-profile-data")
+        if layout == kept:
+            return self._scaled, Layout(None, None, layout.turns, layout.output)
+        crop = (round(left), round(top), round(right), round(bottom)) if layout.crop else None
+        return self._scaled, Layout(crop, layout.scale, layout.turns, layout.output)
 
 
 def confine() -> None:
@@ -94,12 +145,14 @@ def render(
     watermark: int | None,
     limits: Limits,
     ask: Callable[[int], None],
+    shared: Shared | None = None,
 ) -> Rendered:
     """Render the picture in descriptor `source` into descriptor `output`.
 
     watermark: descriptor of the watermark's picture, None when the gallery has none. limits: what is beyond is refused
     before any pixel is decoded. ask: is called with the bytes of memory that the rendering will take when they are
-    many, and returns when they may be taken. Raises UnrenderableError.
+    many, and returns when they may be taken. shared: what several renderings of this picture have in common. Raises
+    UnrenderableError.
     """
     try:
         image = _open(source)
@@ -107,17 +160,22 @@ def render(
         problem = header.problem(limits)
         if problem is not None:
             raise UnrenderableError(problem)
-        layout = plan.layout(header.size, image.get("orientation") if image.get_typeof("orientation") else 1)
+        orientation = image.get("orientation") if image.get_typeof("orientation") else 1
+        layout = plan.layout(header.size, orientation)
+        kept = shared.layout(header, orientation, limits) if shared else None
         mark = _watermark(plan, watermark, layout.output, limits)
         needed = needed_memory(header, layout.output, plan.format)
         if needed > limits.max_memory:
             raise UnrenderableError(f"needs {needed // MEGABYTE} MB of memory, more than render.max_memory allows")
+        if shared and kept:
+            needed = max(needed, shared.needed_memory(header, kept))
         if needed > SMALL:
             ask(needed)
         if header.frames > 1:
             image = _animated(plan, source, layout, mark)
         else:
-            image = _steps(plan, *_load(source, image, layout), mark)
+            loaded = shared.loaded(source, image, kept, layout) if shared and kept else None
+            image = _steps(plan, *(loaded or _load(source, image, layout)), mark)
         _save(image, plan, output)
     except pyvips.Error as error:
         raise UnrenderableError(_first_line(error)) from error

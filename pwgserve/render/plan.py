@@ -167,7 +167,7 @@ def plan_for(
 
 
 def is_worth(encoding: str, plan: RenderPlan) -> bool:
-    """Whether the derivative of a plan should be offered in an encoding: it must look as well and be made soon enough."""
+    """Whether the derivative of a plan should be offered in an encoding: it must look as well, and be made soon."""
     file_format = RECODED.get(plan.format, {}).get(encoding)
     if file_format is None or quality_like(plan.quality, plan.format, file_format) is None:
         return False

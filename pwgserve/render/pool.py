@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,12 @@ from pwgserve.render.turns import Client, Turns
 from pwgserve.render.worker import MAX_MESSAGE
 
 START_SECONDS = 30.0
+GATHER_SECONDS = 0.005
+"""For how long a free worker waits for further sizes of the same picture: a page asks for several in one moment."""
+
+MAX_TOGETHER = 16
+"""How many sizes of one picture are made in one go, before others have their turn."""
+
 MAX_REASON = 200
 """Characters of a reason that a worker gives: it may be a hostile picture's worker, and its word goes into the log."""
 
@@ -87,6 +93,25 @@ class _Worker:
     first_memory: int = 0
 
 
+@dataclass
+class _Job:
+    """A rendering that somebody waits for. file: what the sizes of one picture have in common, None for nothing."""
+
+    name: str
+    plan: RenderPlan
+    source: int
+    output: int
+    watermark: int | None
+    file: Hashable
+    done: asyncio.Future[None]
+    group: asyncio.Task[None] | None = None
+    together: Sequence[_Job] = ()
+
+    @property
+    def descriptors(self) -> list[int]:
+        return [self.source, self.output] + ([] if self.watermark is None else [self.watermark])
+
+
 class RenderPool:
     """Up to `settings.workers` processes, and one more for a second client, started when first needed.
 
@@ -98,7 +123,8 @@ class RenderPool:
         self._settings = settings
         self._idle: list[_Worker] = []
         self._turns = Turns(settings.workers, settings.queue)
-        self._called: dict[str, asyncio.Future[None]] = {}
+        self._jobs: dict[str, _Job] = {}
+        self._calling: asyncio.TimerHandle | None = None
         # Pictures that need much memory are rendered one at a time, whatever the number of workers and processes.
         self._large = Alone(settings.alone)
         self.protections = ""
@@ -136,38 +162,98 @@ class RenderPool:
         self._turns.join(job, client)
 
     async def render(
-        self, job: str, client: Client, plan: RenderPlan, source: int, output: int, watermark: int | None
+        self,
+        job: str,
+        client: Client,
+        plan: RenderPlan,
+        source: int,
+        output: int,
+        watermark: int | None,
+        file: Hashable = None,
     ) -> None:
         """Render the picture in descriptor `source` into descriptor `output`; the caller closes them.
 
-        job: names the rendering; one with this name at a time. Raises BusyError, UnrenderableError, RenderFailedError.
+        job: names the rendering; one with this name at a time. file: the same for renderings of the same version of the
+        same file, of which those that wait together are made together. Raises BusyError, UnrenderableError and
+        RenderFailedError.
         """
         if os.fstat(source).st_size > self._settings.limits.max_source:
             raise UnrenderableError("its file is larger than render.max_source allows")
         if not self._turns.add(job, client):
             raise BusyError
-        called = self._called[job] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiting = self._jobs[job] = _Job(job, plan, source, output, watermark, file, loop.create_future())
         try:
-            self._call()
-            await called
-            await self._render(plan, [source, output] + ([] if watermark is None else [watermark]))
+            if file is None:
+                self._call()
+            elif self._calling is None:
+                self._calling = loop.call_later(GATHER_SECONDS, self._call)
+            await waiting.done
         finally:
-            del self._called[job]
-            self._turns.end(job)
-            self._call()
+            del self._jobs[job]
+            if waiting.group is None:
+                self._turns.end(job)
+            elif all(one.done.done() for one in waiting.together):
+                # Nobody waits for the rest of it.
+                waiting.group.cancel()
+                await asyncio.wait([waiting.group])
+                self._end_together(waiting.together)
 
     def _call(self) -> None:
-        """Tell those whose turn it is."""
-        while (job := self._turns.take()) is not None:
-            called = self._called[job]
-            if not called.done():
-                called.set_result(None)
+        """Begin with those whose turn it is, and take along what is made of the same file."""
+        if self._calling is not None:
+            self._calling.cancel()
+            self._calling = None
+        while (name := self._turns.take()) is not None:
+            leader = self._jobs[name]
+            together = [leader]
+            if leader.file is not None:
+                others = [job for job in self._jobs.values() if job.file == leader.file and job.group is None]
+                for job in others:
+                    if len(together) < MAX_TOGETHER and job is not leader and self._turns.take_along(job.name, name):
+                        together.append(job)
+            group = asyncio.create_task(self._render_together(together))
+            for job in together:
+                job.group, job.together = group, together
 
-    async def _render(self, plan: RenderPlan, descriptors: Sequence[int]) -> None:
+    async def _render_together(self, together: Sequence[_Job]) -> None:
+        """Render all of them with one worker after the other's end, small ones first; the first has the turn."""
+        plans = sorted((job.plan for job in together), key=_area)
+        largest = plans[-1].to_json() if len(plans) > 1 else None
+        try:
+            for number, job in enumerate(sorted(together, key=lambda job: _area(job.plan))):
+                told = {"plan": job.plan.to_json(), "largest": largest, "is_first": number == 0}
+                await self._finish(job, told | {"is_last": number == len(together) - 1})
+        finally:
+            self._end_together(together)
+
+    def _end_together(self, together: Sequence[_Job]) -> None:
+        for job in together:
+            if not job.done.done():
+                job.done.set_exception(RenderFailedError("the work was ended"))
+            self._turns.end(job.name)
+        self._call()
+
+    async def _finish(self, job: _Job, told: Mapping[str, object]) -> None:
+        """Render one job and tell who waits for it how it went."""
+        try:
+            await self._render(job, json.dumps(told).encode())
+        except (UnrenderableError, RenderFailedError) as error:
+            if not job.done.done():
+                job.done.set_exception(error)
+        else:
+            if not job.done.done():
+                job.done.set_result(None)
+
+    async def _render(self, job: _Job, message: bytes) -> None:
         worker = await self._free()
+        if job.done.done():
+            # Who waited has left, and closed the files.
+            self._idle.append(worker)
+            return
         timeout = self._settings.timeout
         try:
-            answer = await self._asked(worker, json.dumps({"plan": plan.to_json()}).encode(), descriptors)
+            answer = await self._asked(worker, message, job.descriptors)
             memory = int(answer.get("memory", 0))
         except TimeoutError as error:
             self.ended["timeout"] += 1
@@ -264,7 +350,7 @@ class RenderPool:
             await self._end(worker)
             raise RenderFailedError(str(answer["failed"]))
         worker.protections = str(answer.get("ready", ""))
-        worker.encodings = frozenset(answer.get("encodings", ()))
+        worker.encodings = frozenset(answer.get("encodings") or ())
         return worker
 
     async def _end(self, worker: _Worker, is_dead: bool = False) -> int | None:
@@ -280,6 +366,10 @@ class RenderPool:
         if worker.process.returncode is None:
             worker.process.kill()
         return await worker.process.wait()
+
+
+def _area(plan: RenderPlan) -> int:
+    return plan.ideal[0] * plan.ideal[1]
 
 
 def _reason(said: object) -> str:

@@ -1,7 +1,7 @@
 """Whose rendering is next: every client has a line, lines take turns, and what nobody waits for comes last. Pure.
 
 One client with a thousand pictures delays another by one picture. A picture that two clients want stands in both lines
-and is rendered when its first turn comes.
+and is rendered when its first turn comes. Who is called may take others along, for whom that is less work.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class Turns:
         self._lines: dict[bool, OrderedDict[str, OrderedDict[str, None]]] = {False: OrderedDict(), True: OrderedDict()}
         self._waiting: dict[str, set[Client]] = {}
         self._served: dict[str, Client] = {}
+        self._along: set[str] = set()
         self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """How many jobs wait or are served."""
-        return len(self._waiting) + len(self._served)
+        return len(self._waiting) + len(self._served) + len(self._along)
 
     @property
     def waiting(self) -> int:
@@ -71,8 +72,21 @@ class Turns:
                     return job
         return None
 
+    def take_along(self, job: str, leader: str) -> bool:
+        """Serve a waiting job together with one that is served; False when that would keep people waiting.
+
+        It takes no place of its own: what is done for both is done once.
+        """
+        waits_for_screen = any(not client.is_bulk for client in self._waiting.get(job, ()))
+        if job not in self._waiting or waits_for_screen == self._served[leader].is_bulk:
+            return False
+        self._leave_lines(job)
+        self._along.add(job)
+        return True
+
     def end(self, job: str) -> None:
         """A job was served, or is no longer wanted."""
+        self._along.discard(job)
         if job in self._waiting:
             self._leave_lines(job)
         client = self._served.pop(job, None)

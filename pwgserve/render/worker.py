@@ -39,20 +39,32 @@ def main() -> None:
             jobs.send(json.dumps({"failed": str(error)}).encode())
             return
         jobs.send(json.dumps({"ready": protections.told(), "encodings": encodings}).encode())
+        shared: engine.Shared | None = None
         while True:
             message, descriptors, _, _ = socket.recv_fds(jobs, MAX_MESSAGE, MAX_DESCRIPTORS)
             if not message:
                 return
+            job = json.loads(message)
+            if job.get("is_first", True):
+                shared = engine.Shared(RenderPlan.from_json(job["largest"])) if job.get("largest") else None
             try:
-                answer = _rendered(json.loads(message), descriptors, limits, jobs)
+                answer = _rendered(job, descriptors, limits, jobs, shared)
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
-            _give_back_memory()
+            if job.get("is_last", True):
+                shared = None
+                _give_back_memory()
             jobs.send(json.dumps(answer | {"memory": _resident(memory.fileno())}).encode())
 
 
-def _rendered(job: dict[str, object], descriptors: list[int], limits: Limits, jobs: socket.socket) -> dict[str, object]:
+def _rendered(
+    job: dict[str, object],
+    descriptors: list[int],
+    limits: Limits,
+    jobs: socket.socket,
+    shared: engine.Shared | None,
+) -> dict[str, object]:
     source, output = descriptors[:2]
     watermark = descriptors[2] if len(descriptors) > 2 else None
 
@@ -64,7 +76,7 @@ def _rendered(job: dict[str, object], descriptors: list[int], limits: Limits, jo
 
     try:
         plan = RenderPlan.from_json(str(job["plan"]))
-        done = engine.render(plan, source, output, watermark, limits, ask)
+        done = engine.render(plan, source, output, watermark, limits, ask, shared)
     except engine.UnrenderableError as error:
         return {"unrenderable": str(error)}
     except MemoryError:

@@ -28,7 +28,7 @@ LIES = (
 )
 
 
-def lying_render(plan, source, output, watermark, limits, ask):
+def lying_render(plan, source, output, watermark, limits, ask, shared):
     connection.send(LIES[plan.quality])
     return engine.Rendered((1, 1))
 

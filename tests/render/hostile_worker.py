@@ -216,7 +216,7 @@ def tried(target):
     return results
 
 
-def hostile_render(plan, source, output, watermark, limits, ask):
+def hostile_render(plan, source, output, watermark, limits, ask, shared):
     if plan.quality == signal.SIGSEGV:
         ctypes.string_at(0)
     target = json.loads(os.pread(source, 10_000, 0))

@@ -105,7 +105,7 @@ async def test_more_than_the_queue_holds_are_told_to_come_back(tmp_path):
         os.kill(workers()[0], signal.SIGSTOP)
         with files(tmp_path) as (source, output, _):
             jobs = [asyncio.create_task(render(made, source, output)) for _ in range(3)]
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.05)
             with pytest.raises(BusyError):
                 await render(made, source, output)
             for job in jobs:

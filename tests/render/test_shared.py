@@ -1,0 +1,209 @@
+"""Several sizes of one picture made from one decoding: as alike as made alone, and told apart by nobody."""
+
+import asyncio
+import contextlib
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import pyvips
+from pictures import corner_colours, corners, write
+
+from pwgserve.demo.photographs import photograph
+from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeSettings, Watermark
+from pwgserve.piwigo.permissions import Photo
+from pwgserve.piwigo.wanted import Wanted
+from pwgserve.render import engine, pool
+from pwgserve.render.limits import Limits
+from pwgserve.render.plan import RenderPlan, plan_for
+from pwgserve.render.pool import PoolSettings, RenderPool, UnrenderableError
+from pwgserve.render.turns import Client
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from compare_pictures import ssim
+
+BAR = 0.99
+VISITOR = Client("x")
+LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=10**9)
+CODES = list(DEFAULTS.types)
+
+
+def plans(size, rotation=0, coi=None, settings=DEFAULTS, extension="jpg"):
+    """As PNG, so that only pixels are compared and not what encoders make of them."""
+    photo = Photo(1, f"./a.{extension}", "a", 0, *size, rotation, coi, None, ())
+    found = {code: plan_for(photo, Wanted(code=code), extension, settings) for code in CODES}
+    return {code: replace(plan, format="png") for code, plan in found.items()}
+
+
+def rendered(source: Path, plan: RenderPlan, shared=None, limits=LIMITS) -> pyvips.Image:
+    output = os.memfd_create("output")
+    try:
+        with source.open("rb") as reader:
+            engine.render(plan, reader.fileno(), output, None, limits, lambda needed: None, shared)
+        return pyvips.Image.new_from_buffer(os.pread(output, 10**8, 0), "").copy_memory()
+    finally:
+        os.close(output)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    file = tmp_path_factory.mktemp("photos") / "lake.jpg"
+    photograph(file, "lake", 3, 3600, 2400)
+    return file
+
+
+def test_every_size_looks_as_if_it_had_been_made_alone(lake):
+    made = plans((3600, 2400), coi="adgj")
+    shared = engine.Shared(made["xx"])
+    for code in CODES:
+        alone, together = rendered(lake, made[code]), rendered(lake, made[code], shared)
+        assert (alone.width, alone.height) == (together.width, together.height)
+        assert ssim(alone, together) >= BAR, code
+    assert (rendered(lake, made["xx"]) - rendered(lake, made["xx"], shared)).abs().max() == 0
+
+
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "gif"])
+@pytest.mark.parametrize("rotation", [0, 1, 2, 3, None])
+def test_turns_and_crops_are_those_of_the_picture_itself(tmp_path, extension, rotation):
+    image = corners(2700, 1500).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    source = write(image, tmp_path / f"a.{extension}")
+    made = plans((2700, 1500), rotation, coi="aaea", extension=extension)
+    shared = engine.Shared(made["xx"])
+    for code in ("sq", "th", "me"):
+        alone, together = rendered(source, made[code]), rendered(source, made[code], shared)
+        assert (alone.width, alone.height) == (together.width, together.height)
+        assert corner_colours(alone) == corner_colours(together)
+
+
+def test_sizes_near_the_largest_or_of_a_cropped_one_are_made_alone(lake):
+    made = plans((3600, 2400))
+    for largest in (made["sq"], made["xl"]):
+        shared = engine.Shared(largest)
+        assert (rendered(lake, made["xl"], shared) - rendered(lake, made["xl"])).abs().max() == 0
+        assert (rendered(lake, made["la"], shared) - rendered(lake, made["la"])).abs().max() == 0
+
+
+def test_nothing_is_shared_where_keeping_it_would_take_too_much_memory(lake):
+    made = plans((3600, 2400))
+    limits = Limits(10**9, 1, 10**9, 45_000_000)
+    shared = engine.Shared(made["xx"])
+    assert (rendered(lake, made["th"], shared, limits) - rendered(lake, made["th"])).abs().max() == 0
+
+
+def test_small_sources_and_transparency_stay_as_they_are(tmp_path):
+    alpha = (pyvips.Image.xyz(2000, 1500)[0] > 1000).ifthenelse(255, 0).cast("uchar")
+    source = write(corners(2000, 1500).bandjoin(alpha).copy(interpretation="srgb"), tmp_path / "a.png")
+    made = plans((2000, 1500), extension="png")
+    shared = engine.Shared(made["xx"])
+    image = rendered(source, made["me"], shared)
+    assert [image(x, 100)[3] for x in (10, image.width - 10)] == [0, 255]
+    small = write(corners(200, 150), tmp_path / "small.jpg")
+    made = plans((200, 150))
+    assert rendered(small, made["th"], engine.Shared(made["xx"])).width == 144
+
+
+@contextlib.asynccontextmanager
+async def running(workers=1):
+    made = RenderPool(PoolSettings(workers, 50, 60.0, LIMITS, "require"))
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def one(made, source, name, plan, client=VISITOR, file="the lake"):
+    output = os.memfd_create(name)
+    descriptor = os.open(source, os.O_RDONLY)
+    try:
+        await made.render(name, client, plan, descriptor, output, None, file)
+        return pyvips.Image.new_from_buffer(os.pread(output, 10**8, 0), "").copy_memory()
+    finally:
+        os.close(output)
+        os.close(descriptor)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What the workers are asked, in order."""
+    messages = []
+    ask = RenderPool._asked
+
+    async def noted(self, worker, message, descriptors):
+        messages.append((worker.process.pid, message))
+        return await ask(self, worker, message, descriptors)
+
+    monkeypatch.setattr(pool.RenderPool, "_asked", noted)
+    return messages
+
+
+async def test_sizes_that_are_asked_for_in_one_moment_are_made_in_one_go(lake, asked):
+    made = plans((3600, 2400))
+    async with running(workers=2) as workers:
+        images = await asyncio.gather(*(one(workers, lake, code, made[code]) for code in CODES))
+        assert workers.jobs == 0
+    for code, image in zip(CODES, images, strict=True):
+        assert ssim(image, rendered(lake, made[code])) >= BAR
+    assert len({pid for pid, _ in asked}) == 1
+    assert [b'"is_first": true' in message for _, message in asked] == [True] + [False] * 8
+    assert [b'"is_last": true' in message for _, message in asked] == [False] * 8 + [True]
+
+
+async def test_different_files_are_never_made_from_one_another(lake, tmp_path, asked):
+    other = write(corners(3600, 2400), tmp_path / "corners.jpg")
+    made = plans((3600, 2400))
+    async with running() as workers:
+        files = {"a": lake, "b": other}
+        wanted = [(name, code) for code in ("me", "th", "xx") for name in files]
+        images = await asyncio.gather(
+            *(one(workers, files[name], name + code, made[code], file=name) for name, code in wanted)
+        )
+    for (name, code), image in zip(wanted, images, strict=True):
+        assert ssim(image, rendered(files[name], made[code])) >= BAR
+    assert [b'"is_first": true' in message for _, message in asked] == [True, False, False] * 2
+
+
+async def test_one_that_cannot_be_made_does_not_spoil_the_others(lake):
+    made = plans((3600, 2400))
+    bad = plans((3600, 2400), settings=DerivativeSettings(DEFAULTS.types, watermark=Watermark("w.png", (1, 1))))["me"]
+    mark = os.open("/dev/null", os.O_RDONLY)
+    async with running() as workers:
+        descriptor, output = os.open(lake, os.O_RDONLY), os.memfd_create("marked")
+        marked = workers.render("marked", Client("x"), bad, descriptor, output, mark, "the lake")
+        others = [one(workers, lake, code, made[code]) for code in ("th", "sm", "xx")]
+        done = await asyncio.gather(marked, *others, return_exceptions=True)
+    for opened in (descriptor, output, mark):
+        os.close(opened)
+    assert isinstance(done[0], UnrenderableError)
+    assert [image.width for image in done[1:]] == [144, 576, 1656]
+
+
+async def test_who_waits_before_a_screen_is_not_kept_waiting_by_work_in_bulk(lake, asked):
+    made = plans((3600, 2400))
+    async with running() as workers:
+        bulk = [one(workers, lake, code, made[code], Client("x", is_bulk=True)) for code in ("xl", "xx")]
+        await asyncio.gather(one(workers, lake, "th", made["th"]), *bulk)
+    assert [b'"is_first": true' in message for _, message in asked] == [True, True, False]
+    assert b"144" in asked[0][1]
+
+
+async def test_who_leaves_leaves_the_others_their_pictures(lake):
+    made = plans((3600, 2400))
+    async with running() as workers:
+        tasks = [asyncio.create_task(one(workers, lake, code, made[code])) for code in ("th", "me", "xx")]
+        await asyncio.sleep(0.03)
+        tasks[1].cancel()
+        done = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(done[1], asyncio.CancelledError)
+        assert [done[0].width, done[2].width] == [144, 1656]
+        tasks = [asyncio.create_task(one(workers, lake, code, made[code])) for code in ("th", "me", "xx")]
+        await asyncio.sleep(0.03)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert workers.jobs == 0
+        assert (await one(workers, lake, "again", made["th"])).width == 144
