@@ -12,6 +12,7 @@ import click
 
 from pwgserve import __version__
 from pwgserve.commands.cache import cache_command
+from pwgserve.commands.check import check_command
 from pwgserve.commands.demo import demo_command
 from pwgserve.commands.keys import keys_command
 from pwgserve.commands.serve import serve_command
@@ -39,7 +40,11 @@ def main() -> None:
     """Serve the pictures of a Piwigo gallery, to those who may see them."""
 
 
+<<<<<<< HEAD
 for _command in (serve_command, keys_command, warm_command, cache_command, sign_command, status_command, demo_command):
+=======
+for _command in (serve_command, check_command, keys_command, warm_command, cache_command, sign_command, demo_command):
+>>>>>>> 0e4877f (pwgserve check: proof from outside that strangers get nothing, and which line to mend if they do)
     main.add_command(_command)
 
 

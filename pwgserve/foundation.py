@@ -45,6 +45,39 @@ _log = structlog.get_logger("http")
 
 
 @dataclass(frozen=True)
+class Reached:
+    """A gallery that can be asked; nothing of pwgserve's own (keys, cache) is needed for that, or made.
+
+    database: its address as configured; table_prefix: of Piwigo's tables. conf: as the owner's files have it.
+    """
+
+    database: str
+    table_prefix: str
+    gallery: Gallery
+    catalogue: Catalogue
+    conf: PiwigoConf
+
+    @classmethod
+    async def open(cls, settings: Settings, resources: AsyncExitStack) -> Reached:
+        """Reach the gallery and check it; `resources` closes it again.
+
+        Raises GalleryConfigurationError and GalleryUnavailableError.
+        """
+        owner_file = OwnerFile(settings.piwigo.root, settings.piwigo.conf)
+        conf = await asyncio.to_thread(owner_file.conf)
+        for warning in owner_file.warnings:
+            _log.warning("piwigo-configuration", problem=warning)
+        address, prefix = await _database(settings)
+        url = await asyncio.to_thread(database_url, address)
+        gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields))
+        resources.push_async_callback(gallery.close)
+        await gallery.check()
+        rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
+        catalogue = Catalogue(gallery, owner_file, settings.access.lockdown, rules)
+        return cls(address, prefix, gallery, catalogue, conf)
+
+
+@dataclass(frozen=True)
 class Foundation:
     """One gallery, ready to be asked. database: its address as configured; table_prefix: of Piwigo's tables."""
 
@@ -73,29 +106,20 @@ class Foundation:
 
         Raises GalleryConfigurationError, GalleryUnavailableError, KeysError and CacheError.
         """
-        owner_file = OwnerFile(settings.piwigo.root, settings.piwigo.conf)
-        conf = await asyncio.to_thread(owner_file.conf)
-        for warning in owner_file.warnings:
-            _log.warning("piwigo-configuration", problem=warning)
-        address, prefix = await _database(settings)
-        url = await asyncio.to_thread(database_url, address)
-        gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields))
-        resources.push_async_callback(gallery.close)
-        await gallery.check()
+        reached = await Reached.open(settings, resources)
         keys = await asyncio.to_thread(keyring.load_or_create, settings.links.keys_file)
         group_reads = settings.server.send_file != "direct"
         cache = Cache(settings.cache.dir, keys.stable_key, int(settings.cache.max_size), group_reads)
         await asyncio.to_thread(cache.open)
-        rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
         return cls(
-            database=address,
-            table_prefix=prefix,
-            gallery=gallery,
-            catalogue=Catalogue(gallery, owner_file, settings.access.lockdown, rules),
+            database=reached.database,
+            table_prefix=reached.table_prefix,
+            gallery=reached.gallery,
+            catalogue=reached.catalogue,
             keys=keys,
             signer=LinkSigner(keys),
             cache=cache,
-            sources=_sources(settings, conf),
+            sources=_sources(settings, reached.conf),
         )
 
 

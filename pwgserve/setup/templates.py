@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.requests import clean_path
+from pwgserve.problems import OwnerError
 from pwgserve.settings import Listen, Settings
 
 _PLAIN = re.compile(r"[\w./~@+,=:-]*")
 _CACHE_LINE = "# include snippets/pwgserve-cache.conf;"
 
 
-class TemplateError(ValueError):
+class TemplateError(OwnerError):
     """A value would mean something else in a web server's configuration; one line for the owner."""
 
 

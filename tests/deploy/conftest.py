@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 from deployment import WAYS, Deployed, deploy
 from galleries import TestGallery
+from standin import Standin
 
 
 @pytest.fixture(scope="session")
@@ -31,8 +32,11 @@ def gallery(place: Path) -> Iterator[TestGallery]:
     for photo in (family.LAKE, family.PARTY):
         made.picture("_data/i/" + made.paths[photo].replace(".jpg", "-me.jpg"), (792, 528), photo + 50)
     (made.root / "_data/combined").mkdir()
+    (made.root / "themes").mkdir()
     (made.root / "_data/combined/style.css").write_text("body {}\n")
+    php = Standin(place / "php.sock", made)
     yield made
+    php.close()
     made.engine.dispose()
 
 

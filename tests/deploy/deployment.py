@@ -66,9 +66,14 @@ def deploy(way: Way, gallery: TestGallery, place: Path, change: Change | None = 
     }
     for table, values in settings.items():
         changes.setdefault(table, {}).update(values)
+    conf = changes.get("piwigo", {}).pop("conf", {})
+    changes |= {"piwigo.conf": conf} if conf else {}
+    (folder / "web").mkdir()
     daemon = Daemon(gallery, folder, changes).start()
-    site = Site(f"localhost:{port}", BASE, gallery.root, f"127.0.0.1:{daemon.port}", cache, php=str(folder / "no-php"))
-    web = WebServerProcess(way.server, site, folder, port, free_port(), way.send_file == "x-sendfile", way.keeps_public)
+    site = Site(f"localhost:{port}", BASE, gallery.root, f"127.0.0.1:{daemon.port}", cache, php=str(place / "php.sock"))
+    web = WebServerProcess(
+        way.server, site, folder / "web", port, free_port(), way.send_file == "x-sendfile", way.keeps_public
+    )
     web.write(change)
     try:
         web.start()

@@ -29,7 +29,7 @@ worker_processes 1;
 daemon off;
 {user}
 pid {folder}/pid;
-error_log {folder}/web.log;
+error_log {folder}.log;
 events {{ worker_connections 256; }}
 http {{
     include /etc/nginx/mime.types;
@@ -50,7 +50,7 @@ APACHE = """
 ServerRoot {folder}
 ServerName localhost
 PidFile {folder}/pid
-ErrorLog {folder}/web.log
+ErrorLog {folder}.log
 DefaultRuntimeDir {folder}
 Listen 127.0.0.1:{port}
 Listen 127.0.0.1:{plain_port}
@@ -166,7 +166,7 @@ class WebServerProcess:
             WebServer.CADDY: ["caddy", "run", "--config", main, "--adapter", "caddyfile"],
         }[self.kind]
         own = {"HOME": str(self.folder), "XDG_DATA_HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
-        with (self.folder / "output").open("ab") as output:
+        with self.folder.with_suffix(".output").open("ab") as output:
             self.process = subprocess.Popen(
                 [program(command[0]), *command[1:]],
                 stdin=subprocess.DEVNULL,
@@ -186,7 +186,7 @@ class WebServerProcess:
 
     @property
     def complaints(self) -> str:
-        logs = [self.folder / "output", self.folder / "web.log"]
+        logs = [self.folder.with_suffix(".output"), self.folder.with_suffix(".log")]
         return "\n".join(log.read_text()[-3000:] for log in logs if log.exists())
 
     def stop(self) -> None:
@@ -194,6 +194,11 @@ class WebServerProcess:
             self.process.terminate()
             self.process.wait(30)
             self.process = None
+
+    def clear(self) -> None:
+        """Take the configuration away, to write another one."""
+        for name in self.files:
+            (self.folder / name).unlink(missing_ok=True)
 
     def visitor(self, cookie: str | None = None, **headers: str) -> TlsVisitor:
         return TlsVisitor(self.port, cookie, {name.replace("_", "-"): value for name, value in headers.items()})

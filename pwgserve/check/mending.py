@@ -1,0 +1,131 @@
+"""Which line of the web server's configuration closes a leak, and whether it is there.
+
+Pure but for `lines_in`, which reads configuration files. The lines are those of deploy/, filled for the gallery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pwgserve.check.attempts import Attempt
+from pwgserve.check.verdicts import Verdict
+from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
+
+MAX_FILES = 500
+MAX_BYTES = 1_000_000
+
+_INCLUDES = {
+    WebServer.NGINX: "include snippets/pwgserve.conf;",
+    WebServer.APACHE: "Include pwgserve.conf",
+    WebServer.CADDY: "import pwgserve.caddy",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a configuration file; number from 1."""
+
+    file: Path
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Mender:
+    """Knows the configuration that should be, and the lines that are. server: None when it is not known which it is."""
+
+    server: WebServer | None
+    site: Site
+    lines: Sequence[Line] = ()
+
+    def advice(self, attempt: Attempt, verdict: Verdict) -> str:
+        """What to mend so that an attempt comes to nothing, in one line."""
+        if self.server is None:
+            return f"route {self._address(attempt.area)} to pwgserve, before any other rule; see docs/install.md"
+        if verdict is Verdict.PATH and self.server is not WebServer.NGINX:
+            return 'server.send_file = "direct", or let the web server send what pwgserve names: see docs/install.md'
+        expected = self._expected(attempt.area)
+        place, is_there = self._place(expected)
+        if attempt.trick == "a location that lacks a slash":
+            folder = attempt.target.partition("..")[0]
+            return f'a location or alias for "{folder}" lacks the slash at its end{self._named(folder)}'
+        if attempt.area == "door":
+            return "another site of this server has the gallery's folder, too: close it there as well"
+        if attempt.area == "cache":
+            return "cache.dir: move the cache out of the folders that the web server serves"
+        if is_there and not self._place(_INCLUDES[self.server])[1]:
+            return f"no site brings in {place}: add the line {self._include()}"
+        if is_there:
+            return f"{place} is there, but another rule answers first, or it was changed{self._rivals(attempt.area)}"
+        return f"{place} is missing; add it, or the line {self._include()}"
+
+    def _address(self, area: str) -> str:
+        site = self.site
+        own = {
+            "links": f"{site.base}{site.link_prefix}/",
+            "internal": f"{site.internal_prefix}/",
+            "_data/i/": f"{site.base}{site.data}/i/",
+            "upload/": f"{site.base}{site.upload}/",
+        }
+        return own.get(area, f"{site.base}{area}")
+
+    def _expected(self, area: str) -> str:
+        """The line of deploy/ that is responsible for an area."""
+        assert self.server is not None
+        marks = {"said": "X-Remote-User", "ops": "X-Forwarded-For", "internal": "internal;", "cache": "", "door": ""}
+        mark = marks.get(area, self._address(area))
+        if self.server is not WebServer.NGINX and area == "internal":
+            mark = self._address("links")
+        for name in reversed(SNIPPETS[self.server]):
+            for line in filled(self.server, text(self.server, name), self.site).splitlines():
+                if mark and mark in line and not line.lstrip().startswith("#"):
+                    return " ".join(line.partition("  #")[0].split())
+        return _INCLUDES[self.server]
+
+    def _place(self, expected: str) -> tuple[str, bool]:
+        """The expected line with its place, and whether it is there."""
+        for line in self.lines:
+            if expected in " ".join(line.text.split()) and not line.text.lstrip().startswith("#"):
+                return f"{line.file}:{line.number} “{expected}”", True
+        return f"“{expected}”", False
+
+    def _include(self) -> str:
+        assert self.server is not None
+        return f"“{_INCLUDES[self.server]}” to the site of the gallery, below {FOLDERS[self.server]}"
+
+    def _rivals(self, area: str) -> str:
+        """Other lines that speak of the same address."""
+        address = self._address(area).rstrip("/")
+        own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
+        found = [line for line in self.lines if address in line.text and line.file.name not in own]
+        return f": look at {found[0].file}:{found[0].number} “{found[0].text.strip()}”" if found else ""
+
+    def _named(self, folder: str) -> str:
+        for line in self.lines:
+            words = line.text.split()
+            if folder in [word.strip('"{;') for word in words]:
+                return f": {line.file}:{line.number} “{line.text.strip()}”"
+        return ""
+
+
+def lines_in(folder: Path) -> Iterator[Line]:
+    """All lines of the configuration files below a folder that can be read. Blocks."""
+    try:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())[:MAX_FILES]
+    except OSError:
+        return
+    for file in files:
+        try:
+            if file.stat().st_size <= MAX_BYTES:
+                content = file.read_text("utf-8", "replace")
+                yield from (Line(file, number, line) for number, line in enumerate(content.splitlines(), 1))
+        except OSError:
+            continue
+
+
+def server_of(headers: Mapping[str, str]) -> WebServer | None:
+    """Which web server an answer names as its sender."""
+    name = headers.get("server", "").lower()
+    return next((server for server in WebServer if server in name), None)

@@ -1,0 +1,64 @@
+from urllib.parse import unquote
+
+import pytest
+
+from pwgserve.check.attempts import AREAS, OPS, Place, Subject, attempts, ops_attempts, spellings
+from pwgserve.check.samples import twin_of
+
+PLACE = Place("/photos/", "piwigo", inner_cache="_cache")
+SUBJECT = Subject(
+    4711,
+    "upload/2026/05/14/20260514-ab12CD34.mp4",
+    "upload/2026/05/14/pwg_representative/20260514-ab12CD34.jpg",
+    ((7, "upload/2026/05/14/pwg_format/20260514-ab12CD34.cr2"),),
+    ("upload/2026/05/14/pwg_representative/20260514-ab12CD34-me.jpg",),
+    "ab/cd/0123456789",
+)
+
+
+@pytest.mark.parametrize("base", ["/", "/photos/", "/a/b/"])
+def test_every_attempt_is_a_request_line_that_can_be_sent(base):
+    found = [*attempts(SUBJECT, Place(base, "piwigo")), *ops_attempts(Place(base, "piwigo"))]
+    for attempt in found:
+        assert attempt.target.startswith("/")
+        assert attempt.target.isascii()
+        assert not set(attempt.target) & set(' \r\n\t\\"<>')
+        assert attempt.area in AREAS
+    assert len({(one.method, one.target, one.headers) for one in found}) > 100
+    assert len(found) < 220, "a check is a few hundred requests"
+
+
+def test_a_twin_is_tried_in_the_same_ways_and_differs_in_nothing_but_names():
+    twin = twin_of(SUBJECT, 9999)
+    mine, others = list(attempts(SUBJECT, PLACE)), list(attempts(twin, PLACE))
+    assert [(one.area, one.trick, one.method) for one in mine] == [(one.area, one.trick, one.method) for one in others]
+    assert len(twin.path) == len(SUBJECT.path)
+    for old, new in zip(SUBJECT.path, twin.path, strict=True):
+        assert (old.isdigit(), old.islower(), old.isupper()) == (new.isdigit(), new.islower(), new.isupper())
+    stem = twin.path.rpartition("/")[2].rpartition(".")[0]
+    assert stem != "20260514-ab12CD34"
+    for path in (twin.representative, twin.formats[0][1], twin.sizes[0]):
+        assert stem in path
+
+
+def test_a_spelling_means_the_same_file_to_some_server():
+    for _, target in spellings("/photos/", "upload/a b/ü.jpg"):
+        assert "%20" in target
+        assert unquote(unquote(target)).lower().replace("\\", "/").count(".jpg") == 1
+
+
+def test_names_of_any_language_are_sent_as_browsers_do():
+    plain = next(spellings("/", "galleries/Möwen & Meer/é#1?.JPG"))[1]
+    assert plain == "/galleries/M%C3%B6wen%20&%20Meer/%C3%A9%231%3F.JPG"
+
+
+def test_nothing_that_is_sent_is_a_secret_of_the_gallery():
+    sent = " ".join(f"{one.target} {one.headers}" for one in attempts(SUBJECT, PLACE))
+    again = " ".join(f"{one.target} {one.headers}" for one in attempts(SUBJECT, PLACE))
+    assert "pwg_id=" in sent
+    assert sent != again, "forged cookies and tokens are new ones each time"
+
+
+def test_the_daemons_own_addresses_are_tried_as_they_are():
+    assert "/-/metrics" in OPS
+    assert "/-/health" in OPS

@@ -1,0 +1,72 @@
+"""The proof from outside: nothing is found behind the configurations of deploy/, and every mistake is found."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from deployment import Deployed
+from family import LAKE
+
+
+def checked(deployed: Deployed, *options: str) -> tuple[int, dict]:
+    """Exit code and report of `pwgserve check --json`."""
+    done = run(deployed, "--json", *options)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def run(deployed: Deployed, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "pwgserve", "check", "--config", str(deployed.daemon.directory / "pwgserve.toml")),
+            *("--rate", "300", "--web-config", str(deployed.server.folder), *options),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        env={**os.environ, "SSL_CERT_FILE": str(deployed.server.authority)},
+    )
+
+
+def test_nothing_leaks_behind_any_of_the_configurations(deployed):
+    code, report = checked(deployed, "--photos", "4")
+    assert report["leaks"] == [], json.dumps(report["leaks"], indent=1)
+    assert report["unclear"] == []
+    assert [control["problem"] for control in report["controls"]] == ["", ""]
+    assert (code, report["result"]) == (0, "closed")
+    assert report["hidden_photos_tried"] == 4
+    assert sum(report["attempts_that_came_to_nothing"].values()) > 300
+    assert report["requests"] < 1500
+
+
+@pytest.mark.parametrize("deployed", ["nginx"], indirect=True)
+def test_a_person_reads_what_is_closed_and_what_works(deployed):
+    done = run(deployed, "--photos", "1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "closed   files below" in done.stdout
+    assert "works    a public photo is shown" in done.stdout
+    assert "All closed" in done.stdout
+
+
+@pytest.mark.parametrize("deployed", ["nginx"], indirect=True)
+def test_a_check_that_cannot_be_made_says_why_in_one_line(deployed):
+    for options in (
+        ("--url", "https://localhost:1/photos/"),
+        ("--url", "gallery.example.org"),
+        ("--photo", "999999"),
+        ("--photo", str(LAKE)),
+    ):
+        done = run(deployed, *options)
+        assert done.returncode == 2
+        assert done.stderr.startswith("pwgserve: ")
+        assert done.stderr.count("\n") == 1
+    untrusted = subprocess.run(
+        [sys.executable, "-m", "pwgserve", "check", "--config", str(deployed.daemon.directory / "pwgserve.toml")],
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert untrusted.returncode == 2
+    assert "certificate" in untrusted.stderr

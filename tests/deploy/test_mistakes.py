@@ -1,0 +1,265 @@
+"""What owners get wrong, on real servers: the check must find each of these mistakes, and name what to mend."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from deployment import WAYS, Deployed, deploy
+from family import FILM, PARTY
+from test_check import checked
+
+SNIPPET = "snippets/pwgserve.conf"
+PROXY = "snippets/pwgserve-proxy.conf"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """change: what was done to the files. area, what: of the leak that must be found. mend: part of the advice."""
+
+    change: Callable[[dict[str, str], Deployed], None]
+    area: str
+    what: str
+    mend: str
+    photo: int = PARTY
+    trick: str | None = None
+
+
+def put(files: dict[str, str], name: str, old: str, new: str) -> None:
+    assert old in files[name], f"{old} is not in {name}"
+    files[name] = files[name].replace(old, new)
+
+
+def line(files: dict[str, str], name: str, part: str, new: str = "") -> None:
+    """Replace every line with `part`."""
+    lines = files[name].splitlines(keepends=True)
+    assert any(part in one for one in lines), part
+    files[name] = "".join((f"{new}\n" if new else "") if part in one else one for one in lines)
+
+
+def in_site(files: dict[str, str], more: str) -> None:
+    put(files, "site.conf", "    include snippets/pwgserve.conf;", f"    {more}\n    include snippets/pwgserve.conf;")
+
+
+PHP = "location ~ \\.php(?:/|$) {{ include /etc/nginx/fastcgi.conf; fastcgi_pass unix:{}; }}"
+
+NGINX = {
+    "nothing is included": Mistake(
+        lambda files, _: put(files, "site.conf", "    include snippets/pwgserve.conf;", ""),
+        "upload/",
+        "picture",
+        "include snippets/pwgserve.conf;",
+    ),
+    "rules for .php files come first": Mistake(
+        lambda files, one: (
+            in_site(files, PHP.format(one.server.site.php)),
+            line(files, SNIPPET, "/photos/i.php ", "location ~ ^/photos/i\\.php { include snippets/pwgserve-proxy.conf; }"),
+            line(files, SNIPPET, "/photos/i.php/"),
+        ),
+        "i.php",
+        "picture",
+        "“location = /photos/i.php { include snippets/pwgserve-proxy.conf; }” is missing",
+    ),
+    "a rule for pictures, whatever their case, comes first": Mistake(
+        lambda files, _: (
+            put(files, SNIPPET, "location ^~ /photos/upload/ ", "location /photos/upload/ "),
+            in_site(files, "location ~* \\.(jpe?g|png|gif|mp4)$ { expires 30d; }"),
+        ),
+        "upload/",
+        "picture",
+        "location ^~ /photos/upload/",
+    ),
+    "only names in small letters are closed": Mistake(
+        lambda files, _: line(files, SNIPPET, "/photos/upload/", "location ~ ^/photos/upload/.*\\.(jpg|png)$ { return 404; }"),
+        "upload/",
+        "picture",
+        "location ^~ /photos/upload/",
+        photo=FILM,
+    ),
+    "an alias that lacks a slash": Mistake(
+        lambda files, one: in_site(files, f"location /photos/themes {{ alias {one.gallery.root}/themes/; }}"),
+        "upload/",
+        "picture",
+        "location /photos/themes {",
+        trick="a location that lacks a slash",
+    ),
+    "the internal location is not internal": Mistake(
+        lambda files, _: line(files, SNIPPET, "    internal;"),
+        "internal",
+        "picture",
+        "internal;",
+    ),
+    "sizes that Piwigo made are sent from the disk": Mistake(
+        lambda files, _: line(files, SNIPPET, "/photos/_data/i/", "location ^~ /photos/_data/i/ { expires 1d; }"),
+        "_data/i/",
+        "picture",
+        "/photos/_data/i/",
+    ),
+    "files that exist are sent first": Mistake(
+        lambda files, _: line(
+            files, SNIPPET, "/photos/upload/", "location ^~ /photos/upload/ { try_files $uri @no; }\nlocation @no { include snippets/pwgserve-proxy.conf; }"
+        ),
+        "upload/",
+        "picture",
+        "/photos/upload/",
+    ),
+    "slashes are not merged": Mistake(
+        lambda files, _: in_site(files, "merge_slashes off;"),
+        "upload/",
+        "picture",
+        "another rule answers first",
+        trick="a doubled slash before the folder",
+    ),
+    "action.php stays with Piwigo": Mistake(
+        lambda files, _: line(files, SNIPPET, "/photos/action.php"),
+        "action.php",
+        "existence",
+        "“location = /photos/action.php",
+    ),
+    "the numbers are public": Mistake(
+        lambda files, _: in_site(files, "location ^~ /-/ { proxy_pass http://pwgserve; }"),
+        "ops",
+        "numbers",
+        "X-Forwarded-For",
+    ),
+    "strangers say where they come from": Mistake(
+        lambda files, _: put(files, PROXY, "X-Forwarded-For $remote_addr;", "X-Forwarded-For $http_x_forwarded_for;"),
+        "said",
+        "picture",
+        "pwgserve-proxy.conf:",
+    ),
+    "strangers say who they are": Mistake(
+        lambda files, _: line(files, PROXY, "proxy_set_header X-Remote-User"),
+        "said",
+        "picture",
+        "“proxy_set_header X-Remote-User \"\";” is missing",
+        trick="to be a user of the gallery",
+    ),
+    "the default site has the gallery, too": Mistake(
+        lambda files, one: files.__setitem__(
+            "conf.d/default.conf",
+            f"server {{ listen 127.0.0.1:{one.server.port} ssl default_server; root {one.server.site.document_root};"
+            f" ssl_certificate {one.server.folder}/certificate.pem; ssl_certificate_key {one.server.folder}/key.pem; }}",
+        ),
+        "door",
+        "picture",
+        "another site of this server",
+    ),
+}  # fmt: skip
+
+KEEPING = {
+    "the cache keeps private pictures": Mistake(
+        lambda files, _: line(files, "snippets/pwgserve-cache.conf", "proxy_no_cache"),
+        "links",
+        "picture",
+        "proxy_ignore_headers Cache-Control",
+    ),
+}
+
+APACHE = {
+    "nothing is included": Mistake(
+        lambda files, _: line(files, "site.conf", "Include pwgserve.conf"),
+        "i.php",
+        "picture",
+        "“Include pwgserve.conf”",
+    ),
+    "uploads are forgotten": Mistake(
+        lambda files, _: (
+            line(files, "pwgserve.conf", 'ProxyPass "/photos/upload/"'),
+            line(files, "pwgserve.conf", "Require all denied"),
+        ),
+        "upload/",
+        "picture",
+        'ProxyPass "/photos/upload/"',
+    ),
+    "only one kind of file is closed": Mistake(
+        lambda files, _: (
+            line(
+                files, "pwgserve.conf", 'ProxyPass "/photos/upload/"', 'RedirectMatch 404 "^/photos/upload/.*\\.jpg$"'
+            ),
+            line(files, "pwgserve.conf", "Require all denied"),
+        ),
+        "upload/",
+        "picture",
+        'ProxyPass "/photos/upload/"',
+        photo=FILM,
+    ),
+    "i.php stays with PHP": Mistake(
+        lambda files, _: (
+            line(files, "pwgserve.conf", 'ProxyPass "/photos/i.php"'),
+            line(files, "pwgserve.conf", "Require all denied"),
+        ),
+        "i.php",
+        "picture",
+        'ProxyPass "/photos/i.php"',
+    ),
+    "strangers say who they are": Mistake(
+        lambda files, _: line(files, "pwgserve.conf", "RequestHeader unset X-Remote-User"),
+        "said",
+        "picture",
+        "RequestHeader unset X-Remote-User",
+    ),
+}
+
+CADDY = {
+    "nothing is included": Mistake(
+        lambda files, _: line(files, "site.caddy", "import pwgserve.caddy"),
+        "upload/",
+        "picture",
+        "import pwgserve.caddy",
+    ),
+    "uploads are forgotten": Mistake(
+        lambda files, _: put(files, "pwgserve.caddy", "/photos/upload/*", ""),
+        "upload/",
+        "picture",
+        "@pwgserve path",
+    ),
+    "strangers say who they are": Mistake(
+        lambda files, _: line(files, "pwgserve.caddy", "header_up -X-Remote-User"),
+        "said",
+        "picture",
+        "header_up -X-Remote-User",
+    ),
+}  # fmt: skip
+
+MISTAKES = {"nginx": NGINX, "nginx-keeping-public": KEEPING, "apache": APACHE, "caddy": CADDY}
+ALL = [pytest.param((way, name), id=f"{way}: {name}") for way, found in MISTAKES.items() for name in found]
+
+
+@pytest.fixture(scope="module")
+def daemons(gallery, place):
+    """One daemon and one web server for each way; the server is started again for each mistake."""
+    running: dict[str, Deployed] = {}
+
+    def of(way: str) -> Deployed:
+        if way not in running:
+            # Galleries that believe the web server's login are those where a stranger's word would matter.
+            running[way] = deploy(WAYS[way], gallery, place, piwigo={"conf": {"apache_authentication": True}})
+        return running[way]
+
+    yield of
+    for one in running.values():
+        one.server.stop()
+        one.daemon.stop()
+
+
+@pytest.mark.parametrize("case", ALL)
+def test_a_mistake_is_found_and_what_to_mend_is_named(daemons, case):
+    way, name = case
+    mistake = MISTAKES[way][name]
+    deployed = daemons(way)
+    deployed.server.stop()
+    deployed.server.clear()
+    deployed.server.write(lambda files: mistake.change(files, deployed))
+    deployed.server.start()
+    code, report = checked(deployed, "--photo", str(mistake.photo))
+    found = [
+        leak
+        for leak in report["leaks"]
+        if (leak["address"], leak["what"]) == (mistake.area, mistake.what) and mistake.trick in (None, leak["trick"])
+    ]
+    shown = json.dumps(report["leaks"], indent=1)
+    assert found, shown
+    assert code == 1
+    assert all(mistake.mend in leak["mend"] for leak in found), shown
+    assert deployed.gallery.paths[mistake.photo] not in json.dumps(report), "a report may be mailed"
