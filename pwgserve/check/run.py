@@ -24,6 +24,7 @@ from pwgserve.check.verdicts import Answer, Verdict, differs, is_ops, judge, see
 from pwgserve.foundation import Reached
 from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError
 from pwgserve.piwigo.hidden import some_viewers
+from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import GalleryRules, Photo, Status, Viewer, may_see
 from pwgserve.piwigo.requests import UnservedRequestError, clean_path
 from pwgserve.settings import Listen, Settings
@@ -83,7 +84,7 @@ async def _checked(
     front = await stranger.once(Attempt("door", "the gallery's page", site.base))
     mender = await asyncio.to_thread(_mender, options, site, front)
     gallery, how = reached.gallery, await reached.catalogue.settings()
-    guest = await gallery.viewer(how.conf.guest_id)
+    guest = (await People(gallery).viewers([how.conf.guest_id])).get(how.conf.guest_id)
     guest = replace(guest, status=Status.GUEST) if guest else None
     if settings.access.lockdown:
         how = replace(how, rules=GalleryRules(guest_access=False, gallery_locked=how.rules.gallery_locked))
@@ -112,8 +113,9 @@ async def _checked(
 
 async def _named(gallery: Gallery, guest: Viewer | None, how: GallerySettings, photo_ids: Sequence[int]) -> list[Photo]:
     found = []
+    photos = await gallery.photos(photo_ids)
     for photo_id in photo_ids:
-        photo = await gallery.photo(photo_id)
+        photo = photos.get(photo_id)
         if photo is None:
             raise GalleryConfigurationError(f"--photo: the gallery has no photo {photo_id}")
         if guest is not None and may_see(guest, photo, how.rules):
@@ -141,7 +143,7 @@ async def _place(
     user = "webmaster"
     if how.conf.apache_authentication and photos:
         for viewer in await some_viewers(gallery, 50):
-            account = await gallery.account(viewer.user_id)
+            account = (await People(gallery).accounts([viewer.user_id])).get(viewer.user_id)
             if account and viewer.user_id != how.conf.guest_id and may_see(viewer, photos[0], how.rules):
                 user = account.username
                 break

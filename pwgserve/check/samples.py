@@ -165,7 +165,7 @@ async def _twin(gallery: Gallery, subject: Subject) -> Subject:
     largest = await largest_id(gallery)
     for _ in range(20):
         twin = twin_of(subject, largest + 1000 + secrets.randbelow(1000))
-        if not await gallery.photos_at(f"./{twin.path}"):
+        if not (await gallery.photos_at([f"./{twin.path}"]))[f"./{twin.path}"]:
             return twin
     raise UnservedRequestError("no name is left for a photo that does not exist")
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, func, select
 
 from pwgserve.piwigo.gallery import Format, Gallery
+from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import Photo, Viewer
 
 
@@ -52,5 +53,4 @@ async def some_viewers(gallery: Gallery, limit: int) -> Sequence[Viewer]:
     """The first users of a gallery. Raises GalleryUnavailableError."""
     infos = gallery.schema.user_infos.c
     rows = await gallery.rows(select(infos.user_id).order_by(infos.user_id).limit(limit))
-    found = [await gallery.viewer(int(row.user_id)) for row in rows]
-    return [viewer for viewer in found if viewer is not None]
+    return list((await People(gallery).viewers([int(row.user_id) for row in rows])).values())
