@@ -40,11 +40,16 @@ def main() -> None:
     """Serve the pictures of a Piwigo gallery, to those who may see them."""
 
 
-<<<<<<< HEAD
-for _command in (serve_command, keys_command, warm_command, cache_command, sign_command, status_command, demo_command):
-=======
-for _command in (serve_command, check_command, keys_command, warm_command, cache_command, sign_command, demo_command):
->>>>>>> 0e4877f (pwgserve check: proof from outside that strangers get nothing, and which line to mend if they do)
+for _command in (
+    serve_command,
+    check_command,
+    keys_command,
+    warm_command,
+    cache_command,
+    sign_command,
+    status_command,
+    demo_command,
+):
     main.add_command(_command)
 
 
