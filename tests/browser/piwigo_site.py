@@ -1,0 +1,103 @@
+"""A gallery's site as visitors find it: nginx in front of PHP with the plugin, and of the daemon."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+from daemon import Daemon
+from family import FILM
+from mariadb import free_port, program
+from plugin_side import PHP, PluginSide, annas_gallery, family_gallery
+from visitor import Visitor
+
+from pwgserve.demo.film import film
+
+NGINX = """
+worker_processes 1;
+daemon off;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
+    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
+    server {{
+        listen 127.0.0.1:{port};
+        location ~ ^/(i\\.php|i/|_data/i/|action\\.php|upload/|galleries/|pwgs/) {{
+            proxy_pass http://127.0.0.1:{daemon};
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $remote_addr;
+            proxy_set_header X-Remote-User "";
+        }}
+        location / {{
+            proxy_pass http://127.0.0.1:{php};
+            proxy_set_header Host $http_host;
+        }}
+    }}
+}}
+"""
+
+
+class Site:
+    """is_whole: with all of the family's photos, and a real film; otherwise Anna's one. links: settings of the daemon."""
+
+    def __init__(self, folder: Path, is_whole: bool = False, **links: Any) -> None:
+        for name in ("gallery", "daemon", "nginx"):
+            (folder / name).mkdir()
+        self.gallery = (family_gallery if is_whole else annas_gallery)(folder / "gallery")
+        if is_whole:
+            film(self.gallery.root / self.gallery.paths[FILM], "lake", 3)
+        port = free_port()
+        server = {"public_url": f"http://127.0.0.1:{port}/"}
+        self.daemon = Daemon(self.gallery, folder / "daemon", {"server": server, "links": links}).start()
+        self.plugin = PluginSide(self.gallery, self.daemon)
+        self.port, self.url = port, f"http://127.0.0.1:{port}"
+        self._php = self._started_php(folder)
+        config = folder / "nginx/nginx.conf"
+        config.write_text(NGINX.format(folder=folder / "nginx", port=port, daemon=self.daemon.port, php=self._php_port))
+        self._nginx = subprocess.Popen([program("nginx"), "-c", str(config)], stderr=subprocess.DEVNULL)
+        _wait(port, self._nginx)
+
+    def _started_php(self, folder: Path) -> "subprocess.Popen[bytes]":
+        self._php_port = free_port()
+        php = shutil.which("php")
+        assert php, "php is not installed; run scripts/system-packages"
+        own = {"ROOT": str(self.gallery.root), "DATABASE": self.gallery.address.removeprefix("sqlite:///")}
+        with (folder / "php.log").open("ab") as log:
+            started = subprocess.Popen(
+                [php, "-S", f"127.0.0.1:{self._php_port}", str(PHP / "site.php")],
+                env={**os.environ, **own, "PHP_CLI_SERVER_WORKERS": "4"},
+                stdout=log,
+                stderr=log,
+            )
+        _wait(self._php_port, started)
+        return started
+
+    def signed_requests(self) -> float:
+        """How many signed URLs the daemon has answered."""
+        text = self.daemon.visitor().get("/-/metrics").body.decode()
+        lines = [line for line in text.splitlines() if line.startswith('pwgserve_responses_total{kind="signed"')]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def stop(self) -> None:
+        for process in (self._nginx, self._php):
+            process.terminate()
+            process.wait(30)
+        self.daemon.stop()
+        self.gallery.engine.dispose()
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            Visitor(port).get("/nothing")
+            return
+        except OSError:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
