@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pwgserve.cli import main
 from pwgserve.http import refusals
 from pwgserve.metrics import Metrics
 from pwgserve.trend import GUESSES, TROUBLES
@@ -73,6 +74,29 @@ def reasons_of_refusals():
     for line in re.findall(r"^ +return (.*)$", body, re.M):
         reasons |= set(re.findall(r'"([a-z-]+)"', line))
     return reasons
+
+
+def test_every_event_of_the_log_is_explained():
+    source = "".join(file.read_text() for file in (ROOT / "pwgserve").glob("**/*.py"))
+    events = set(re.findall(r"log\.(?:debug|info|warning|error)\(\s*\"([a-z-]+)\"", source))
+    explained = set(
+        re.findall(r"`([a-z-]+)`", (ROOT / "docs/troubleshooting.md").read_text().partition("## Lines in")[2])
+    )
+    assert len(events) > 10
+    assert events - explained == set()
+
+
+def test_every_command_and_its_options_are_described():
+    text = "".join(document.read_text() for document in DOCUMENTS)
+    for name in main.commands:
+        described = [f"pwgserve {name}", f"`{name}`", f"`{name} "]
+        assert any(spelled in text for spelled in described), name
+    operating = (ROOT / "docs/operating.md").read_text()
+    for name in ("warm", "cache", "sign", "status"):
+        command = main.commands[name]
+        for one in getattr(command, "commands", {name: command}).values():
+            options = {option for parameter in one.params for option in parameter.opts if option.startswith("--")}
+            assert {option for option in options if option not in operating} == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
