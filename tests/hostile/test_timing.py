@@ -1,0 +1,181 @@
+"""How long a no takes tells nothing: by a rank test over thousands of requests in random order, and by its control.
+
+Ranks and not averages, because one slow answer of a busy machine must not decide; random order, so that whatever else
+the machine does hits all kinds alike. HOSTILE_REQUESTS=20000 makes a long run of it.
+"""
+
+import asyncio
+import itertools
+import math
+import os
+import random
+import textwrap
+import time
+
+import family
+import pytest
+import sqlalchemy as sa
+from daemon import Daemon
+from wire import DAY, request
+
+REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "700"))
+"""Of each kind."""
+
+CONNECTIONS = 6
+BAR = 4.5
+"""Standard deviations: chance alone is beyond it once in 150,000 comparisons."""
+
+HIDDEN = range(5000, 5200)
+"""Photos in a private album, whose files were never there: a no is said before a file is looked at."""
+
+CODES = ("sq", "th", "2s", "xs", "sm", "me")
+
+
+@pytest.fixture(scope="module")
+def hidden(gallery):
+    """All of HIDDEN, in one transaction: a commit for each would take longer than the test."""
+    photo = {"file": "x.jpg", "rotation": 0, "level": 0, "width": 900, "height": 600}
+    photos = [{"id": number, "path": f"./{DAY}/20260101000000-{number:08x}.jpg", **photo} for number in HIDDEN]
+    places = [{"image_id": number, "category_id": family.FAMILY_ALBUM} for number in HIDDEN]
+    images, image_category = gallery.schema.images, gallery.schema.image_category
+    with gallery.engine.begin() as connection:
+        connection.execute(sa.insert(images), photos)
+        connection.execute(sa.insert(image_category), places)
+    yield
+    with gallery.engine.begin() as connection:
+        connection.execute(sa.delete(image_category).where(image_category.c.image_id.in_(HIDDEN)))
+        connection.execute(sa.delete(images).where(images.c.id.in_(HIDDEN)))
+
+
+def targets(gallery):
+    """Kind of no → addresses that get it, each in the same forms."""
+
+    def forms(name, number):
+        return [
+            *(f"/i.php?/{DAY}/{name}-{code}.jpg" for code in CODES),
+            f"/{DAY}/{name}.jpg",
+            f"/action.php?id={number}&part=e",
+        ]
+
+    def of(numbers):
+        return [form for number in numbers for form in forms(f"20260101000000-{number:08x}", number)]
+
+    def of_photo(photo):
+        return forms(gallery.paths[photo].rpartition("/")[2].removesuffix(".jpg"), photo)
+
+    return {
+        "forbidden": of(HIDDEN),
+        "not there": of(range(6000, 6000 + len(HIDDEN))),
+        # What is asked again and again is answered from memory, whatever it is: as few addresses of each kind.
+        "in the cache": [*of_photo(family.PARTY), *of_photo(family.LETTER)],
+        "forbidden, often": of((5000, 5001)),
+        "not there, often": of((6000, 6001)),
+    }
+
+
+ALIKE = (
+    ("forbidden", "not there"),
+    ("in the cache", "not there, often"),
+    ("in the cache", "forbidden, often"),
+    ("forbidden, often", "not there, often"),
+)
+
+
+def seconds_of(port, kinds, number, seed=1):
+    """Kind → how long each of its answers took; all in one random order over several connections."""
+    dice = random.Random(seed)
+    asked = [(kind, dice.choice(choice)) for kind, choice in kinds.items() for _ in range(number)]
+    dice.shuffle(asked)
+    found = {kind: [] for kind in kinds}
+
+    async def visit(mine):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for kind, target in mine:
+            data = request(target)
+            started = time.perf_counter()
+            writer.write(data)
+            head = await reader.readuntil(b"\r\n\r\n")
+            took = time.perf_counter() - started
+            assert head.startswith(b"HTTP/1.1 404 "), (kind, target, head)
+            await reader.readexactly(len(b"Not found\n"))
+            found[kind].append(took)
+        writer.close()
+
+    async def all_visits():
+        await asyncio.gather(*(visit(asked[start::CONNECTIONS]) for start in range(CONNECTIONS)))
+
+    asyncio.run(all_visits())
+    return found
+
+
+def deviation(one, other):
+    """By how many standard deviations the ranks of two samples differ (Mann and Whitney; ties are halved)."""
+    ranked = sorted((value, sample) for sample, values in enumerate((one, other)) for value in values)
+    total, place = 0.0, 0
+    for _, group in itertools.groupby(ranked, key=lambda pair: pair[0]):
+        members = list(group)
+        total += sum(place + (len(members) + 1) / 2 for _, sample in members if sample == 0)
+        place += len(members)
+    first, second = len(one), len(other)
+    expected = first * (first + second + 1) / 2
+    return (total - expected) / math.sqrt(first * second * (first + second + 1) / 12)
+
+
+def fill_the_cache(daemon, gallery):
+    anna = daemon.visitor(family.cookie("anna"))
+    for photo, code in itertools.product((family.PARTY, family.LETTER), CODES):
+        assert anna.follow(f"/i.php?/{gallery.paths[photo].replace('.jpg', f'-{code}.jpg')}").status == 200
+
+
+def test_how_long_a_no_takes_does_not_tell_whether_there_is_a_picture(daemon, gallery, hidden):
+    fill_the_cache(daemon, gallery)
+    kinds = targets(gallery)
+    found = seconds_of(daemon.port, kinds, REQUESTS)
+    differences = {pair: deviation(found[pair[0]], found[pair[1]]) for pair in ALIKE}
+    print({" / ".join(pair): round(value, 2) for pair, value in differences.items()}, len(kinds) * REQUESTS, "requests")
+    assert max(abs(value) for value in differences.values()) < BAR, differences
+    # Of these very samples, the same test finds three milliseconds.
+    for one, other in ALIKE:
+        assert deviation([value + 0.003 for value in found[one]], found[other]) > BAR
+
+
+PLANTED = """
+    import asyncio
+    from pwgserve import app, catalogue
+
+    find = catalogue.Catalogue.find
+
+    async def slower(self, request):
+        found = await find(self, request)
+        if found:
+            await asyncio.sleep(0.003)
+        return found
+
+    catalogue.Catalogue.find = slower
+"""
+UNPACED = """
+    app.pause_before_no = lambda elapsed: 0.0
+"""
+
+
+@pytest.fixture
+def planted(gallery, tmp_path):
+    """Starts a daemon whose code a text has changed."""
+    running = []
+
+    def begin(change):
+        (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(change))
+        running.append(Daemon(gallery, tmp_path, environment={"PYTHONPATH": str(tmp_path)}).start())
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.stop()
+
+
+def test_the_statistics_find_a_difference_that_is_there(planted, gallery, hidden):
+    """The control: a daemon that is 3 ms slower for photos that exist, and says no at once."""
+    daemon = planted(PLANTED + UNPACED)
+    kinds = {kind: choice for kind, choice in targets(gallery).items() if kind in ("forbidden", "not there")}
+    found = seconds_of(daemon.port, kinds, max(300, REQUESTS // 3))
+    assert deviation(found["forbidden"], found["not there"]) > BAR
