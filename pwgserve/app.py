@@ -194,6 +194,10 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
         history = History(await asyncio.to_thread(database_url, house.database, True), house.table_prefix)
         resources.push_async_callback(history.close)
 
+    acquaintance = Acquaintance(house.keys.now)
+    following = asyncio.create_task(house.keys.follow((signer.renew, acquaintance.renew)))
+    resources.callback(following.cancel)
+
     viewers = Viewers(People(gallery), signer)
     issuer = Issuer(signer, viewers, sources, server.base_path, links.prefix, links.ttl)
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
@@ -230,7 +234,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
         ),
         repeats=repeats,
         plugin=Plugin(
-            Acquaintance(house.keys),
+            acquaintance,
             proxies,
             LinkFacts(
                 server.public_url,

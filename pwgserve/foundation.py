@@ -14,10 +14,9 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve import keyring
 from pwgserve.cache import Cache
 from pwgserve.catalogue import Catalogue, OwnerFile
-from pwgserve.keyring import KeyRing
+from pwgserve.keywatch import KeyWatch
 from pwgserve.links import LinkSigner
 from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
@@ -85,7 +84,7 @@ class Foundation:
     table_prefix: str
     gallery: Gallery
     catalogue: Catalogue
-    keys: KeyRing
+    keys: KeyWatch
     signer: LinkSigner
     cache: Cache
     sources: Sources
@@ -107,9 +106,9 @@ class Foundation:
         Raises GalleryConfigurationError, GalleryUnavailableError, KeysError and CacheError.
         """
         reached = await Reached.open(settings, resources)
-        keys = await asyncio.to_thread(keyring.load_or_create, settings.links.keys_file)
+        keys = await asyncio.to_thread(KeyWatch.open, settings)
         group_reads = settings.server.send_file != "direct"
-        cache = Cache(settings.cache.dir, keys.stable_key, int(settings.cache.max_size), group_reads)
+        cache = Cache(settings.cache.dir, keys.now.stable_key, int(settings.cache.max_size), group_reads)
         await asyncio.to_thread(cache.open)
         return cls(
             database=reached.database,
@@ -117,7 +116,7 @@ class Foundation:
             gallery=reached.gallery,
             catalogue=reached.catalogue,
             keys=keys,
-            signer=LinkSigner(keys),
+            signer=LinkSigner(keys.now),
             cache=cache,
             sources=_sources(settings, reached.conf),
         )

@@ -1,10 +1,12 @@
 """The keys file: which secrets sign links, and which names the cache's files. Made with mode 0600 when missing.
 
-The only module that reads or writes key material. What is signed with it is in `links`.
+The only module that reads or writes key material. What is signed with it is in `links`; who learns of new keys while
+the daemon runs, in `keywatch`.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import json
@@ -13,6 +15,7 @@ import re
 import secrets
 import stat
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +25,9 @@ SECRET_BYTES = 32
 _MARKS = b"pwgserve.marks.v1"
 _SECRET = re.compile(r"[0-9a-f]{64}")
 
+SETTLE_SECONDS = 5
+"""How old a new key is before it signs: by then every process has read it, and believes what it signs."""
+
 
 class KeysError(OwnerError):
     """The keys file cannot be used; the message says which file, what is wrong and what to do."""
@@ -29,13 +35,16 @@ class KeysError(OwnerError):
 
 @dataclass(frozen=True, repr=False)
 class KeyRing:
-    """The secrets of one installation. `link_keys`: oldest first; the last one signs, all of them verify.
+    """The secrets of one installation. `link_keys`: the last one signs, all of them verify.
 
-    `stable_key` names cache files, and the mark key comes from it; it stays when link keys rotate.
+    `stable_key` names cache files, and the mark key comes from it; it stays when link keys rotate. made: when each link
+    key was made, in seconds since 1970; None where that is not known. A ring as it is in the file has the oldest first;
+    `at` says which keys of it count at a moment.
     """
 
     link_keys: tuple[bytes, ...]
     stable_key: bytes
+    made: tuple[int | None, ...] = ()
 
     @property
     def mark_key(self) -> bytes:
@@ -43,9 +52,63 @@ class KeyRing:
         return hmac.digest(self.stable_key, _MARKS, hashlib.sha256)
 
     @classmethod
-    def generate(cls) -> KeyRing:
-        """A ring with one fresh link key."""
-        return cls((secrets.token_bytes(SECRET_BYTES),), secrets.token_bytes(SECRET_BYTES))
+    def generate(cls, now: int | None = None) -> KeyRing:
+        """A ring with one fresh link key, made now (seconds since 1970)."""
+        return cls((secrets.token_bytes(SECRET_BYTES),), secrets.token_bytes(SECRET_BYTES), (now,))
+
+    def at(self, now: float, lifetime: float) -> KeyRing:
+        """The ring to use now, given how many seconds links live at most.
+
+        A key that was made a moment ago verifies only, until every process knows it; a key whose last links have
+        expired is left out.
+        """
+        newest = self._newest(now)
+        kept = [
+            number
+            for number in range(newest + 1)
+            if number == newest or (ends := self.ends(number, lifetime)) is None or now < ends
+        ]
+        order = [*range(newest + 1, len(self.link_keys)), *kept]
+        return KeyRing(
+            tuple(self.link_keys[number] for number in order),
+            self.stable_key,
+            tuple(self._made(number) for number in order),
+        )
+
+    def with_new(self, now: int, lifetime: float) -> KeyRing:
+        """A ring with one more key, made now, and without those whose links have all expired."""
+        kept = [
+            number
+            for number in range(len(self.link_keys))
+            if number == len(self.link_keys) - 1 or (ends := self.ends(number, lifetime)) is None or now < ends
+        ]
+        return KeyRing(
+            (*(self.link_keys[number] for number in kept), secrets.token_bytes(SECRET_BYTES)),
+            self.stable_key,
+            (*(self._made(number) for number in kept), now),
+        )
+
+    def signs_from(self, number: int) -> int | None:
+        """When (seconds since 1970) a key begins to sign, None when that was before anything is known of."""
+        made = self._made(number)
+        return None if number == 0 or made is None else made + SETTLE_SECONDS
+
+    def ends(self, number: int, lifetime: float) -> float | None:
+        """When the last link of a key expires, None while no later key is known to sign."""
+        later = (self._made(other) for other in range(number + 1, len(self.link_keys)))
+        superseded = next((made for made in later if made is not None), None)
+        return None if superseded is None else superseded + SETTLE_SECONDS + lifetime
+
+    def _newest(self, now: float) -> int:
+        """The number of the key that signs."""
+        return max(
+            number
+            for number in range(len(self.link_keys))
+            if (begins := self.signs_from(number)) is None or begins <= now
+        )
+
+    def _made(self, number: int) -> int | None:
+        return self.made[number] if number < len(self.made) else None
 
 
 def load_or_create(file: Path) -> KeyRing:
@@ -75,28 +138,90 @@ def load(file: Path) -> KeyRing:
     try:
         content = json.loads(text)
         texts = [*content["link_keys"], content["stable_key"]]
-    except (ValueError, KeyError, TypeError):
-        texts = []
+        made = content.get("made")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        texts, made = [], None
     if len(texts) < 2 or not all(isinstance(item, str) and _SECRET.fullmatch(item) for item in texts):
         raise KeysError(f"{file}: not a keys file of pwgserve; move it away and a new one will be made")
     found = [bytes.fromhex(item) for item in texts]
-    return KeyRing(tuple(found[:-1]), found[-1])
+    times: tuple[int | None, ...] = (None,) * (len(found) - 1)
+    if isinstance(made, list) and len(made) == len(times):
+        times = tuple(item if type(item) is int else None for item in made)
+    return KeyRing(tuple(found[:-1]), found[-1], times)
+
+
+def opened(file: Path) -> KeyRing:
+    """The ring in a file that must be there. Raises KeysError. Blocks."""
+    try:
+        return load(file)
+    except FileNotFoundError as error:
+        raise KeysError(f"{file}: there are no keys yet; the daemon makes them when it starts") from error
+
+
+def rotated(file: Path, lifetime: float, forget: bool = False) -> KeyRing:
+    """Add a key to the file, which will sign, and drop those whose links have all expired; returns what it holds now.
+
+    lifetime: how many seconds links live at most. forget: drop all other keys, whose links then end at once. Other
+    processes find the old file or the new one, complete. Raises KeysError. Blocks.
+    """
+    file = file.resolve()
+    opened(file)
+    try:
+        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # Whoever rotates at the same time waits, and keeps the key that is added here.
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            ring = opened(file).with_new(int(time.time()), lifetime)
+            if forget:
+                ring = KeyRing(ring.link_keys[-1:], ring.stable_key, ring.made[-1:])
+            _replace(file, ring)
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise KeysError(
+            f"{file}: cannot write it: {error.strerror}; run this as root or as the file's owner"
+        ) from error
+    return ring
+
+
+def _replace(file: Path, ring: KeyRing) -> None:
+    """Put a ring into the file's place, with the same owner, group and mode."""
+    before = file.stat()
+    temporary = _written(file.parent, ring)
+    try:
+        if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
+            os.chown(temporary, before.st_uid, before.st_gid)
+        temporary.chmod(stat.S_IMODE(before.st_mode))
+        temporary.replace(file)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _create(file: Path) -> KeyRing:
-    ring = KeyRing.generate()
-    content = {"link_keys": [key.hex() for key in ring.link_keys], "stable_key": ring.stable_key.hex()}
+    ring = KeyRing.generate(int(time.time()))
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # A process that starts at the same moment must find all of the file or none of it: link() never overwrites.
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".keys-")
+    temporary = _written(file.parent, ring)
     try:
-        with os.fdopen(handle, "w") as stream:
-            json.dump(content, stream, indent=2)
-            stream.flush()
-            os.fsync(stream.fileno())
         os.link(temporary, file)
     except FileExistsError:
         return load(file)
     finally:
-        Path(temporary).unlink()
+        temporary.unlink()
     return ring
+
+
+def _written(folder: Path, ring: KeyRing) -> Path:
+    """A temporary file with a ring, for its owner only, and safe on the disk."""
+    content = {
+        "link_keys": [key.hex() for key in ring.link_keys],
+        "stable_key": ring.stable_key.hex(),
+        "made": list(ring.made),
+    }
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")
+    with os.fdopen(handle, "w") as stream:
+        json.dump(content, stream, indent=2)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return Path(name)

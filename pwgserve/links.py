@@ -78,6 +78,10 @@ class LinkSigner:
     """Signs and verifies tokens with a key ring: the newest key signs, every key of the ring verifies."""
 
     def __init__(self, keys: KeyRing) -> None:
+        self.renew(keys)
+
+    def renew(self, keys: KeyRing) -> None:
+        """Use this ring from now on."""
         self._signer = Signer(list(keys.link_keys), salt=_SALT, key_derivation="hmac", digest_method=hashlib.sha256)
         self._mark_key = keys.mark_key
 

@@ -43,9 +43,13 @@ class Acquaintance:
     """Tells the plugin's requests from everybody else's, once each."""
 
     def __init__(self, keys: KeyRing) -> None:
+        self._nonces: OrderedDict[str, int] = OrderedDict()
+        self.renew(keys)
+
+    def renew(self, keys: KeyRing) -> None:
+        """Use this ring from now on."""
         self._key = hmac.digest(keys.mark_key, _LABEL, hashlib.sha256)
         self._links = [key_id(key) for key in keys.link_keys]
-        self._nonces: OrderedDict[str, int] = OrderedDict()
 
     def knows(self, asked: Asked, now: int) -> bool:
         """Whether the plugin sent this just now, and for the first time. now: seconds since 1970."""

@@ -22,7 +22,8 @@ NEIGHBOUR = "database.inc.php"
 """Piwigo's own secret beside it: who may read that one may read ours."""
 
 MODE = 0o640
-_HEAD = "<?php /* Keys of pwgserve's plugin: keep as secret as database.inc.php. */ exit; __halt_compiler();\n"
+_END = "__halt_compiler();"
+_HEAD = f"<?php /* Keys of pwgserve's plugin: keep as secret as database.inc.php. */ exit; {_END}\n"
 
 
 def text(keys: KeyRing, address: str) -> str:
@@ -33,6 +34,32 @@ def text(keys: KeyRing, address: str) -> str:
         "mark_key": keys.mark_key.hex(),
     }
     return _HEAD + json.dumps(content, indent=1) + "\n"
+
+
+def renew(file: Path, keys: KeyRing) -> None:
+    """Put other keys into a file that was written before; all else about it stays. Raises KeysError. Blocks."""
+    try:
+        status = file.stat()
+        content = json.loads(file.read_text("utf-8").partition(_END)[2])
+        written = text(keys, str(content["address"]))
+        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".pwgserve-")
+    except OSError as error:
+        raise KeysError(f"{file}: cannot renew it: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeysError(f"{file}: not what keys export-plugin writes") from error
+    try:
+        with os.fdopen(handle, "w") as stream:
+            os.fchmod(handle, status.st_mode & 0o777)
+            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(handle, status.st_uid, status.st_gid)
+            stream.write(written)
+            stream.flush()
+            os.fsync(handle)
+        Path(temporary).replace(file)
+    except OSError as error:
+        raise KeysError(f"{file}: cannot renew it: {error.strerror}") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
 
 
 def write(file: Path, content: str, group: str | None = None) -> None:

@@ -59,7 +59,7 @@ def test_older_keys_come_first(tmp_path):
     file = tmp_path / "keys"
     file.write_text(json.dumps({"link_keys": ["0" * 64, "1" * 64], "stable_key": "2" * 64}))
     file.chmod(0o600)
-    assert load(file) == KeyRing((b"\x00" * 32, b"\x11" * 32), b"\x22" * 32)
+    assert load(file) == KeyRing((b"\x00" * 32, b"\x11" * 32), b"\x22" * 32, (None, None))
 
 
 def test_keys_are_not_shown_in_tracebacks():

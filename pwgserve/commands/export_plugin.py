@@ -8,6 +8,7 @@ import click
 
 from pwgserve import keyring, plugin_file, settings
 from pwgserve.commands.options import config_file
+from pwgserve.commands.rotate_keys import wait_until_known
 from pwgserve.settings import Listen
 
 
@@ -30,6 +31,7 @@ def export_plugin_command(file: Path, output: Path | None, address: str | None, 
     except ValueError as error:
         raise click.UsageError(f"--address: {error}") from error
     keys = keyring.load_or_create(found.links.keys_file)
+    wait_until_known(keys)
     target = (output or found.piwigo.root / plugin_file.NAME).absolute()
     plugin_file.write(target, plugin_file.text(keys, where), group)
     click.echo(f"Written: {target} (mode 0640). Only PHP needs to read it.")

@@ -17,6 +17,15 @@ config_file = click.option(
 )
 """`--config FILE`, as the argument `file`."""
 
+keys_file = click.option(
+    "--keys-file",
+    "keys",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The keys, if not those of links.keys_file.",
+)
+"""`--keys-file FILE`, as the argument `keys`."""
+
 
 def chosen_albums(command: Callable[..., None]) -> Callable[..., None]:
     """`--album ID` (several times) and `--sub-albums`, as `albums` and `sub_albums`."""

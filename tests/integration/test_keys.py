@@ -1,0 +1,138 @@
+"""`keys list` and `keys rotate` beside a daemon that runs: nobody's link breaks, and no secret is shown."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+
+import family
+import pytest
+from daemon import Daemon
+
+from pwgserve.keyring import SETTLE_SECONDS, KeyRing, load
+from pwgserve.links import LinkSigner
+
+pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
+
+TTL = 4
+
+
+@pytest.fixture(scope="module")
+def several(gallery, tmp_path_factory):
+    changes = {"server": {"processes": 2}, "links": {"ttl": f"{TTL}s"}}
+    daemon = Daemon(gallery, tmp_path_factory.mktemp("keys"), changes).start()
+    daemon.wait_for_processes(2)
+    yield daemon
+    daemon.stop()
+    assert "unexpected-error" not in daemon.log
+
+
+def signer(daemon, key):
+    """Who has one key and the secret that never changes."""
+    return LinkSigner(KeyRing((key,), load(daemon.directory / "keys").stable_key))
+
+
+def token_of(link):
+    return link.rpartition("/")[2].rpartition(".")[0]
+
+
+def forged(link, by, **changes):
+    """The link with other contents, signed by somebody."""
+    token = token_of(link)
+    return link.replace(token, by.sign(dataclasses.replace(by.verify(token), **changes)))
+
+
+def pwgserve(*arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "pwgserve", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=environment or None,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def keys(daemon, *arguments):
+    done = pwgserve("keys", *arguments, "--config", daemon.directory / "pwgserve.toml")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_rotation_breaks_nobodys_link_in_any_process_and_the_old_key_ends(several):
+    file = several.directory / "keys"
+    old = load(file).link_keys[-1]
+    asked = several.visitor(family.cookie("anna"))
+    old_link = asked.link("/action.php?id=3&part=e")
+    assert "New key" in keys(several, "rotate")
+    new = load(file).link_keys[-1]
+    assert new != old
+    for_ever = forged(old_link, signer(several, old), expiry=int(time.time()) + 86_400)
+    assert asked.get(for_ever).status == 200
+    # Every process believes both, before and after the new one signs; what they give out is believed by all.
+    deadline = time.monotonic() + SETTLE_SECONDS + 3
+    used = set()
+    while time.monotonic() < deadline:
+        link = asked.link("/action.php?id=3&part=e")
+        for _ in range(4):
+            assert asked.get(link).status == 200
+        used |= {key for key in (old, new) if signer(several, key).verify(token_of(link))}
+    assert used == {old, new}
+
+    # Until its last link has expired, and not longer: even a link that says that it lives for ever.
+    deadline = time.monotonic() + 60
+    while any(asked.get(for_ever).status != 404 for _ in range(8)):
+        assert time.monotonic() < deadline, "the old key is still believed"
+        time.sleep(0.5)
+    assert time.time() - load(file).made[-1] > SETTLE_SECONDS + TTL
+    assert asked.get(forged(asked.link("/action.php?id=3&part=e"), signer(several, new))).status == 200
+    assert [row["state"] for row in json.loads(keys(several, "list", "--json"))] == ["expired", "signs"]
+
+
+def test_no_secret_is_shown(several):
+    content = json.loads((several.directory / "keys").read_text())
+    secrets = [*content["link_keys"], content["stable_key"]]
+    for shown in (keys(several, "list"), keys(several, "list", "--json"), keys(several, "rotate"), several.log):
+        assert not any(secret[:12] in shown for secret in secrets)
+
+
+def test_the_daemon_survives_a_damaged_keys_file_with_the_keys_of_before(several):
+    file = several.directory / "keys"
+    content = file.read_text()
+    mark = len(several.log)
+    file.write_text("{")
+    deadline = time.monotonic() + 30
+    while several.log[mark:].count("keys-not-read") < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert several.visitor().follow("/action.php?id=1&part=e").status == 200
+    file.write_text(content)
+
+
+def test_systemds_copy_is_not_changed_and_it_is_said_what_to_do(several, tmp_path):
+    copy = tmp_path / "keys"
+    copy.write_bytes((several.directory / "keys").read_bytes())
+    copy.chmod(0o400)
+    config = several.directory / "pwgserve.toml"
+    done = pwgserve(
+        "keys",
+        "rotate",
+        "--config",
+        config,
+        "--keys-file",
+        copy,
+        **os.environ | {"CREDENTIALS_DIRECTORY": str(tmp_path)},
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "LoadCredential" in done.stderr
+    assert copy.read_bytes() == (several.directory / "keys").read_bytes()
+
+
+def test_no_keys_yet(several, tmp_path):
+    config = several.directory / "pwgserve.toml"
+    for command in ("list", "rotate"):
+        done = pwgserve("keys", command, "--config", config, "--keys-file", tmp_path / "none")
+        assert (done.returncode, "there are no keys yet" in done.stderr) == (2, True)
