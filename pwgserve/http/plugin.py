@@ -183,15 +183,18 @@ class Plugin:
         return {"done": True}
 
     async def _purge(self, question: dict[str, Any]) -> Answer:
-        """Begin to empty the cache: of everything, of some types, or of some photos.
+        """Empty the cache of some photos, or begin to empty it of everything or of some types.
 
         Visitors notice nothing but that pictures are made anew.
         """
         codes, photo_ids = _texts(question.get("types")), _numbers(question.get("photos"))
         if question.get("all") is True:
             self._begin(asyncio.to_thread(self.standing.cache.upkeep.purge))
-        elif codes or photo_ids:
-            self._begin(self._removed(codes, photo_ids))
+        elif photo_ids:
+            # At once: Piwigo may be about to delete the photos, and then nobody knows their files' names any more.
+            await self._removed(codes, photo_ids)
+        elif codes:
+            self._begin(self._removed(codes, []))
         else:
             return {"started": False}
         return {"started": True}
