@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import stat
 import time
 import zlib
 from dataclasses import dataclass
@@ -213,7 +214,10 @@ def _make_folder(folder: Path, mode: int) -> None:
     _make_folder(folder.parent, mode)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=mode & 0o777)
-        folder.chmod(mode)
+        # A folder inherits the setgid bit. To set a mode anew takes it away, if the group is not one of this user's.
+        made = stat.S_IMODE(folder.stat().st_mode)
+        if made | stat.S_ISGID != mode | stat.S_ISGID:
+            folder.chmod(mode | made & stat.S_ISGID)
 
 
 def _seal(content: bytes) -> int:

@@ -14,6 +14,7 @@ from pwgserve import __version__
 from pwgserve.commands.cache import cache_command
 from pwgserve.commands.check import check_command
 from pwgserve.commands.demo import demo_command
+from pwgserve.commands.init import init_command
 from pwgserve.commands.keys import keys_command
 from pwgserve.commands.serve import serve_command
 from pwgserve.commands.sign import sign_command
@@ -41,6 +42,7 @@ def main() -> None:
 
 
 for _command in (
+    init_command,
     serve_command,
     check_command,
     keys_command,

@@ -70,6 +70,35 @@ def test_only_its_owner_reads_the_store_unless_a_web_server_of_its_group_sends_t
     assert modes(True) == ({0o2750}, {0o640})
 
 
+SHARING = """
+import os, sys
+from pathlib import Path
+from pwgserve.cache import Cache
+
+os.umask(0o027)
+cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9, True)
+cache.open()
+cache.put(cache.name("a"), b"picture")
+"""
+
+
+def test_the_web_servers_group_reads_derivatives_of_a_daemon_that_is_not_in_it(tmp_path):
+    store = tmp_path / "store"
+    store.mkdir()
+    group, command = os.getgid(), [sys.executable, "-c", SHARING, str(store)]
+    if os.getuid() == 0:
+        # Without this right, root is like any owner of a folder of another's group.
+        group, command = 33, ["setpriv", "--bounding-set", "-fsetid", *command]
+        os.chown(store, -1, group)
+    store.chmod(0o2750)
+    subprocess.run(command, check=True, timeout=60)
+    (picture,) = [path for path in store.rglob("*") if path.is_file() and path.stat().st_size == 7]
+    for path in (picture, *picture.relative_to(store).parents):
+        status = (store / path).stat()
+        assert status.st_gid == group
+        assert status.st_mode & 0o050, path
+
+
 def test_names_depend_on_every_fact_and_on_the_key(cache, tmp_path):
     names = {cache.name("a", "b"), cache.name("ab"), cache.name("a", "b", ""), cache.name("b", "a")}
     assert len(names) == 4

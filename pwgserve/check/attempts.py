@@ -135,8 +135,9 @@ def _files(subject: Subject, place: Place) -> Iterator[Attempt]:
     path = _encoded(subject.path)
     for folder in ALIASED:
         yield Attempt(area, "a location that lacks a slash", f"{place.base}{folder}../{path}")
-    above = f"{place.base.rstrip('/')}../{quote(place.folder)}/{path}"
-    yield Attempt(area, "a location that lacks a slash", above if above.startswith("/") else f"/{above}")
+    if place.base != "/":
+        above = f"{place.base.rstrip('/')}../{quote(place.folder)}/{path}"
+        yield Attempt(area, "a location that lacks a slash", above)
     target = place.base + path
     yield Attempt(area, "a part of the file", target, headers=(("Range", "bytes=0-1023"),))
     yield Attempt(area, "its end only", target, headers=(("Range", "bytes=-1024"),))

@@ -55,8 +55,8 @@ class Mender:
             return "another site of this server has the gallery's folder, too: close it there as well"
         if attempt.area == "cache":
             return "cache.dir: move the cache out of the folders that the web server serves"
-        if is_there and not self._place(_INCLUDES[self.server])[1]:
-            return f"no site brings in {place}: add the line {self._include()}"
+        if not self._is_used() and (is_there or self.lines):
+            return f"no site brings in pwgserve's lines: add {self._include()}"
         if is_there:
             return f"{place} is there, but another rule answers first, or it was changed{self._rivals(attempt.area)}"
         return f"{place} is missing; add it, or the line {self._include()}"
@@ -94,6 +94,14 @@ class Mender:
     def _include(self) -> str:
         assert self.server is not None
         return f"“{_INCLUDES[self.server]}” to the site of the gallery, below {FOLDERS[self.server]}"
+
+    def _is_used(self) -> bool:
+        """Whether a site has pwgserve's lines, brought in or written out."""
+        own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
+        return any(
+            "pwgserve" in line.text and line.file.name not in own and not line.text.lstrip().startswith("#")
+            for line in self.lines
+        )
 
     def _rivals(self, area: str) -> str:
         """Other lines that speak of the same address."""

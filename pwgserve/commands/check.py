@@ -112,6 +112,8 @@ def _show(report: Report, console: Console) -> None:
             console.print("[green]All closed: no hidden photo came out.[/]")
         case 1 if report.leaks:
             console.print("[red]Photos leak. Mend what is named above, reload the web server, and run this again.[/]")
+        case 1 if report.unclear:
+            console.print("[red]pwgserve does not answer as it should, so it cannot be told whether photos leak.[/]")
         case 1:
             console.print("[red]Nothing leaks, but pictures are not shown as they should be.[/]")
         case _:

@@ -112,3 +112,7 @@ def _table(prefix: str) -> Table:
         Column("image_type", String(7)),
         Column("format_id", Integer),
     )
+
+
+COLUMNS = tuple(column.name for column in _table("").columns if not column.primary_key)
+"""What is written of a line; the id comes from the database."""

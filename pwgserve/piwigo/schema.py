@@ -87,7 +87,7 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
             "categories",
             Column("id", _small, primary_key=True),
             Column("name", String(255), nullable=False, default="", info=UNREAD),
-            Column("id_uppercat", _small, info=UNREAD),
+            Column("id_uppercat", _small),
             Column("uppercats", String(255), nullable=False, default="", info=UNREAD),
             Column("status", String(7).with_variant(ENUM("public", "private"), "mysql", "mariadb"), default="public"),
             Column("visible", _boolean, nullable=False, default="true"),

@@ -1,0 +1,85 @@
+"""The database user of pwgserve's own: its address, the SQL that makes it, and whether it works. Asks the database."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import which
+
+from sqlalchemy.engine import make_url
+
+from pwgserve.foundation import Reached
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.gallery import GalleryConfigurationError, GalleryUnavailableError
+from pwgserve.piwigo.schema import schema
+from pwgserve.problems import OwnerError
+from pwgserve.settings import Settings
+from pwgserve.setup.grants import USER, removal, statements
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1")
+SECONDS = 60
+_PASSWORD = re.compile(r"IDENTIFIED BY '([A-Za-z0-9_-]{20,})'")
+
+
+class DatabaseUserError(OwnerError):
+    """The database server would not make the user."""
+
+
+@dataclass(frozen=True)
+class OwnUser:
+    """address: of the database for this user. sql, drop: the statements that make and remove it."""
+
+    address: str
+    sql: tuple[str, ...]
+    drop: tuple[str, ...]
+
+
+def own_user(reached: Reached, conf: PiwigoConf, log_history: bool, before: str | None) -> OwnUser | None:
+    """A user for a gallery's MySQL or MariaDB; None for a database that has no users.
+
+    before: statements that were made once, whose password stays.
+    """
+    url = make_url(reached.database)
+    if url.get_backend_name() == "sqlite" or not url.database:
+        return None
+    known = _PASSWORD.search(before or "")
+    password = known[1] if known else secrets.token_urlsafe(24)
+    host = url.host or "localhost"
+    is_local = "unix_socket" in url.query or host in (*LOCAL_HOSTS, "::1")
+    hosts = LOCAL_HOSTS if is_local else ("%",)
+    tables = schema(reached.table_prefix, conf.users_table, conf.user_fields)
+    history = f"{reached.table_prefix}history" if log_history else None
+    sql = statements(tables, url.database, password, hosts, reached.gallery.has_key_types, history)
+    address = url.set(username=USER, password=password).render_as_string(hide_password=False)
+    intro = f"-- A database user for pwgserve that may read what it needs of `{url.database}`, and nothing else."
+    return OwnUser(address, (intro, *sql), tuple(removal(hosts)))
+
+
+async def works(settings: Settings, address: str) -> bool:
+    """Whether pwgserve can do its work with this address of the database."""
+    piwigo = settings.piwigo.model_copy(update={"database": address})
+    async with AsyncExitStack() as resources:
+        try:
+            await Reached.open(settings.model_copy(update={"piwigo": piwigo}), resources)
+        except (GalleryConfigurationError, GalleryUnavailableError):
+            return False
+    return True
+
+
+def make(sql_file: Path) -> None:
+    """Run the statements as the owner of the database server on this machine. Raises DatabaseUserError. Blocks."""
+    program = which("mariadb") or which("mysql")
+    if program is None:
+        raise DatabaseUserError(
+            f"neither mariadb nor mysql is installed here; run {sql_file} on the database's machine"
+        )
+    with sql_file.open("rb") as statements_file:
+        done = subprocess.run(  # noqa: S603 - a fixed program, with a file of ours
+            [program, "--batch"], stdin=statements_file, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+    if done.returncode:
+        raise DatabaseUserError(f"{program}: {done.stderr.strip() or 'failed'}; run {sql_file} as the database's owner")

@@ -1,0 +1,60 @@
+"""The SQL for a database user that may read what pwgserve reads, column by column, and nothing else.
+
+Pure. The list comes from `piwigo.schema`, so that it cannot name too little or too much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pwgserve.piwigo.history import COLUMNS as HISTORY_COLUMNS
+from pwgserve.piwigo.schema import Schema
+
+USER = "pwgserve"
+
+
+def statements(
+    schema: Schema,
+    database: str,
+    password: str,
+    hosts: Sequence[str],
+    has_recent: bool = True,
+    history_table: str | None = None,
+    user: str = USER,
+) -> list[str]:
+    """The statements that make the user, or let it read what it did not before.
+
+    hosts: from where it connects, as MariaDB means it. has_recent: whether the tables have the columns of Piwigo 16.
+    history_table: with `piwigo.log_history`, the one table that is written.
+    """
+    found = []
+    for host in hosts:
+        name = f"{_text(user)}@{_text(host)}"
+        found.append(f"CREATE USER IF NOT EXISTS {name} IDENTIFIED BY {_text(password)};")
+        found.append(f"ALTER USER {name} IDENTIFIED BY {_text(password)};")
+        for table in schema.metadata.sorted_tables:
+            columns = [
+                column.name
+                for column in table.columns
+                if not column.info.get("unread") and (has_recent or not column.info.get("recent"))
+            ]
+            if columns and not table.info.get("unread"):
+                listed = ", ".join(_name(column) for column in columns)
+                found.append(f"GRANT SELECT ({listed}) ON {_name(database)}.{_name(table.name)} TO {name};")
+        if history_table:
+            listed = ", ".join(_name(column) for column in HISTORY_COLUMNS)
+            found.append(f"GRANT INSERT ({listed}) ON {_name(database)}.{_name(history_table)} TO {name};")
+    return found
+
+
+def removal(hosts: Sequence[str], user: str = USER) -> list[str]:
+    """The statements that remove the user again."""
+    return [f"DROP USER IF EXISTS {_text(user)}@{_text(host)};" for host in hosts]
+
+
+def _name(identifier: str) -> str:
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

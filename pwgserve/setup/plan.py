@@ -1,0 +1,262 @@
+"""What has to be on a machine so that pwgserve can protect its gallery: files, folders, and what is left to the owner.
+
+Pure: takes what was found and answered, gives values. `writing` makes them true, the command shows the rest.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pwgserve.setup.configuration import merged
+from pwgserve.setup.sites import FoundSite
+from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
+
+HELPFUL = (
+    ("original_url_protection", "images", "pages lead to originals through action.php"),
+    ("derivative_url_style", 2, "pages ask for sizes through i.php, and not for files that nobody may open any more"),
+)
+"""Settings of Piwigo that spare a redirect or a look for files: name, value, why."""
+
+INCLUDE = {
+    WebServer.NGINX: "include snippets/pwgserve.conf;",
+    WebServer.APACHE: "Include pwgserve.conf",
+    WebServer.CADDY: "import pwgserve.caddy",
+}
+BLOCK = {
+    WebServer.NGINX: "server { … }",
+    WebServer.APACHE: "<VirtualHost …>",
+    WebServer.CADDY: "{ … }",
+}
+PREPARE = {WebServer.APACHE: "a2enmod proxy proxy_http headers"}
+RELOAD = {
+    WebServer.NGINX: "nginx -t && systemctl reload nginx",
+    WebServer.APACHE: "apache2ctl configtest && systemctl reload apache2",
+    WebServer.CADDY: "caddy validate --config /etc/caddy/Caddyfile && systemctl reload caddy",
+}
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file with its content. user, group: whose it is to be, None for whoever writes it."""
+
+    path: Path
+    content: str
+    mode: int
+    user: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class PlannedFolder:
+    """A folder that has to be there."""
+
+    path: Path
+    mode: int
+    user: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something left to the owner: what it is for, and the lines to type or to add."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was found, and what the owner chose.
+
+    output: the configuration file; before: its text, None when there is none. user: as whom pwgserve is to run, if
+    that user exists and we may give files to it. web_server: None for another one. into_web_server: whether its
+    snippets go to its own folder. database: address for pwgserve's own database user, None to use Piwigo's access.
+    database_sql, database_removal: statements that make and remove that user, empty where there is none to be made.
+    piwigo_has: the settings of Piwigo that are as HELPFUL already. may_read: the command that lets the user read
+    Piwigo's files, None when it may. has_unit: whether the service is installed.
+    """
+
+    output: Path
+    before: str | None
+    root: Path
+    url: str
+    listen: str
+    send_file: str
+    keys_file: Path
+    cache_dir: Path
+    site: Site
+    web_server: WebServer | None = None
+    web_group: str | None = None
+    found_site: FoundSite | None = None
+    into_web_server: bool = False
+    database: str | None = None
+    table_prefix: str | None = None
+    database_sql: tuple[str, ...] = ()
+    database_removal: tuple[str, ...] = ()
+    user: str | None = None
+    may_read: str | None = None
+    has_unit: bool = False
+    piwigo_has: frozenset[str] = frozenset()
+
+    @property
+    def extras(self) -> Path:
+        """The folder beside the configuration for what is not the configuration."""
+        return self.output.parent / self.output.stem
+
+    @property
+    def sql_file(self) -> Path:
+        """Where the statements for the database user lie."""
+        return self.extras / "database-user.sql"
+
+    @property
+    def snippets(self) -> Path:
+        """Where the web server's files go."""
+        if self.web_server is None or not self.into_web_server:
+            return self.extras / (self.web_server or "web-server")
+        return FOLDERS[self.web_server]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that `init` does and says."""
+
+    folders: tuple[PlannedFolder, ...]
+    files: tuple[PlannedFile, ...]
+    steps: tuple[Step, ...]
+    undo: tuple[str, ...]
+
+
+def plan(answers: Answers) -> Plan:
+    """What to make and to say. Raises TemplateError and ConfigurationError."""
+    return Plan(tuple(_folders(answers)), tuple(_files(answers)), tuple(_steps(answers)), tuple(_undo(answers)))
+
+
+def config_values(answers: Answers) -> dict[str, dict[str, Any]]:
+    """What the configuration says after `init`; what is as the default is not written."""
+    is_default_keys = answers.keys_file == Path("/var/lib/pwgserve/keys")
+    is_default_cache = answers.cache_dir == Path("/var/cache/pwgserve")
+    values: dict[str, dict[str, Any]] = {
+        "server": {"listen": answers.listen, "public_url": answers.url, "send_file": answers.send_file},
+        "piwigo": {
+            "root": str(answers.root),
+            "database": answers.database,
+            "table_prefix": answers.table_prefix,
+        },
+    }
+    if answers.before is not None or not is_default_keys:
+        values["links"] = {"keys_file": None if is_default_keys else str(answers.keys_file)}
+    if answers.before is not None or not is_default_cache:
+        values["cache"] = {"dir": None if is_default_cache else str(answers.cache_dir)}
+    return {name: keys for name, keys in values.items() if any(value is not None for value in keys.values())}
+
+
+def _folders(answers: Answers) -> list[PlannedFolder]:
+    # The web server opens what it is told to send; pwgserve hands the folder's group on.
+    shares = answers.send_file != "direct"
+    cache = PlannedFolder(
+        answers.cache_dir, 0o2750 if shares else 0o700, answers.user, answers.web_group if shares else answers.user
+    )
+    return [PlannedFolder(answers.keys_file.parent, 0o700, answers.user, answers.user), cache]
+
+
+def _files(answers: Answers) -> list[PlannedFile]:
+    config = merged(answers.before, config_values(answers), str(answers.output))
+    # It may hold the password of the database: for pwgserve's user, and nobody else.
+    found = [PlannedFile(answers.output, config, 0o640 if answers.user else 0o600, None, answers.user)]
+    if answers.database_sql:
+        found.append(PlannedFile(answers.sql_file, "\n".join(answers.database_sql) + "\n", 0o600))
+    if answers.web_server is not None:
+        for name in SNIPPETS[answers.web_server]:
+            content = filled(answers.web_server, text(answers.web_server, name), answers.site)
+            found.append(PlannedFile(answers.snippets / name, content, 0o644))
+    return found
+
+
+def _steps(answers: Answers) -> list[Step]:
+    found = []
+    config = shlex.quote(str(answers.output))
+    if answers.database_sql and answers.database is None:
+        found.append(
+            Step(
+                "Give pwgserve a database user of its own, which may only read what it needs; then run init again",
+                (f"mariadb < {shlex.quote(str(answers.sql_file))}",),
+            )
+        )
+    if answers.may_read is not None:
+        found.append(Step("Let pwgserve read Piwigo's files", (answers.may_read,)))
+    if answers.has_unit:
+        found.append(Step("Start pwgserve, now and with the machine", ("systemctl enable --now pwgserve",)))
+        if answers.before is not None:
+            found[-1] = Step("Let pwgserve take the configuration", ("systemctl reload-or-restart pwgserve",))
+    else:
+        as_user = f"runuser -u {answers.user} -- " if answers.user else ""
+        command = f"{as_user}pwgserve serve --config {config}"
+        found.append(Step("Start pwgserve (as a service: see docs/install.md)", (command,)))
+    found += _web_server_steps(answers)
+    missing = [one for one in HELPFUL if one[0] not in answers.piwigo_has]
+    if missing:
+        lines = [f"$conf['{name}'] = {_php(value)};  // {why}" for name, value, why in missing]
+        file = answers.root / "local/config/config.inc.php"
+        title = f"These lines help, in {file} (behind its first line, <?php); safe without them, too"
+        found.append(Step(title, tuple(lines)))
+    found.append(Step("See that nothing leaks any more", (f"pwgserve check --config {config}",)))
+    return found
+
+
+def _web_server_steps(answers: Answers) -> list[Step]:
+    server = answers.web_server
+    if server is None:
+        return [Step("Route the gallery's picture addresses to pwgserve", ("see docs/install.md",))]
+    found = []
+    if not answers.into_web_server:
+        target = FOLDERS[server]
+        copies = [f"cp {shlex.quote(str(answers.snippets / name))} {target / name}" for name in SNIPPETS[server]]
+        found.append(Step(f"Put the lines for {server} where it finds them", tuple(copies)))
+    site = answers.found_site
+    if site is not None and site.rivals:
+        found.append(Step("Remove these, which are for the same addresses", site.rivals))
+    if site is None:
+        where = f"the {BLOCK[server]} of the gallery's site, below {FOLDERS[server]}"
+    else:
+        where = f"{site.file}, in the {BLOCK[server]} that begins in line {site.line}"
+    if site is None or not site.includes:
+        found.append(Step(f"Add this line to {where}", (INCLUDE[server],)))
+    lines = [PREPARE[server]] if server in PREPARE else []
+    if answers.send_file == "x-sendfile":
+        lines.append("apt-get install libapache2-mod-xsendfile && a2enmod xsendfile")
+    found.append(Step(f"Let {server} take them", (*lines, RELOAD[server])))
+    return found
+
+
+def _undo(answers: Answers) -> list[str]:
+    server = answers.web_server
+    found = []
+    if server is not None:
+        found.append(f"remove the line “{INCLUDE[server]}” from the site, then: {RELOAD[server]}")
+        folders = dict.fromkeys([FOLDERS[server], answers.snippets])
+        names = " ".join(shlex.quote(str(folder / name)) for folder in folders for name in SNIPPETS[server])
+        found.append(f"rm {names}")
+    if answers.has_unit:
+        found.append("systemctl disable --now pwgserve")
+    if answers.database_removal:
+        statements = " ".join(answers.database_removal)
+        found.append(f"mariadb -e {shlex.quote(statements)}")
+    made = [answers.output, answers.keys_file, answers.cache_dir]
+    if answers.database_sql:
+        made.append(answers.sql_file)
+    found.append("rm -r " + " ".join(shlex.quote(str(path)) for path in made))
+    found.append("Piwigo itself was not changed, and shows its pictures as before.")
+    return found
+
+
+def _php(value: object) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def missing_helpful(conf: dict[str, Any]) -> Sequence[str]:
+    """The helpful settings that a configuration of Piwigo has already."""
+    return [name for name, value, _ in HELPFUL if conf.get(name) == value]
