@@ -57,6 +57,10 @@ class Issuer:
         token = self._signer.sign(Link(found.photo.photo_id, found.wanted, audience, ends, fingerprint))
         return Issued(f"{self._folder}{token}.{found.extension}", bucket_end(ends, self._ttl))
 
+    def repeated(self, name: str) -> Issued:
+        """A signed URL that was issued before, by the last part of its path."""
+        return Issued(f"{self._folder}{name}", 0)
+
     async def fingerprint(self, found: Target, settings: GallerySettings) -> str:
         """What a link says of the present version of its target. Raises MissingOriginalError."""
         version = await self._sources.version(found)

@@ -50,10 +50,14 @@ class Signed:
         Raises RefusedError, GalleryUnavailableError and what making a derivative raises.
         """
         decided = asyncio.get_running_loop().time()
+        name, appended, _ = name.partition("&")
         token, _, extension = name.rpartition(".")
         link = self.signer.verify(token)
         if link is None:
             raise RefusedError("outdated" if claims_to_be_expired(token, time.time()) else "forged")
+        if appended and extension.isalnum() and extension.isascii():
+            # Programs append i.php's options (`&b=…`) to whatever address a page holds. One picture has one address.
+            return redirect(self.issuer.repeated(f"{token}.{extension}"), keep=False)
         try:
             response = await self._decided(request, link, extension, download=query == "download")
         except BaseException:
