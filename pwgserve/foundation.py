@@ -100,23 +100,23 @@ class Foundation:
         return frozenset(found) if album_ids else None
 
     @classmethod
-    async def open(cls, settings: Settings, resources: AsyncExitStack) -> Foundation:
-        """Reach everything that the settings name, and check it; `resources` closes it again.
+    async def open(cls, settings: Settings, resources: AsyncExitStack, keys: KeyWatch | None = None) -> Foundation:
+        """Reach everything that the settings name, and check it; `resources` closes it again. keys: if read already.
 
         Raises GalleryConfigurationError, GalleryUnavailableError, KeysError and CacheError.
         """
         reached = await Reached.open(settings, resources)
-        keys = await asyncio.to_thread(KeyWatch.open, settings)
+        watch = keys if keys is not None else await asyncio.to_thread(KeyWatch.open, settings)
         group_reads = settings.server.send_file != "direct"
-        cache = Cache(settings.cache.dir, keys.now.stable_key, int(settings.cache.max_size), group_reads)
+        cache = Cache(settings.cache.dir, watch.now.stable_key, int(settings.cache.max_size), group_reads)
         await asyncio.to_thread(cache.open)
         return cls(
             database=reached.database,
             table_prefix=reached.table_prefix,
             gallery=reached.gallery,
             catalogue=reached.catalogue,
-            keys=keys,
-            signer=LinkSigner(keys.now),
+            keys=watch,
+            signer=LinkSigner(watch.now),
             cache=cache,
             sources=_sources(settings, reached.conf),
         )

@@ -21,8 +21,9 @@ from pwgserve import logs, settings
 from pwgserve.cache import CacheError
 from pwgserve.cache_upkeep import NICENESS, Collected, Upkeep
 from pwgserve.commands.options import as_json, chosen_albums, config_file
-from pwgserve.commands.owner import become_owner_of
+from pwgserve.commands.owner import become_owner_of, keys_as_owner
 from pwgserve.foundation import Foundation
+from pwgserve.keywatch import KeyWatch
 from pwgserve.piwigo.gallery import GalleryConfigurationError
 from pwgserve.piwigo.walking import Walk
 from pwgserve.settings import Settings
@@ -96,8 +97,7 @@ def purge_command(
     if photos or albums:
         found = settings.load(file)
         logs.configure("error", found.log.format)
-        become_owner_of(found.cache.dir)
-        done = uvloop.run(_purge_chosen(found, photos, albums, sub_albums))
+        done = uvloop.run(_purge_chosen(found, keys_as_owner(found), photos, albums, sub_albums))
         _tell(done, as_json)
         if not as_json:
             click.echo("Versions from before an edit, if any, are never served again; gc removes them in time.")
@@ -108,10 +108,10 @@ def purge_command(
 
 
 async def _purge_chosen(
-    found: Settings, photo_ids: Sequence[int], album_ids: Sequence[int], sub_albums: bool
+    found: Settings, keys: KeyWatch, photo_ids: Sequence[int], album_ids: Sequence[int], sub_albums: bool
 ) -> Collected:
     async with AsyncExitStack() as resources:
-        house = await Foundation.open(found, resources)
+        house = await Foundation.open(found, resources, keys)
         standing = Standing(house.catalogue, house.sources, house.cache)
         removed, size = 0, 0
         chosen = await house.gallery.photos_of(list(photo_ids)) if photo_ids else ()

@@ -13,8 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from pwgserve import fingerprints, logs, settings
 from pwgserve.commands.options import config_file
-from pwgserve.commands.owner import become_owner_of
+from pwgserve.commands.owner import keys_as_owner
 from pwgserve.foundation import Foundation
+from pwgserve.keywatch import KeyWatch
 from pwgserve.links import PUBLIC, Audience, Link
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.conf import PiwigoConf
@@ -46,7 +47,6 @@ def sign_command(file: Path, photo_id: int, what: str, user: str | None, ttl: st
     """
     found = settings.load(file)
     logs.configure("error", found.log.format)
-    become_owner_of(found.links.keys_file)
     try:
         seconds: float = TypeAdapter(Seconds).validate_python(ttl)
     except ValidationError as error:
@@ -54,12 +54,12 @@ def sign_command(file: Path, photo_id: int, what: str, user: str | None, ttl: st
     wanted = Wanted.parse(what)
     if wanted is None:
         raise click.UsageError(f"--type: {what!r} is nothing of a photo; there are {', '.join(CODES)}, and e and r")
-    click.echo(uvloop.run(_signed(found, photo_id, wanted, user, seconds)))
+    click.echo(uvloop.run(_signed(found, keys_as_owner(found), photo_id, wanted, user, seconds)))
 
 
-async def _signed(found: Settings, photo_id: int, wanted: Wanted, user: str | None, ttl: float) -> str:
+async def _signed(found: Settings, keys: KeyWatch, photo_id: int, wanted: Wanted, user: str | None, ttl: float) -> str:
     async with AsyncExitStack() as resources:
-        house = await Foundation.open(found, resources)
+        house = await Foundation.open(found, resources, keys)
         gallery = await house.catalogue.settings()
         photo = await house.catalogue.photo(photo_id)
         if photo is None:

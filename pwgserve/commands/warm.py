@@ -20,9 +20,10 @@ from rich.text import Text
 
 from pwgserve import logs, settings
 from pwgserve.commands.options import chosen_albums, config_file
-from pwgserve.commands.owner import become_owner_of
+from pwgserve.commands.owner import keys_as_owner
 from pwgserve.finished import Derivatives
 from pwgserve.foundation import Foundation, encodings_of, pool_settings
+from pwgserve.keywatch import KeyWatch
 from pwgserve.opsclient import OpsClient
 from pwgserve.piwigo.derivatives import CODES
 from pwgserve.piwigo.gallery import GalleryUnavailableError
@@ -64,13 +65,13 @@ def warm_command(
     """
     found = settings.load(file)
     logs.configure("error", found.log.format)
-    become_owner_of(found.cache.dir)
+    keys = keys_as_owner(found)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)  # renderings inherit it, and the kernel reads and writes for others first
     codes = _codes(types)
     tally = Tally(after=after)
     try:
-        uvloop.run(_warm(found, albums, sub_albums, codes, FOR[whom], jobs, tally))
+        uvloop.run(_warm(found, keys, albums, sub_albums, codes, FOR[whom], jobs, tally))
     except KeyboardInterrupt:
         click.echo(f"\nStopped. What is done is in the cache. To go on:\n  {_command_to_go_on(tally)}", err=True)
         sys.exit(INTERRUPTED)
@@ -95,6 +96,7 @@ def _codes(types: str) -> list[str]:
 
 async def _warm(
     found: Settings,
+    keys: KeyWatch,
     album_ids: tuple[int, ...],
     sub_albums: bool,
     codes: list[str],
@@ -103,7 +105,7 @@ async def _warm(
     tally: Tally,
 ) -> None:
     async with AsyncExitStack() as resources:
-        house = await Foundation.open(found, resources)
+        house = await Foundation.open(found, resources, keys)
         albums = await house.albums(album_ids, sub_albums)
         wanted = pool_settings(found.render)
         at_once = jobs or max(1, wanted.workers // 2)
