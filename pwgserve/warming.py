@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from pwgserve.cache import Cache
 from pwgserve.catalogue import Catalogue
@@ -112,17 +113,21 @@ class Warming:
 
     async def _photo(self, photo: Photo, tally: Tally) -> None:
         settings = await self.catalogue.settings()
-        for wanted in wanted_of(photo, self.types, settings):
-            found = target(photo, wanted, settings)
-            if found is None or found.plan is None:
-                continue
-            try:
-                for choice in self._choices(found, settings):
-                    await self._derivative(choice, settings, tally)
-            except _FAILURES as error:
-                tally.failed += 1
-                if len(tally.broken) < BROKEN_TOLD:
-                    tally.broken.append((photo.photo_id, wanted.spelled(), _why(error)))
+        sizes = [target(photo, wanted, settings) for wanted in wanted_of(photo, self.types, settings)]
+        choices = [self._choices(found, settings) for found in sizes if found is not None and found.plan is not None]
+        # All sizes at once: they are made from one decoding.
+        made = [self._counted(choice, settings, tally) for choice in chain.from_iterable(choices)]
+        for problem in await asyncio.gather(*made, return_exceptions=True):
+            if problem is not None:
+                raise problem
+
+    async def _counted(self, found: Target, settings: GallerySettings, tally: Tally) -> None:
+        try:
+            await self._derivative(found, settings, tally)
+        except _FAILURES as error:
+            tally.failed += 1
+            if len(tally.broken) < BROKEN_TOLD:
+                tally.broken.append((found.photo.photo_id, found.wanted.spelled(), _why(error)))
 
     def _choices(self, found: Target, settings: GallerySettings) -> list[Target]:
         """The encodings of one size that are asked for, each once."""

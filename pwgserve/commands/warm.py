@@ -109,7 +109,7 @@ async def _warm(
         albums = await house.albums(album_ids, sub_albums)
         wanted = pool_settings(found.render)
         at_once = jobs or max(1, wanted.workers // 2)
-        pool = RenderPool(replace(wanted, workers=at_once, queue=4 * at_once))
+        pool = RenderPool(replace(wanted, workers=at_once, queue=8 * at_once * len(codes)))
         resources.push_async_callback(pool.close)
         await pool.start()
         derivatives = Derivatives(house.cache, pool, house.sources, lambda _seconds: None)

@@ -97,8 +97,9 @@ class Ahead:
     async def _work(self) -> None:
         while True:
             found, settings = await self._wanted.get()
-            for choice in dict.fromkeys((found, recoded(found, self._encodings, _BROWSER, settings))):
-                await self._make(choice)
+            choices = dict.fromkeys((found, recoded(found, self._encodings, _BROWSER, settings)))
+            # At once, so that the photo is decoded once.
+            await asyncio.gather(*(self._make(choice) for choice in choices))
 
     async def _make(self, found: Target) -> None:
         # Whoever asks for it in earnest will be told what is wrong.

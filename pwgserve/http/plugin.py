@@ -32,6 +32,7 @@ from pwgserve.piwigo.wanted import Wanted
 from pwgserve.plugin import NONCE, PROOF, SIGNATURE, TIME, Acquaintance, Asked
 from pwgserve.render.plan import MAX_AVIF_PIXELS, RECODED
 from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
+from pwgserve.render.quality import is_reached
 from pwgserve.render.turns import Client
 from pwgserve.sources import ChangedError, Sources, Version
 from pwgserve.standing import Standing
@@ -127,7 +128,7 @@ class Plugin:
             "ttl": self.links.ttl,
             "message_ttl": self.links.message_ttl,
             "bind_session": self.links.bind_session,
-            "encodings": _encodings(self.links.encodings, settings.render.animate),
+            "encodings": _encodings(self.links.encodings, settings),
             "max_avif_pixels": MAX_AVIF_PIXELS,
             "guest_access": settings.rules.guest_access,
             "rules": fingerprints.rules_digest(settings.render),
@@ -243,9 +244,13 @@ class Plugin:
             return None
 
 
-def _encodings(offered: Sequence[str], animate: bool) -> Mapping[str, list[str]]:
+def _encodings(offered: Sequence[str], settings: GallerySettings) -> Mapping[str, list[str]]:
     """Format of a source → encodings in which the daemon also makes its derivatives."""
-    made = {native: [name for name in offered if name in encodings] for native, encodings in RECODED.items()}
+    quality, animate = settings.derivatives.quality, settings.render.animate
+    made = {
+        native: [name for name in offered if name in formats and is_reached(quality, native, formats[name])]
+        for native, formats in RECODED.items()
+    }
     return {native: names for native, names in made.items() if names and not (animate and native == "webp")}
 
 

@@ -16,7 +16,7 @@ from pwgserve.piwigo.derivatives import DerivativeSettings, Watermark
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.sizing import Box, Size, compute, round_half_up, turned
 from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.render.quality import quality_like
+from pwgserve.render.quality import is_reached, quality_like
 
 REVISION = 2
 """Raised when the engine makes other pixels from the same plan: everything is then rendered anew."""
@@ -147,9 +147,6 @@ def plan_for(
     params = settings.params(wanted.code, wanted.custom) if wanted.code else None
     if native is None or file_format is None or params is None or wanted.code is None:
         return None
-    quality = quality_like(settings.quality_of(wanted.code), native, file_format)
-    if quality is None:
-        return None
     # A representative is upright as it is and has no centre of interest: Piwigo's columns speak of the photo.
     of_photo = photo if wanted.part is Part.ELEMENT else None
     return RenderPlan(
@@ -159,7 +156,7 @@ def plan_for(
         coi=of_photo.coi if of_photo and params.max_crop > 0 else None,
         rotation=of_photo.rotation if of_photo else 0,
         sharpen=params.sharpen,
-        quality=quality,
+        quality=quality_like(settings.quality_of(wanted.code), native, file_format),
         format=file_format,
         watermark=settings.watermark if settings.watermark.applies(params.ideal) else None,
         rules=rules,
@@ -169,7 +166,7 @@ def plan_for(
 def is_worth(encoding: str, plan: RenderPlan) -> bool:
     """Whether the derivative of a plan should be offered in an encoding: it must look as well, and be made soon."""
     file_format = RECODED.get(plan.format, {}).get(encoding)
-    if file_format is None or quality_like(plan.quality, plan.format, file_format) is None:
+    if file_format is None or not is_reached(plan.quality, plan.format, file_format):
         return False
     return encoding != "avif" or plan.ideal[0] * plan.ideal[1] <= MAX_AVIF_PIXELS
 

@@ -22,10 +22,17 @@ _LIKE: Mapping[tuple[str, str], Sequence[tuple[int, int]]] = {
 last point the other encoder does not reach the same look."""
 
 
-def quality_like(quality: int, native: str, file_format: str) -> int | None:
+def is_reached(quality: int, native: str, file_format: str) -> bool:
+    """Whether `file_format`'s encoder has a quality whose pictures look no worse than `native`'s at this one."""
+    points = _LIKE.get((native, file_format))
+    return points is None or quality <= points[-1][0]
+
+
+def quality_like(quality: int, native: str, file_format: str) -> int:
     """The quality for `file_format`'s encoder whose pictures look no worse than `native`'s at the owner's `quality`.
 
-    Qualities 1 to 100; formats as in plans. None when no quality does; what is lossless has the highest.
+    Qualities 1 to 100; formats as in plans. The highest that was measured when none is reached; what is lossless has
+    the highest there is.
     """
     if native == file_format:
         return quality
@@ -35,4 +42,4 @@ def quality_like(quality: int, native: str, file_format: str) -> int | None:
     for (left, like_left), (right, like_right) in pairwise(points):
         if quality <= right:
             return round(like_left + (like_right - like_left) * (quality - left) / (right - left))
-    return None
+    return points[-1][1]

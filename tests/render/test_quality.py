@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwgserve.render.quality import quality_like
+from pwgserve.render.quality import is_reached, quality_like
 
 qualities = st.integers(1, 100)
 
@@ -10,7 +10,7 @@ qualities = st.integers(1, 100)
 @given(qualities, qualities, st.sampled_from([("jpeg", "avif"), ("jpeg", "webp"), ("webp", "avif")]))
 def test_a_better_quality_is_never_worse_in_another_encoding(one, other, pair):
     low, high = (quality_like(quality, *pair) for quality in sorted((one, other)))
-    assert high is None or 1 <= low <= high <= 100
+    assert 1 <= low <= high <= 100
 
 
 @pytest.mark.parametrize("file_format", ["jpeg", "png", "gif", "webp"])
@@ -19,9 +19,10 @@ def test_derivatives_in_their_sources_own_format_have_the_owners_number(file_for
 
 
 def test_no_quality_stands_for_one_that_an_encoder_cannot_reach():
-    assert quality_like(95, "jpeg", "webp") is not None
-    assert quality_like(96, "jpeg", "webp") is None
-    assert quality_like(99, "jpeg", "avif") is None
+    assert is_reached(95, "jpeg", "webp")
+    assert not is_reached(96, "jpeg", "webp")
+    assert not is_reached(99, "jpeg", "avif")
+    assert is_reached(100, "png", "webp-lossless")
 
 
 def test_what_is_lossless_knows_no_worse():
