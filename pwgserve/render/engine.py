@@ -25,7 +25,7 @@ LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", 
 KERNEL = "cubic"
 """How pixels are weighed when scaling: the kernel whose results are most like both of Piwigo's usual libraries'."""
 
-AVIF_EFFORT, AVIF_BITS, WEBP_EFFORT = 1, 10, 5
+AVIF_EFFORT, AVIF_BITS, WEBP_EFFORT = 1, 10, 4
 """Efforts beyond which few bytes less cost twice the time; ten bits, for the same look in fewer bytes. Decision 25."""
 
 SHARED_SHRINK = 1.3
