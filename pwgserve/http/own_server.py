@@ -54,6 +54,7 @@ class OwnAddresses:
             address = ipaddress.ip_address(visitor)
         except ValueError:
             return False
+        address = getattr(address, "ipv4_mapped", None) or address
         if address.is_loopback or any(
             address.version == network.version and address in network for network in self._further
         ):
@@ -61,8 +62,8 @@ class OwnAddresses:
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         # To an address of its own the kernel would send from that very address. Nothing is sent.
         with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((visitor, 9))
-            return bool(probe.getsockname()[0] == visitor)
+            probe.connect((str(address), 9))
+            return bool(probe.getsockname()[0] == str(address))
         return False
 
 

@@ -1,0 +1,59 @@
+import ipaddress
+import socket
+
+import pytest
+
+from pwgserve.http.own_server import OwnAddresses
+
+
+def own_address():
+    """An address of this machine on a network, if it has one; else the loopback one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return probe.getsockname()[0]
+
+
+@pytest.mark.parametrize(
+    ("visitor", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("::ffff:127.0.0.1", True),
+        (own_address(), True),
+        ("203.0.113.7", False),
+        ("2001:db8::1", False),
+        ("::ffff:203.0.113.7", False),
+        ("255.255.255.255", False),
+        ("0.0.0.0", False),
+        ("nonsense", False),
+        (None, False),
+    ],
+)
+def test_the_machines_own_addresses_are_known_without_sending_anything(visitor, expected):
+    assert OwnAddresses().has(visitor, {}) is expected
+
+
+def test_the_owner_may_name_further_ones():
+    further = [ipaddress.ip_network("198.51.100.0/24"), ipaddress.ip_network("2001:db8::/64")]
+    addresses = OwnAddresses(further)
+    assert addresses.has("198.51.100.9", {})
+    assert addresses.has("2001:db8::9", {})
+    assert not addresses.has("198.51.101.9", {})
+
+
+def test_who_brings_a_cookie_is_a_visitor():
+    assert not OwnAddresses().has("127.0.0.1", {"Cookie": "pwg_id=x"})
+
+
+def test_what_is_remembered_of_strangers_is_bounded(monkeypatch):
+    from pwgserve.http import own_server
+
+    monkeypatch.setattr(own_server, "KEPT", 10)
+    addresses = OwnAddresses()
+    for number in range(100):
+        addresses.has(f"203.0.113.{number}", {})
+    assert len(addresses._known) <= 10
