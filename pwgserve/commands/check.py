@@ -21,7 +21,7 @@ from pwgserve.check.run import Progress as Told
 from pwgserve.check.verdicts import IN_WORDS
 from pwgserve.commands.options import as_json, config_file
 from pwgserve.settings import Server, Settings, SettingsError
-from pwgserve.setup.templates import WebServer
+from pwgserve.setup.templates import NAMES, WebServer
 
 TRICKS_NAMED = 3
 
@@ -33,7 +33,7 @@ TRICKS_NAMED = 3
 @click.option("--photos", type=click.IntRange(1, 20), default=3, show_default=True, help="Hidden photos to try.")
 @click.option("--photo", "only", type=click.IntRange(1), multiple=True, metavar="ID", help="Try this one; repeatable.")
 @click.option("--rate", type=click.FloatRange(1, 1000), default=40.0, show_default=True, help="Requests a second.")
-@click.option("--web-server", type=click.Choice(list(WebServer)), default=None, help="Which one it is, if it hides it.")
+@click.option("--web-server", type=click.Choice(NAMES), default=None, help="Which one it is, if it hides it.")
 @click.option(
     "--web-config",
     type=click.Path(path_type=Path, exists=True, file_okay=False),

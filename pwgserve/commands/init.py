@@ -27,7 +27,7 @@ from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
 from pwgserve.setup import database, machine
 from pwgserve.setup.plan import Answers, Plan, missing_helpful, plan
-from pwgserve.setup.templates import Site, WebServer
+from pwgserve.setup.templates import NAMES, Site, WebServer
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
 DEFAULT_OUTPUT = Path("/etc/pwgserve.toml")
@@ -79,7 +79,7 @@ class _Given:
     help="The configuration to write.",
 )
 @click.option("--url", default=None, metavar="URL", help="The gallery's public address.")
-@click.option("--web-server", type=click.Choice([*WebServer, NO_WEB_SERVER]), default=None, help="Which one shows it.")
+@click.option("--web-server", type=click.Choice([*NAMES, NO_WEB_SERVER]), default=None, help="Which one shows it.")
 @click.option("--send-file", type=click.Choice(SEND_FILES), default=None, help="Who sends the bytes of pictures.")
 @click.option("--database", default=None, metavar="ADDRESS", help="Of the gallery's database, if not Piwigo's own.")
 @click.option("--listen", default=None, metavar="ADDRESS", help="Where pwgserve listens.")
@@ -234,7 +234,9 @@ def _web_server(given: _Given, seen: machine.WebSeen | None, console: Console) -
         console.print(f"{found} {state} here{escape(where)}.")
     if given.asks:
         answer = click.prompt(
-            "The web server in front", type=click.Choice([*WebServer, NO_WEB_SERVER]), default=found or NO_WEB_SERVER
+            "The web server in front",
+            type=click.Choice([*NAMES, NO_WEB_SERVER]),
+            default=found.value if found else NO_WEB_SERVER,
         )
         return None if answer == NO_WEB_SERVER else WebServer(answer)
     return found

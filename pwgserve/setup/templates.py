@@ -92,6 +92,9 @@ FOLDERS: Mapping[WebServer, Path] = {
     WebServer.CADDY: Path("/etc/caddy"),
 }
 
+NAMES = tuple(server.value for server in WebServer)
+"""What owners call them."""
+
 CACHE_SNIPPETS = ("conf.d/pwgserve-cache.conf", "snippets/pwgserve-cache.conf")
 """What nginx needs besides to keep public pictures for a second."""
 

@@ -95,6 +95,12 @@ class MariaDb:
             for statement in statements:
                 cursor.execute(statement)
 
+    def connect(
+        self, user: str, password: str, database: str
+    ) -> "pymysql.connections.Connection[pymysql.cursors.Cursor]":
+        """A connection as one of its users, over TCP."""
+        return pymysql.connect(host="127.0.0.1", port=self.port, user=user, password=password, database=database)
+
     def signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)

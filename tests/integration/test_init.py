@@ -1,0 +1,189 @@
+"""`pwgserve init` as owners run it, on a folder like Piwigo's and a real database."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+import tomllib
+
+import family
+import pytest
+from daemon import Daemon
+from databases import Databases
+from family import LAKE, PARTY
+from galleries import TestGallery
+from mariadb import ADMIN
+from sqlalchemy.engine import make_url
+
+SECONDS = 110
+
+
+@pytest.fixture(scope="module")
+def owned(databases: Databases, tmp_path_factory) -> TestGallery:
+    """A gallery on MariaDB, with the files of Piwigo that init looks at; its own access may do anything."""
+    gallery = databases.gallery("mariadb", tmp_path_factory.mktemp("owned"))
+    gallery.paths = family.build(gallery)
+    for name in ("index.php", "i.php"):
+        (gallery.root / name).write_text("<?php\n")
+    config = gallery.root / "local/config"
+    config.mkdir(parents=True)
+    url = make_url(gallery.address)
+    (config / "database.inc.php").write_text(
+        f"<?php\n$conf['dblayer'] = 'mysqli';\n$conf['db_base'] = '{url.database}';\n$conf['db_user'] = '{ADMIN}';\n"
+        f"$conf['db_password'] = '';\n$conf['db_host'] = '127.0.0.1:{url.port}';\n$prefixeTable = 'piwigo_';\n"
+    )
+    yield gallery
+    gallery.engine.dispose()
+
+
+def init(gallery, output, *options, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "pwgserve", "init", "--piwigo", str(gallery.root), "--output", str(output), *options],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=SECONDS,
+        env={**os.environ, "COLUMNS": "300", **environment},
+    )
+
+
+def test_a_gallery_is_configured_without_a_question_and_once_is_enough(owned, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    options = ("--yes", "--url", "https://a.test/photos/", "--web-server", "nginx")
+    first = init(owned, output, *options)
+    assert first.returncode == 0, first.stderr
+    assert "17 photos, some of them hidden from guests" in first.stdout
+    assert "mariadb < " in first.stdout
+    snippet = (tmp_path / "pwgserve/nginx/snippets/pwgserve.conf").read_text()
+    assert "location ^~ /photos/upload/ " in snippet
+    assert str(owned.root) in snippet
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()}
+    again = init(owned, output, *options)
+    assert again.returncode == 0, again.stderr
+    assert "Nothing had to be changed." in again.stdout
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
+
+
+def test_the_database_user_that_is_offered_is_enough_and_can_do_nothing_else(owned, databases, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    assert init(owned, output, "--yes", "--url", "http://a.test/").returncode == 0
+    sql = (tmp_path / "pwgserve/database-user.sql").read_text()
+    assert "database" not in tomllib.loads(output.read_text())["piwigo"], "not before there is such a user"
+    databases.server.execute(*[line for line in sql.splitlines() if line and not line.startswith("--")])
+    assert init(owned, output, "--yes").returncode == 0
+    address = tomllib.loads(output.read_text())["piwigo"]["database"]
+    assert address.startswith("mysql://pwgserve:")
+
+    folder = tmp_path / "daemon"
+    folder.mkdir()
+    daemon = Daemon(owned, folder, {"piwigo": {"database": address}}).start()
+    try:
+        anna, stranger = daemon.visitor(family.cookie("anna")), daemon.visitor()
+        assert anna.follow("/i.php?/" + owned.paths[PARTY].replace(".jpg", "-sm.jpg")).status == 200
+        assert stranger.follow(f"/action.php?id={LAKE}&part=e").status == 200
+        assert stranger.follow(f"/action.php?id={PARTY}&part=e").status == 404
+        config = str(folder / "pwgserve.toml")
+        for command in (("warm", "--album", "1", "--sub-albums"), ("sign", str(PARTY), "--user", "anna")):
+            done = subprocess.run(
+                [sys.executable, "-m", "pwgserve", command[0], "--config", config, *command[1:]],
+                capture_output=True,
+                text=True,
+                timeout=SECONDS,
+            )
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+    finally:
+        daemon.stop()
+
+    url = make_url(address)
+    own = databases.server.connect(url.username, url.password, url.database)
+    with own, own.cursor() as cursor:
+        cursor.execute("SELECT id, path FROM piwigo_images LIMIT 1")
+        for forbidden in (
+            "SELECT * FROM piwigo_images",
+            "UPDATE piwigo_images SET level = 0",
+            "DELETE FROM piwigo_sessions",
+            "INSERT INTO piwigo_user_access VALUES (3, 1)",
+            "SELECT 1 FROM mysql.user",
+            "CREATE TABLE t (i INT)",
+            "SELECT LOAD_FILE('/etc/passwd') INTO OUTFILE '/tmp/never'",
+        ):
+            with pytest.raises(Exception, match="denied"):
+                cursor.execute(forbidden)
+
+
+def test_what_the_owner_chose_is_kept_when_init_is_run_again(owned, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    assert init(owned, output, "--yes", "--url", "http://a.test/x/", "--listen", "127.0.0.1:9999").returncode == 0
+    output.write_text(output.read_text() + '\n[log]\nlevel = "warning"  # quiet\n')
+    again = init(owned, output, "--yes")
+    assert "Nothing had to be changed." in again.stdout, again.stdout + again.stderr
+    assert init(owned, output, "--yes", "--url", "http://b.test/x/").returncode == 0
+    text = output.read_text()
+    assert 'level = "warning"  # quiet' in text
+    assert 'listen = "127.0.0.1:9999"' in text
+    assert "b.test" in text
+    assert "a.test" in (tmp_path / "pwgserve.toml.before").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--piwigo", "/nowhere"), "is not a folder"),
+        (("--piwigo", "/usr"), "is not Piwigo's folder: it has no index.php"),
+        (("--url", "a.test"), "public_url"),
+        (("--listen", "8280"), "server.listen"),
+        (("--database", "postgres://x"), "piwigo.database"),
+        (("--database", "mysql://nobody:x@127.0.0.1:1/x"), "cannot be reached"),
+        (("--url", "http://a.test/my photos/"), "use letters"),
+        (("--send-file", "magic"), "magic"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(owned, tmp_path, options, said):
+    given = ("--yes", "--url", "http://a.test/", "--web-server", "nginx", *options)
+    done = init(owned, tmp_path / "pwgserve.toml", *given)
+    assert done.returncode == 2
+    assert said in done.stderr
+    if "--send-file" not in options:
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "pwgserve.toml").exists()
+
+
+def test_a_configuration_that_is_broken_is_left_alone(owned, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    output.write_text("[server\n")
+    done = init(owned, output, "--yes")
+    assert (done.returncode, output.read_text()) == (2, "[server\n")
+    assert "not valid TOML" in done.stderr
+
+
+def test_a_person_is_asked_little_and_may_just_press_enter(owned, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    command = [sys.executable, "-m", "pwgserve", "init", "--piwigo", str(owned.root), "--output", str(output)]
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "COLUMNS": "300"})
+    shown, answered = "", 0
+    answers = {"as visitors type it": "https://me.test/", "web server in front": "caddy", "Write the lines": "n"}
+    deadline = time.monotonic() + SECONDS - 20
+    while time.monotonic() < deadline:
+        try:
+            if select.select([terminal], [], [], 0.5)[0]:
+                shown += os.read(terminal, 4096).decode()
+        except OSError:
+            break
+        for question, answer in list(answers.items()):
+            if re.search(f"{question}.*: $", shown):
+                os.write(terminal, f"{answer}\n".encode())
+                del answers[question]
+                answered += 1
+        if shown.endswith("[Y/n]: ") and "database user" in shown.splitlines()[-1]:
+            os.write(terminal, b"n\n")
+    assert time.monotonic() < deadline, shown
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0, shown
+    assert answered >= 2
+    assert 'public_url = "https://me.test/"' in output.read_text()
+    assert "import pwgserve.caddy" in shown

@@ -1,0 +1,41 @@
+from pwgserve.piwigo.schema import schema
+from pwgserve.setup.grants import removal, statements
+
+
+def test_every_column_that_is_read_is_granted_and_no_other():
+    tables = schema("piwigo_")
+    found = statements(tables, "gallery", "secret", ["localhost"])
+    granted = {}
+    for statement in found:
+        if statement.startswith("GRANT SELECT"):
+            columns, _, place = statement.removeprefix("GRANT SELECT (").partition(") ON ")
+            granted[place.partition(" TO ")[0]] = {column.strip("`") for column in columns.split(", ")}
+    for table in tables.metadata.sorted_tables:
+        wanted = {column.name for column in table.columns if not column.info.get("unread")}
+        if table.info.get("unread"):
+            assert f"`gallery`.`{table.name}`" not in granted
+        else:
+            assert granted[f"`gallery`.`{table.name}`"] == wanted
+    everything = " ".join(found)
+    assert "ALL" not in everything
+    assert "INSERT" not in everything
+    assert "`mail_address`" not in everything, "addresses of people are not needed"
+
+
+def test_older_galleries_and_history_and_renamed_users():
+    tables = schema("p_", "people", {"id": "nr", "username": "name", "password": "hash"})
+    old = " ".join(statements(tables, "g", "s", ["%"], has_recent=False, history_table="p_history"))
+    assert "`people` TO" in old
+    assert "(`nr`, `name`, `hash`)" in old
+    assert "revoked_on" not in old
+    assert (
+        "GRANT INSERT (`date`, `time`, `user_id`, `IP`, `image_id`, `image_type`, `format_id`) ON `g`.`p_history`"
+        in old
+    )
+
+
+def test_names_and_passwords_are_quoted():
+    found = statements(schema("p`x_"), "my`base", "it's \\ here", ["local'host"])
+    assert found[0] == "CREATE USER IF NOT EXISTS 'pwgserve'@'local''host' IDENTIFIED BY 'it''s \\\\ here';"
+    assert all("`my``base`.`p``x_" in statement for statement in found if statement.startswith("GRANT"))
+    assert removal(["a'b"]) == ["DROP USER IF EXISTS 'pwgserve'@'a''b';"]

@@ -1,0 +1,160 @@
+import stat
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pwgserve import settings
+from pwgserve.setup.configuration import ConfigurationError, merged
+from pwgserve.setup.plan import Answers, config_values, plan
+from pwgserve.setup.sites import FoundSite
+from pwgserve.setup.templates import Site, WebServer
+from pwgserve.setup.writing import CHANGED, KEPT, WRITTEN, WritingError, carry_out
+
+SITE = Site("a.test", "/", Path("/srv/piwigo"), "127.0.0.1:8280", Path("/var/cache/pwgserve"))
+ANSWERS = Answers(
+    output=Path("/etc/pwgserve.toml"),
+    before=None,
+    root=Path("/srv/piwigo"),
+    url="https://a.test/",
+    listen="127.0.0.1:8280",
+    send_file="x-accel-redirect",
+    keys_file=Path("/var/lib/pwgserve/keys"),
+    cache_dir=Path("/var/cache/pwgserve"),
+    site=SITE,
+    web_server=WebServer.NGINX,
+    web_group="www-data",
+    found_site=FoundSite(WebServer.NGINX, Path("/etc/nginx/sites-available/a"), 7, "https://a.test/", False),
+    user="pwgserve",
+)
+
+
+def said(answers):
+    return "\n".join("\n".join([step.title, *step.lines]) for step in plan(answers).steps)
+
+
+def at(folder, **changes):
+    """Answers for a configuration in a folder of a test's own."""
+    own = {"output": folder / "pwgserve.toml", "keys_file": folder / "state/keys", "cache_dir": folder / "cache"}
+    return replace(ANSWERS, user=None, web_group=None, **(own | changes))
+
+
+def test_the_configuration_is_one_that_pwgserve_takes(tmp_path):
+    text = merged(None, config_values(replace(at(tmp_path), root=tmp_path)), "x")
+    found = settings.parse(text, "x")
+    assert found.server.public_url == "https://a.test/"
+    assert found.server.send_file == "x-accel-redirect"
+    assert (found.links.keys_file, found.cache.dir) == (tmp_path / "state/keys", tmp_path / "cache")
+
+
+def test_what_is_usual_is_not_written():
+    assert set(config_values(ANSWERS)) == {"server", "piwigo"}
+
+
+def test_what_the_owner_wrote_stays_as_it_was():
+    before = (
+        '# mine\n[server]\nlisten = "127.0.0.1:9000" # why\npublic_url = "https://a.test/"\n\n[links]\nttl = "1h"\n'
+    )
+    after = merged(before, {"server": {"public_url": "https://b.test/", "listen": None}, "piwigo": {"root": "/r"}}, "x")
+    assert after == before.replace("a.test", "b.test") + '\n[piwigo]\nroot = "/r"\n'
+    assert merged(after, {"piwigo": {"root": "/r"}}, "x") == after
+
+
+def test_a_file_that_is_no_configuration_is_not_touched():
+    for wrong in ("[server\n", "server = 1\n"):
+        with pytest.raises(ConfigurationError, match="x: "):
+            merged(wrong, {"server": {"listen": "a"}}, "x")
+
+
+def test_the_cache_is_the_web_servers_to_read_only_if_it_sends_the_files():
+    for send_file, mode, group in (("x-accel-redirect", 0o2750, "www-data"), ("direct", 0o700, "pwgserve")):
+        cache = plan(replace(ANSWERS, send_file=send_file)).folders[1]
+        assert (cache.path, cache.mode, cache.user, cache.group) == (ANSWERS.cache_dir, mode, "pwgserve", group)
+
+
+def test_secrets_are_for_nobody_else():
+    made = plan(replace(ANSWERS, database_sql=("CREATE USER x;",), database="mysql://x:secret@h/d"))
+    modes = {file.path.name: file.mode for file in made.files}
+    assert modes["pwgserve.toml"] == 0o640
+    assert modes["database-user.sql"] == 0o600
+    assert plan(replace(ANSWERS, user=None)).files[0].mode == 0o600
+    assert "secret" not in said(replace(ANSWERS, database="mysql://x:secret@h/d"))
+
+
+def test_the_place_of_the_line_is_named_until_it_is_there():
+    assert "include snippets/pwgserve.conf;" in said(ANSWERS)
+    assert "/etc/nginx/sites-available/a, in the server { … } that begins in line 7" in said(ANSWERS)
+    there = replace(ANSWERS.found_site, includes=True)
+    assert "Add this line" not in said(replace(ANSWERS, found_site=there))
+
+
+def test_what_stands_in_the_way_is_to_be_removed():
+    rivals = replace(ANSWERS.found_site, rivals=("a:9 “location /upload/”",))
+    assert "a:9 “location /upload/”" in said(replace(ANSWERS, found_site=rivals))
+
+
+def test_files_that_are_not_in_the_web_servers_folder_are_to_be_copied_there():
+    assert "cp /etc/pwgserve/nginx/snippets/pwgserve.conf /etc/nginx/snippets/pwgserve.conf" in said(ANSWERS)
+    assert "cp " not in said(replace(ANSWERS, into_web_server=True))
+
+
+def test_everything_that_is_made_is_named_for_undoing():
+    answers = replace(ANSWERS, database_sql=("CREATE USER x;",), database_removal=("DROP USER x;",))
+    made, undo = plan(answers), "\n".join(plan(answers).undo)
+    for file in made.files:
+        assert str(file.path) in undo
+    assert str(answers.keys_file) in undo
+    assert str(answers.cache_dir) in undo
+    assert "DROP USER x;" in undo
+
+
+@pytest.mark.parametrize("server", [*WebServer, None])
+def test_there_is_a_way_for_every_web_server_and_for_others(server):
+    answers = replace(ANSWERS, web_server=server, found_site=None)
+    assert "pwgserve check" in said(answers)
+    assert (server or "docs/install.md") in said(answers)
+
+
+def test_a_plan_is_carried_out_once_and_then_nothing_is_changed(tmp_path):
+    answers = at(tmp_path, database_sql=("CREATE USER x;",))
+    first = carry_out(plan(answers), answers.keys_file)
+    assert {done.what for done in first} == {WRITTEN}
+    again = replace(answers, before=answers.output.read_text())
+    stamps = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert {done.what for done in carry_out(plan(again), answers.keys_file)} == {KEPT}
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == stamps
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert (modes["keys"], modes["state"], modes["cache"]) == (0o600, 0o700, 0o2750)
+    assert (modes["pwgserve.toml"], modes["database-user.sql"]) == (0o600, 0o600)
+    assert tomllib.loads(answers.output.read_text())["server"]["public_url"] == "https://a.test/"
+
+
+def test_what_was_there_is_kept_beside_it(tmp_path):
+    answers = at(tmp_path)
+    before = '[log]\nlevel = "debug"\n'
+    answers.output.write_text(before)
+    done = {one.path: one for one in carry_out(plan(replace(answers, before=before)), answers.keys_file)}
+    assert done[answers.output].what == CHANGED
+    assert (tmp_path / "pwgserve.toml.before").read_text() == before
+    assert 'level = "debug"' in answers.output.read_text()
+
+
+def test_modes_that_became_too_wide_are_mended(tmp_path):
+    answers = at(tmp_path)
+    carry_out(plan(answers), answers.keys_file)
+    answers.output.chmod(0o644)
+    again = replace(answers, before=answers.output.read_text())
+    done = {one.path: one.what for one in carry_out(plan(again), answers.keys_file)}
+    assert done[answers.output] == CHANGED
+    assert stat.S_IMODE(answers.output.stat().st_mode) == 0o600
+
+
+def test_what_cannot_be_written_is_said_in_a_line(tmp_path):
+    (tmp_path / "file").touch()
+    answers = at(tmp_path, output=tmp_path / "file/pwgserve.toml")
+    with pytest.raises(WritingError, match="cannot write it: File exists"):
+        carry_out(plan(answers), answers.keys_file)
+    with pytest.raises(WritingError, match="cannot make this folder"):
+        carry_out(plan(at(tmp_path, cache_dir=tmp_path / "file/cache")), answers.keys_file)
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from pwgserve.setup.sites import best, sites_in
+from pwgserve.setup.templates import WebServer, text
+
+ROOT = Path("/var/www/photos")
+
+
+def sites(server, content, root=ROOT):
+    return list(sites_in(server, content, Path("site.conf"), root))
+
+
+CASES = [
+    (WebServer.NGINX, "server {\n listen 80;\n server_name a.test;\n root /var/www/photos;\n}", "http://a.test/"),
+    (WebServer.NGINX, "server\n{\n listen 443 ssl http2; # x\n server_name a.test b.test;\n root /var/www;\n}", "https://a.test/photos/"),
+    (WebServer.NGINX, "server { listen [::]:8443 ssl; server_name a.test; root /var/www/; location / { } }", None),
+    (WebServer.NGINX, "server {\n listen [::]:8443 ssl;\n server_name a.test;\n root '/srv';\n location /album/ {\n alias /var/www/photos/;\n }\n}", "https://a.test:8443/album/"),
+    (WebServer.NGINX, "http {\n server {\n server_name a.test;\n root /var/www/photos;\n location ~ \\.php$ { x; }\n }\n}", "http://a.test/"),
+    (WebServer.NGINX, "server {\n server_name _;\n root /var/www/photos;\n}", None),
+    (WebServer.NGINX, "server {\n server_name a.test;\n root /srv/other;\n}", None),
+    (WebServer.NGINX, "# server {\n# server_name a.test;\n# root /var/www/photos;\n# }", None),
+    (WebServer.APACHE, "<VirtualHost *:80>\nServerName a.test\nDocumentRoot /var/www/photos\n</VirtualHost>", "http://a.test/"),
+    (WebServer.APACHE, '<virtualhost _default_:443>\nServerName a.test:443\nSSLEngine on\nDocumentRoot "/var/www/"\n</virtualhost>', "https://a.test/photos/"),
+    (WebServer.APACHE, '<VirtualHost *:8080>\nServerName a.test\nDocumentRoot /srv\nAlias /album "/var/www/photos/"\n</VirtualHost>', "http://a.test:8080/album/"),
+    (WebServer.APACHE, "<VirtualHost *:80>\nDocumentRoot /var/www/photos\n</VirtualHost>", None),
+    (WebServer.CADDY, "a.test {\n\troot * /var/www/photos\n\tphp_fastcgi unix//x\n\tfile_server\n}", "https://a.test/"),
+    (WebServer.CADDY, "{\n\temail a@b.test\n}\nhttp://a.test:8080, b.test {\n\troot /var/www\n}", "http://a.test:8080/photos/"),
+    (WebServer.CADDY, "(common) {\n\troot * /var/www/photos\n}", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("server", "content", "url"), CASES)
+def test_the_gallerys_site_and_its_address_are_found(server, content, url):
+    assert [site.url for site in sites(server, content)] == ([url] if url else [])
+
+
+@pytest.mark.parametrize(
+    ("server", "name"),
+    [(WebServer.NGINX, "sites/gallery.conf"), (WebServer.APACHE, "gallery.conf"), (WebServer.CADDY, "Caddyfile")],
+)
+def test_the_sites_of_deploy_are_found_with_their_line_for_pwgserve(server, name):
+    content = text(server, name)
+    found = best(sites(server, content))
+    assert (found.url, found.includes) == ("https://gallery.example.org/photos/", True)
+    without = "\n".join(line for line in content.splitlines() if "pwgserve" not in line)
+    assert best(sites(server, without)).includes is False
+
+
+def test_locations_that_nginx_would_call_duplicates_are_named_with_their_lines():
+    content = """server {
+    server_name a.test;
+    root /var/www/photos;
+    location ^~ /upload/ { deny all; }
+    location = /i.php { deny all; }
+    location /galleries/ { deny all; }
+    location ^~ /upload/2020/ { expires 1d; }
+    location /upload { deny all; }
+    location ~ ^/_data/i { deny all; }
+}"""
+    (found,) = sites(WebServer.NGINX, content)
+    assert [rival.partition(" ")[0] for rival in found.rivals] == [f"site.conf:{number}" for number in (4, 5, 6, 7)]
+
+
+def test_the_encrypted_site_is_the_one_that_visitors_use():
+    content = "".join(
+        f"server {{\n listen {listen};\n server_name a.test;\n root /var/www/photos;\n}}\n"
+        for listen in ("80", "443 ssl")
+    )
+    assert best(sites(WebServer.NGINX, content)).url == "https://a.test/"
+    assert best([]) is None
+
+
+def test_a_name_like_the_folders_is_not_the_folder():
+    for near in ("/var/www/photos2", "/var/www/pho", "/var/ww"):
+        assert sites(WebServer.NGINX, f"server {{\n server_name a.test;\n root {near};\n}}") == []
