@@ -80,6 +80,12 @@ class Trend:
         """Remember the daemon's numbers at a time (seconds since 1970)."""
         self.moments.append(Moment.of(samples, at))
 
+    def until(self, samples: Samples, at: float) -> Trend:
+        """The same with the present at its end, which is not remembered."""
+        trend = Trend()
+        trend.moments.extend((*self.moments, Moment.of(samples, at)))
+        return trend
+
     def since(self, seconds: float) -> tuple[Moment, float]:
         """What happened in the last seconds (gauges: as they are now), and in how many seconds exactly."""
         moments = list(self.moments)

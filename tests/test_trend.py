@@ -63,6 +63,13 @@ def test_spans_are_few_and_lose_nothing_of_late(number):
     assert sum(moment.hit for moment, _ in spans) >= (number - 1) * 0.8
 
 
+def test_the_present_is_told_and_not_remembered():
+    trend = Trend()
+    trend.note(samples(hits=1), at=0)
+    assert trend.until(samples(hits=5), 3).since(60)[0].hit == 4
+    assert len(trend.moments) == 1
+
+
 def test_memory_is_bounded():
     trend = Trend()
     for step in range(KEPT + 10):

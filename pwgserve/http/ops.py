@@ -6,6 +6,7 @@ Requests that came through a proxy are refused, so that a proxy that forwards ev
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -52,7 +53,8 @@ class Ops:
         except GalleryUnavailableError as error:
             problem = str(error)
         samples = await self._metrics.samples()
-        text = await asyncio.to_thread(status_page.page, samples, self._trend, problem)
+        trend = self._trend.until(samples, time.time())
+        text = await asyncio.to_thread(status_page.page, samples, trend, problem)
         return web.Response(body=text.encode(), headers={**status_page.HEADERS, "Server": SERVER})
 
     async def _ready(self) -> web.Response:

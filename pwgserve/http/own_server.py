@@ -14,6 +14,8 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from pwgserve.finished import Derivatives
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.gallery import GalleryUnavailableError
@@ -28,6 +30,9 @@ AHEAD = 50
 """How many sizes may wait to be made ahead; beyond that requests of the own server only get their no."""
 
 KEPT = 1000
+"""Addresses of which is remembered whether they are the machine's own."""
+
+_log = structlog.get_logger("http")
 _BROWSER = ("image/avif,image/webp,*/*",)
 _CLIENT = Client("own-server", is_bulk=True)
 
@@ -98,9 +103,13 @@ class Ahead:
     async def _work(self) -> None:
         while True:
             found, settings = await self._wanted.get()
-            choices = dict.fromkeys((found, recoded(found, self._encodings, _BROWSER, settings)))
-            # At once, so that the photo is decoded once.
-            await asyncio.gather(*(self._make(choice) for choice in choices))
+            try:
+                choices = dict.fromkeys((found, recoded(found, self._encodings, _BROWSER, settings)))
+                # At once, so that the photo is decoded once.
+                await asyncio.gather(*(self._make(choice) for choice in choices))
+            except Exception as error:
+                # One photo's trouble must not end this for all others.
+                _log.error("unexpected-error", error=type(error).__name__, at="own_server")
 
     async def _make(self, found: Target) -> None:
         # Whoever asks for it in earnest will be told what is wrong.

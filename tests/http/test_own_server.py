@@ -1,9 +1,12 @@
+import asyncio
 import ipaddress
 import socket
+from dataclasses import dataclass
 
 import pytest
 
-from pwgserve.http.own_server import OwnAddresses
+from pwgserve.http.own_server import AHEAD, Ahead, OwnAddresses
+from pwgserve.piwigo.wanted import Wanted
 
 
 def own_address():
@@ -57,3 +60,52 @@ def test_what_is_remembered_of_strangers_is_bounded(monkeypatch):
     for number in range(100):
         addresses.has(f"203.0.113.{number}", {})
     assert len(addresses._known) <= 10
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A target, as far as it is looked at before its file is."""
+
+    plan: str | None = "a plan"
+    wanted: Wanted = Wanted(code="me", encoding="avif")
+
+
+class Stuck:
+    """Sources and derivatives that never come to an end; counts what was begun."""
+
+    def __init__(self):
+        self.begun = 0
+
+    async def version(self, found):
+        self.begun += 1
+        await asyncio.Event().wait()
+
+
+async def test_a_flood_of_such_requests_makes_one_picture_at_a_time_and_few_wait():
+    stuck = Stuck()
+    ahead = Ahead(stuck, stuck, ())
+    picture = Picture()
+    for _ in range(1000):
+        ahead.ask(picture, None)
+        await asyncio.sleep(0)
+    assert stuck.begun == 1
+    assert ahead._wanted.qsize() == AHEAD
+    ahead.ask(None, None)
+    ahead.ask(Picture(plan=None), None)
+    await asyncio.wait_for(ahead.close(), 30)
+
+
+async def test_one_photos_trouble_does_not_end_it_for_the_others():
+    class Troubled(Stuck):
+        async def version(self, found):
+            self.begun += 1
+            raise RuntimeError
+
+    troubled = Troubled()
+    ahead = Ahead(troubled, troubled, ())
+    for _ in range(3):
+        ahead.ask(Picture(), None)
+    async with asyncio.timeout(30):
+        while troubled.begun < 3:
+            await asyncio.sleep(0.01)
+    await ahead.close()
