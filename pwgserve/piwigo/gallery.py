@@ -27,7 +27,13 @@ from pwgserve.piwigo.schema import Schema
 from pwgserve.problems import OwnerError
 
 CONNECT_SECONDS = 3
-QUERY_SECONDS = 5.0
+QUERY_SECONDS = 2.0
+"""After which a question counts as not answered. A connection may have died without a word, and as long as that is not
+noticed, a database that is back is still away for us: this bounds how long."""
+
+CHECK_SECONDS = 10.0
+"""The same for each question at the start, when database and machine may still be starting, too."""
+
 CONNECTIONS = 5
 _COI = re.compile(r"[a-z]{4}")
 
@@ -81,6 +87,7 @@ class Gallery:
     def __init__(self, url: URL, schema: Schema) -> None:
         self._schema = schema
         self._has_key_types = True
+        self._patience = QUERY_SECONDS
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._engine = _engine(url)
         self.questions = 0
@@ -92,6 +99,13 @@ class Gallery:
 
     async def check(self) -> None:
         """Ask for every column that is needed. Raises GalleryConfigurationError or GalleryUnavailableError."""
+        self._patience = CHECK_SECONDS
+        try:
+            await self._check_tables()
+        finally:
+            self._patience = QUERY_SECONDS
+
+    async def _check_tables(self) -> None:
         for table in self._schema.metadata.sorted_tables:
             columns = [column for column in table.columns if not column.info.get("unread")]
             long_known = [column for column in columns if not column.info.get("recent")]
@@ -231,7 +245,7 @@ class Gallery:
     async def _connection(self) -> AsyncIterator[AsyncConnection]:
         self.questions += 1
         try:
-            async with asyncio.timeout(QUERY_SECONDS), self._engine.connect() as connection:
+            async with asyncio.timeout(self._patience), self._engine.connect() as connection:
                 yield connection
         except (SQLAlchemyError, PoolTimeoutError, OSError, TimeoutError) as error:
             self.failures += 1
