@@ -153,6 +153,11 @@ class Derivatives:
                     if attempt == ATTEMPTS:
                         raise
                     continue
+                except UnrenderableError as error:
+                    # Remembered would be the version that we know by its size and time, and that is not what was read.
+                    if not _is_still(source, version.source):
+                        raise ChangedError from error
+                    raise
                 if not _is_still(source, version.source):
                     raise ChangedError
                 return os.pread(output, os.fstat(output).st_size, 0)

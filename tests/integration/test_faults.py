@@ -312,3 +312,53 @@ def test_two_daemons_with_one_cache_make_a_picture_once(stormy, tmp_path):
 def _rendered(daemon):
     text = daemon.visitor().get("/-/metrics").body.decode()
     return int(float(text.partition("pwgserve_render_seconds_count ")[2].split()[0]))
+
+
+def test_a_cache_that_becomes_read_only_keeps_nobody_from_a_picture(stormy, tmp_path):
+    """As when the kernel remounts a disk that has errors: what is there is served, the rest is rendered each time."""
+    command = namespaces()
+    if command is None:
+        pytest.skip("this kernel lets us mount nothing; other tests make writing fail in other ways")
+    cache, switch = tmp_path / "cache", tmp_path / "switch"
+    cache.mkdir()
+    wait = f"for _ in $(seq 600); do [ -e {switch} ] && break; sleep 0.1; done"
+    # A mount of the same folder above it: the daemon has a file open for writing, so that the first one cannot change.
+    change = f"mount --bind {cache} {cache} && mount -o remount,bind,ro {cache} && touch {switch}.done"
+    mount = f'mount -t tmpfs -o size=50m none {cache} || exit 1; ({wait}; {change}) & exec "$@"'
+    daemon = Daemon(stormy, tmp_path, prefix=[*command, "sh", "-c", mount, "sh"]).start()
+    try:
+        before, after = address(stormy, EVEN), address(stormy, EVEN + 2)
+        assert daemon.visitor().follow(before).headers["x-pwgserve"] == "render"
+        switch.touch()
+        deadline = time.monotonic() + 20
+        while not Path(f"{switch}.done").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(1.1)
+        assert daemon.visitor().follow(before).headers["x-pwgserve"] == "hit"
+        for _ in range(2):
+            time.sleep(1.1)  # longer than an answer is given again
+            assert daemon.visitor().follow(after).headers["x-pwgserve"] == "render"
+        all_is_well(daemon.port, stormy.paths)
+        assert "Read-only file system" in daemon.log
+    finally:
+        daemon.stop()
+    assert "unexpected-error" not in daemon.log
+
+
+def test_an_original_that_is_cut_short_while_it_is_rendered(stormy, start):
+    daemon = start(stormy, render={"workers": 1})
+    file = stormy.root / stormy.paths[EVEN]
+    with restored(file) as content:
+        (worker,) = daemon.workers()
+        os.kill(worker, signal.SIGSTOP)
+        asked = _ask(daemon.port, daemon.visitor().link(address(stormy, EVEN)))
+        time.sleep(0.5)
+        with file.open("rb+") as writer:
+            writer.truncate(len(content) // 2)
+        os.kill(worker, signal.SIGCONT)
+        assert _status(asked) in (422, 503), "never the half that is left"
+        time.sleep(1.2)
+        assert daemon.visitor().follow(address(stormy, EVEN)).status == 422
+    time.sleep(1.2)
+    assert storm.problem_of(daemon.visitor().follow(address(stormy, EVEN)).body, EVEN, storm.CODES["sm"]) is None
