@@ -62,12 +62,15 @@ def test_what_is_remembered_of_strangers_is_bounded(monkeypatch):
     assert len(addresses._known) <= 10
 
 
+AVIF = Wanted(code="me", encoding="avif")
+
+
 @dataclass(frozen=True)
 class Picture:
     """A target, as far as it is looked at before its file is."""
 
     plan: str | None = "a plan"
-    wanted: Wanted = Wanted(code="me", encoding="avif")
+    wanted: Wanted = AVIF
 
 
 class Stuck:
