@@ -53,9 +53,11 @@ def main() -> None:
                 for descriptor in descriptors:
                     os.close(descriptor)
             if job.get("is_last", True):
+                # Only now does it tell what this process keeps for good.
                 shared = None
                 _give_back_memory()
-            jobs.send(json.dumps(answer | {"memory": _resident(memory.fileno())}).encode())
+                answer |= {"memory": _resident(memory.fileno())}
+            jobs.send(json.dumps(answer).encode())
 
 
 def _rendered(

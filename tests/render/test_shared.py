@@ -65,13 +65,13 @@ def test_every_size_looks_as_if_it_had_been_made_alone(lake):
     assert (rendered(lake, made["xx"]) - rendered(lake, made["xx"], shared)).abs().max() == 0
 
 
-@pytest.mark.parametrize("extension", ["jpg", "png", "webp", "gif"])
-@pytest.mark.parametrize("rotation", [0, 1, 2, 3, None])
+@pytest.mark.parametrize("extension", ["jpg", "png", "gif"])
+@pytest.mark.parametrize("rotation", [0, 3, None])
 def test_turns_and_crops_are_those_of_the_picture_itself(tmp_path, extension, rotation):
-    image = corners(2700, 1500).copy()
+    image = corners(2000, 1200).copy()
     image.set_type(pyvips.GValue.gint_type, "orientation", 6)
     source = write(image, tmp_path / f"a.{extension}")
-    made = plans((2700, 1500), rotation, coi="aaea", extension=extension)
+    made = plans((2000, 1200), rotation, coi="aaea", extension=extension)
     shared = engine.Shared(made["xx"])
     for code in ("sq", "th", "me"):
         alone, together = rendered(source, made[code]), rendered(source, made[code], shared)
@@ -207,3 +207,11 @@ async def test_who_leaves_leaves_the_others_their_pictures(lake):
         await asyncio.gather(*tasks, return_exceptions=True)
         assert workers.jobs == 0
         assert (await one(workers, lake, "again", made["th"])).width == 144
+
+
+async def test_what_is_kept_between_sizes_does_not_count_as_growth(lake):
+    made = plans((3600, 2400))
+    async with running() as workers:
+        for number in range(3):
+            await asyncio.gather(*(one(workers, lake, code, made[code], file=number) for code in ("th", "me", "xx")))
+        assert not workers.ended
