@@ -67,8 +67,7 @@ class Cache:
 
     def __init__(self, directory: Path, key: bytes, max_size: int, group_reads: bool = False) -> None:
         self._directory = directory
-        # Folders of the group hand it on to what is made in them.
-        self._folder_mode, self._file_mode = (0o2750, 0o640) if group_reads else (0o700, 0o600)
+        self._folder_mode, self._file_mode = (0o750, 0o640) if group_reads else (0o700, 0o600)
         self._key = hmac.digest(key, b"pwgserve.cache.v1", hashlib.sha256)
         self.upkeep = Upkeep(directory, max_size)
         self._claims: int | None = None
@@ -213,11 +212,16 @@ def _make_folder(folder: Path, mode: int) -> None:
         return
     _make_folder(folder.parent, mode)
     with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=mode & 0o777)
-        # A folder inherits the setgid bit. To set a mode anew takes it away, if the group is not one of this user's.
-        made = stat.S_IMODE(folder.stat().st_mode)
-        if made | stat.S_ISGID != mode | stat.S_ISGID:
-            folder.chmod(mode | made & stat.S_ISGID)
+        folder.mkdir(mode=mode)
+        # Where the folder above hands on its group, so does this one by itself.
+        inherited = stat.S_IMODE(folder.stat().st_mode) & stat.S_ISGID
+        if stat.S_IMODE(folder.stat().st_mode) == mode | inherited:
+            return
+        try:
+            folder.chmod(mode | inherited)
+        except PermissionError:
+            # A service that may set no such bit has the right group itself.
+            folder.chmod(mode)
 
 
 def _seal(content: bytes) -> int:

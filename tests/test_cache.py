@@ -67,7 +67,7 @@ def test_only_its_owner_reads_the_store_unless_a_web_server_of_its_group_sends_t
         }
 
     assert modes(False) == ({0o700}, {0o600})
-    assert modes(True) == ({0o2750}, {0o640})
+    assert modes(True) == ({0o750}, {0o640})
 
 
 SHARING = """

@@ -158,9 +158,9 @@ def _folders(answers: Answers) -> list[PlannedFolder]:
     # The web server opens what it is told to send; pwgserve hands the folder's group on.
     shares = answers.send_file != "direct"
     cache = PlannedFolder(
-        answers.cache_dir, 0o2750 if shares else 0o700, answers.user, answers.web_group if shares else answers.user
+        answers.cache_dir, 0o2750 if shares else 0o700, answers.user, answers.web_group if shares else None
     )
-    return [PlannedFolder(answers.keys_file.parent, 0o700, answers.user, answers.user), cache]
+    return [PlannedFolder(answers.keys_file.parent, 0o700, answers.user), cache]
 
 
 def _files(answers: Answers) -> list[PlannedFile]:

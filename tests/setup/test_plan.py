@@ -68,7 +68,7 @@ def test_a_file_that_is_no_configuration_is_not_touched():
 
 
 def test_the_cache_is_the_web_servers_to_read_only_if_it_sends_the_files():
-    for send_file, mode, group in (("x-accel-redirect", 0o2750, "www-data"), ("direct", 0o700, "pwgserve")):
+    for send_file, mode, group in (("x-accel-redirect", 0o2750, "www-data"), ("direct", 0o700, None)):
         cache = plan(replace(ANSWERS, send_file=send_file)).folders[1]
         assert (cache.path, cache.mode, cache.user, cache.group) == (ANSWERS.cache_dir, mode, "pwgserve", group)
 
