@@ -5,28 +5,35 @@ What each command does is in `pwgserve.commands`.
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Any, NoReturn
 
 import click
 
 from pwgserve import __version__
-from pwgserve.commands.cache import cache_command
-from pwgserve.commands.check import check_command
-from pwgserve.commands.demo import demo_command
-from pwgserve.commands.init import init_command
-from pwgserve.commands.keys import keys_command
-from pwgserve.commands.serve import serve_command
-from pwgserve.commands.sign import sign_command
-from pwgserve.commands.status import status_command
-from pwgserve.commands.warm import warm_command
 from pwgserve.problems import OwnerError
 
 WRONG = 2
 
+COMMANDS = ("init", "serve", "check", "keys", "warm", "cache", "sign", "status", "demo")
+"""In the order in which an owner meets them. Each is `NAME_command` in `pwgserve.commands.NAME`."""
+
 
 class _Commands(click.Group):
-    """Commands whose expected errors are one line, not a traceback."""
+    """Commands that are imported when they are called, and whose expected errors are one line, not a traceback.
+
+    `serve` must not wait for what `check` and `init` need.
+    """
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"pwgserve.commands.{name}"), f"{name}_command")
+        return command
 
     def invoke(self, context: click.Context) -> Any:
         try:
@@ -39,20 +46,6 @@ class _Commands(click.Group):
 @click.version_option(__version__, "--version", prog_name="pwgserve")
 def main() -> None:
     """Serve the pictures of a Piwigo gallery, to those who may see them."""
-
-
-for _command in (
-    init_command,
-    serve_command,
-    check_command,
-    keys_command,
-    warm_command,
-    cache_command,
-    sign_command,
-    status_command,
-    demo_command,
-):
-    main.add_command(_command)
 
 
 def _fail(message: str) -> NoReturn:

@@ -4,9 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import click
 import pytest
 
-from pwgserve.cli import main
+from pwgserve.cli import COMMANDS, main
 from pwgserve.http import refusals
 from pwgserve.metrics import Metrics
 from pwgserve.trend import GUESSES, TROUBLES
@@ -88,12 +89,12 @@ def test_every_event_of_the_log_is_explained():
 
 def test_every_command_and_its_options_are_described():
     text = "".join(document.read_text() for document in DOCUMENTS)
-    for name in main.commands:
+    for name in COMMANDS:
         described = [f"pwgserve {name}", f"`{name}`", f"`{name} "]
         assert any(spelled in text for spelled in described), name
     operating = (ROOT / "docs/operating.md").read_text()
     for name in ("warm", "cache", "sign", "status"):
-        command = main.commands[name]
+        command = main.get_command(click.Context(main), name)
         for one in getattr(command, "commands", {name: command}).values():
             options = {option for parameter in one.params for option in parameter.opts if option.startswith("--")}
             assert {option for option in options if option not in operating} == set()

@@ -24,9 +24,10 @@ def pages(tmp_path_factory):
 
 def commands(command, name):
     yield name, command
-    for below, found in getattr(command, "commands", {}).items():
-        if not found.hidden:
-            yield from commands(found, f"{name}-{below}")
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            yield from commands(command.get_command(context, below), f"{name}-{below}")
 
 
 def test_every_command_has_a_manual_page_with_all_its_options(pages):
