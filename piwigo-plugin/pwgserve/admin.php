@@ -41,6 +41,7 @@ if ($pwgserve_problem !== '') {
 
 $template->set_filename('pwgserve_admin', PWGSERVE_PATH . 'template/admin.tpl');
 $template->assign(array(
+    'ADMIN_PAGE_TITLE' => 'pwgserve',
     'PWGSERVE_URL' => $pwgserve_url,
     'PWGSERVE_TAB' => $pwgserve_tab,
     'PWGSERVE_PROBLEM' => $pwgserve_problem,

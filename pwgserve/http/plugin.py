@@ -129,6 +129,7 @@ class Plugin:
             "message_ttl": self.links.message_ttl,
             "bind_session": self.links.bind_session,
             "encodings": _encodings(self.links.encodings, settings),
+            "quality": settings.derivatives.quality,
             "max_avif_pixels": MAX_AVIF_PIXELS,
             "guest_access": settings.rules.guest_access,
             "rules": fingerprints.rules_digest(settings.render),

@@ -115,6 +115,17 @@ def test_the_daemon_says_whether_a_link_is_the_one_that_it_would_write(plugin, d
     assert plugin.ask("check", token=".".join([*parts[:-1], "A" * 43])) == {"signature": False, "fingerprint": False}
 
 
+def test_the_plugin_is_told_of_no_encoding_that_looks_worse_at_the_gallerys_quality(plugin, gallery, settled):
+    serialized = 'a:3:{s:1:"d";a:0:{}s:1:"q";i:100;s:1:"c";a:0:{}}'
+    assert plugin.ask("status")["quality"] == 95
+    with gallery.config("derivatives", serialized):
+        settled()
+        status = plugin.ask("status")
+        assert status["quality"] == 100
+        assert status["encodings"] == {"png": ["webp"], "webp": ["avif"]}
+    settled()
+
+
 def test_missing_derivatives_are_those_that_the_cache_has_not(plugin, daemon, gallery):
     asked = {str(PARTY): ["sm", "xl"], "99999": ["me"], "x": ["me"], str(LAKE): ["none", "e"]}
     daemon.visitor(family.cookie("anna")).follow("/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-sm.jpg"))

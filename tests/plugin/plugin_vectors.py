@@ -13,9 +13,9 @@ from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import DerivativeParams, DerivativeSettings, Watermark
 from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.render.plan import RenderRules
+from pwgserve.render.plan import MAX_AVIF_PIXELS, RenderRules
 from pwgserve.sources import Version
-from pwgserve.targets import GallerySettings, target
+from pwgserve.targets import GallerySettings, recoded, target
 
 FILE = Path(__file__).parents[1] / "vectors/links.json"
 RING = KeyRing((bytes(range(32)), bytes(range(32, 64))), bytes(range(64, 96)))
@@ -31,6 +31,24 @@ TYPES = {
     "xx": DerivativeParams((1656, 1242)),
     "4x": DerivativeParams((3000, 2250)),
 }
+ACCEPTS = [
+    "",
+    "*/*",
+    "image/*",
+    "text/html,image/avif,image/webp,image/apng,*/*;q=0.8",
+    "image/webp,*/*",
+    "image/avif;q=0.5, image/webp",
+    "image/avif;q=0",
+    "image/avif;q=0.1,image/*;q=0.9",
+    "IMAGE/AVIF ; Q=0.7",
+    "image/avif;q=1.5",
+    "image/avif;v=b3",
+    "image/webp;q=0.8,image/webp;q=0",
+    "image/jpeg,image/png,image/avif;q=0.9",
+    "image/webp;q=0.333,image/avif;q=0.332",
+    ",;,",
+    "image/avif," * 200,
+]
 CUSTOM = DerivativeParams((300, 200), 0.4, (100, 80))
 MARK = Watermark("local/watermarks/Grüße.png", (500, 400), 80, 90, 2, 0, 60)
 
@@ -55,9 +73,22 @@ def vectors() -> dict[str, Any]:
             {"now": now, "ttl": ttl, "expiry": expiry(now, ttl)}
             for now, ttl in itertools.product([0, 1, 899, 900, 1_800_000_000, 1_800_000_001], [2, 3, 1800, 2_592_000])
         ],
+        "encodings": {
+            "offered": {"jpeg": ["avif", "webp"], "png": ["webp"], "webp": ["avif"]},
+            "max_avif_pixels": MAX_AVIF_PIXELS,
+            "chosen": [_chosen(*case) for case in itertools.product(ACCEPTS, ("jpg", "png", "gif", "webp"), ("me", "4x"))],
+        },
         "gallery": _gallery(),
         "facts": [_facts(*case) for case in _renderings()],
     }  # fmt: skip
+
+
+def _chosen(accept: str, extension: str, code: str) -> dict[str, Any]:
+    settings = _settings(Watermark())
+    found = target(_photo(extension), Wanted(code=code), settings)
+    assert found is not None
+    encoding = recoded(found, ("avif", "webp"), [accept], settings).wanted.encoding
+    return {"accept": accept, "extension": extension, "box": TYPES[code].ideal, "encoding": encoding}
 
 
 def _links() -> list[Link]:
@@ -111,12 +142,7 @@ def _photo(extension: str = "jpg", **columns: Any) -> Photo:
 
 
 def _facts(photo: Photo, wanted: Wanted, mark: Watermark, format_extension: str | None) -> dict[str, Any]:
-    settings = GallerySettings(
-        PiwigoConf(enable_formats=True),
-        DerivativeSettings(TYPES, frozenset([CUSTOM.token()]), 90, mark),
-        GalleryRules(),
-        RenderRules(keep_metadata_from=200_000),
-    )
+    settings = _settings(mark)
     found = target(photo, wanted, settings, format_extension)
     assert found is not None
     is_marked = found.plan is not None and found.plan.watermark is not None
@@ -141,6 +167,15 @@ def _facts(photo: Photo, wanted: Wanted, mark: Watermark, format_extension: str 
         "wanted": wanted.spelled(),
         "facts": [RULES if fact == own else fact for fact in facts],
     }  # fmt: skip
+
+
+def _settings(mark: Watermark) -> GallerySettings:
+    return GallerySettings(
+        PiwigoConf(enable_formats=True),
+        DerivativeSettings(TYPES, frozenset([CUSTOM.token()]), 90, mark),
+        GalleryRules(),
+        RenderRules(keep_metadata_from=200_000),
+    )
 
 
 def _gallery() -> dict[str, Any]:

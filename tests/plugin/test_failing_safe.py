@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -145,12 +147,25 @@ def test_what_is_wrong_is_asked_again_and_forgotten(plugin, nobodys_port):
 
 
 def test_a_key_may_be_rotated_under_the_plugin(plugin):
-    """The old one verifies until the daemon forgets it; pages go on with it meanwhile."""
-    from pwgserve.keyring import KeyRing, load
-    from pwgserve.links import LinkSigner
-
-    ring = load(plugin.daemon.directory / "keys")
-    url = plugin.addresses("guest")["photos"]["1"]["me"]
-    token = url.rpartition("/")[2].rpartition(".")[0]
-    rotated = LinkSigner(KeyRing((*ring.link_keys, b"n" * 32), ring.stable_key))
-    assert rotated.verify(token) is not None
+    """Links in pages stay good, the plugin's copy is renewed with the daemon's, and nothing is restarted."""
+    before = plugin.addresses("anna")["photos"]["2"]["me"]
+    old = plugin.keys.read_text()
+    command = [
+        sys.executable,
+        "-m",
+        "pwgserve",
+        "keys",
+        "rotate",
+        "--config",
+        str(plugin.daemon.directory / "pwgserve.toml"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert plugin.keys.read_text() != old
+    found = plugin.addresses("anna")
+    after = found["photos"]["2"]["me"]
+    assert (found["problem"], found["style"]) == ("", 2)
+    assert before.rpartition(".")[0].rpartition(".")[2] != after.rpartition(".")[0].rpartition(".")[2]
+    assert [plugin.daemon.visitor().get(url).status for url in (before, after)] == [200, 200]
+    plugin.keys.write_text(old)
+    assert plugin.addresses("anna")["problem"] == "", "a copy that was forgotten signs until its key is forgotten, too"

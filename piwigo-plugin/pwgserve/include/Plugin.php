@@ -50,7 +50,10 @@ final class Plugin
     {
         $keys = $this->keys();
         $accept = isset($_SERVER['HTTP_ACCEPT']) ? (string) $_SERVER['HTTP_ACCEPT'] : '';
-        $encodings = new Encodings($accept, $state->all('encodings'), $state->number('max_avif_pixels'));
+        // The daemon said which encodings look as well at the quality of then.
+        $isOfNow = $state->number('quality') === (int) \ImageStdParams::$quality;
+        $offered = $isOfNow ? $state->all('encodings') : array();
+        $encodings = new Encodings($accept, $offered, $state->number('max_avif_pixels'));
         return new Signing(new Links($keys->linkKey, $keys->markKey), $state, $this->photos, $encodings, $this->root);
     }
 

@@ -2,7 +2,7 @@
 <style>
 {literal}
 .pwgserve { max-width: 60em; margin: 1em; text-align: left; }
-.pwgserve table { border-collapse: collapse; }
+.pwgserve table { border-collapse: collapse; margin-left: 0; }
 .pwgserve td, .pwgserve th { padding: .35em .8em .35em 0; text-align: left; vertical-align: top; }
 .pwgserve pre { background: rgba(127,127,127,.12); padding: 1em; overflow-x: auto; user-select: all; }
 .pwgserve .ok { color: #2e7d32; } .pwgserve .bad { color: #c62828; font-weight: bold; } .pwgserve .unknown { opacity: .6; }

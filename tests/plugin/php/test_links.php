@@ -3,10 +3,11 @@
 
 require __DIR__ . '/harness.php';
 require __DIR__ . '/piwigo.php';
-foreach (array('Links', 'Wanted', 'Facts') as $class) {
+foreach (array('Links', 'Wanted', 'Facts', 'Encodings') as $class) {
     require __DIR__ . "/../../../piwigo-plugin/pwgserve/include/$class.php";
 }
 
+use Pwgserve\Encodings;
 use Pwgserve\Facts;
 use Pwgserve\Links;
 use Pwgserve\Wanted;
@@ -84,6 +85,17 @@ function test_renderings_are_described_and_spelled_the_same(): void
             $one['wanted'], $params, Facts::format(pathinfo($one['source'], PATHINFO_EXTENSION)), $isRepresentative, $photo['rotation'], $photo['coi'], $source, $mark
         );
         same($one['facts'], $found, $one['wanted']);
+    }
+}
+
+function test_the_same_encodings_are_chosen(): void
+{
+    $vectors = vectors()['encodings'];
+    holds(count($vectors['chosen']) > 100, 'enough cases');
+    foreach ($vectors['chosen'] as $one) {
+        $encodings = new Encodings($one['accept'], $vectors['offered'], $vectors['max_avif_pixels']);
+        $chosen = $encodings->choose(Facts::format($one['extension']), $one['box']);
+        same($one['encoding'], $chosen, "{$one['accept']} {$one['extension']}");
     }
 }
 
