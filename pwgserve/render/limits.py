@@ -20,7 +20,7 @@ LINES = 1600
 SMALL = 160 * MEGABYTE
 """Pictures that need less are rendered side by side; of those that need more, one at a time."""
 
-_ENCODERS = {"avif": 80, "webp": 20, "webp-lossless": 48}
+_ENCODERS = {"avif": 48, "webp": 20, "webp-lossless": 48}
 """Bytes that the encoder of a format holds for each pixel, where they are many."""
 
 _WORKER = 150 * MEGABYTE
