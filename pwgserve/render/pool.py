@@ -7,6 +7,7 @@ The daemon's side of rendering. Whose turn it is says `turns`; what happens insi
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -125,6 +126,7 @@ class RenderPool:
         self._turns = Turns(settings.workers, settings.queue)
         self._jobs: dict[str, _Job] = {}
         self._calling: asyncio.TimerHandle | None = None
+        self._groups = itertools.count(1)
         # Pictures that need much memory are rendered one at a time, whatever the number of workers and processes.
         self._large = Alone(settings.alone)
         self.protections = ""
@@ -220,9 +222,11 @@ class RenderPool:
         """Render all of them with one worker after the other's end, small ones first; the first has the turn."""
         plans = sorted((job.plan for job in together), key=_area)
         largest = plans[-1].to_json() if len(plans) > 1 else None
+        # Whatever becomes of single jobs, a worker never takes what it keeps of one file for another's.
+        group = next(self._groups)
         try:
             for number, job in enumerate(sorted(together, key=lambda job: _area(job.plan))):
-                told = {"plan": job.plan.to_json(), "largest": largest, "is_first": number == 0}
+                told = {"plan": job.plan.to_json(), "largest": largest, "group": group}
                 await self._finish(job, told | {"is_last": number == len(together) - 1})
         finally:
             self._end_together(together)

@@ -40,12 +40,14 @@ def main() -> None:
             return
         jobs.send(json.dumps({"ready": protections.told(), "encodings": encodings}).encode())
         shared: engine.Shared | None = None
+        group = None
         while True:
             message, descriptors, _, _ = socket.recv_fds(jobs, MAX_MESSAGE, MAX_DESCRIPTORS)
             if not message:
                 return
             job = json.loads(message)
-            if job.get("is_first", True):
+            if group is None or job.get("group") != group:
+                group = job.get("group")
                 shared = engine.Shared(RenderPlan.from_json(job["largest"])) if job.get("largest") else None
             try:
                 answer = _rendered(job, descriptors, limits, jobs, shared)
@@ -54,7 +56,7 @@ def main() -> None:
                     os.close(descriptor)
             if job.get("is_last", True):
                 # Only now does it tell what this process keeps for good.
-                shared = None
+                shared = group = None
                 _give_back_memory()
                 answer |= {"memory": _resident(memory.fileno())}
             jobs.send(json.dumps(answer).encode())

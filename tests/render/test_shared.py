@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -141,6 +143,11 @@ def asked(monkeypatch):
     return messages
 
 
+def groups(asked):
+    """How many jobs each group had, in order."""
+    return Counter(json.loads(message)["group"] for _, message in asked)
+
+
 async def test_sizes_that_are_asked_for_in_one_moment_are_made_in_one_go(lake, asked):
     made = plans((3600, 2400))
     async with running(workers=2) as workers:
@@ -149,7 +156,7 @@ async def test_sizes_that_are_asked_for_in_one_moment_are_made_in_one_go(lake, a
     for code, image in zip(CODES, images, strict=True):
         assert ssim(image, rendered(lake, made[code])) >= BAR
     assert len({pid for pid, _ in asked}) == 1
-    assert [b'"is_first": true' in message for _, message in asked] == [True] + [False] * 8
+    assert len(groups(asked)) == 1
     assert [b'"is_last": true' in message for _, message in asked] == [False] * 8 + [True]
 
 
@@ -164,7 +171,7 @@ async def test_different_files_are_never_made_from_one_another(lake, tmp_path, a
         )
     for (name, code), image in zip(wanted, images, strict=True):
         assert ssim(image, rendered(files[name], made[code])) >= BAR
-    assert [b'"is_first": true' in message for _, message in asked] == [True, False, False] * 2
+    assert list(groups(asked).values()) == [3, 3]
 
 
 async def test_one_that_cannot_be_made_does_not_spoil_the_others(lake):
@@ -187,7 +194,7 @@ async def test_who_waits_before_a_screen_is_not_kept_waiting_by_work_in_bulk(lak
     async with running() as workers:
         bulk = [one(workers, lake, code, made[code], Client("x", is_bulk=True)) for code in ("xl", "xx")]
         await asyncio.gather(one(workers, lake, "th", made["th"]), *bulk)
-    assert [b'"is_first": true' in message for _, message in asked] == [True, True, False]
+    assert list(groups(asked).values()) == [1, 2]
     assert b"144" in asked[0][1]
 
 
@@ -215,3 +222,30 @@ async def test_what_is_kept_between_sizes_does_not_count_as_growth(lake):
         for number in range(3):
             await asyncio.gather(*(one(workers, lake, code, made[code], file=number) for code in ("th", "me", "xx")))
         assert not workers.ended
+
+
+async def test_what_a_worker_keeps_of_one_file_is_never_taken_for_anothers(lake, tmp_path, monkeypatch):
+    other = write(corners(2400, 1600), tmp_path / "corners.jpg")
+    of_lake, of_other = plans((3600, 2400)), plans((2400, 1600))
+    async with running() as workers:
+        # Who waited for the last size of the one and for the first size of the other leave before their turn.
+        ask, leaving = RenderPool._asked, []
+
+        async def asked(self, worker, message, descriptors):
+            for task in leaving:
+                task.cancel()
+            await asyncio.sleep(0)
+            return await ask(self, worker, message, descriptors)
+
+        monkeypatch.setattr(pool.RenderPool, "_asked", asked)
+        first = [asyncio.create_task(one(workers, lake, code, of_lake[code], file="a")) for code in ("th", "me", "xx")]
+        second = [
+            asyncio.create_task(one(workers, other, f"other {code}", of_other[code], file="b"))
+            for code in ("th", "me", "xx")
+        ]
+        leaving = [first[2], second[0]]
+        done = await asyncio.gather(*first, *second, return_exceptions=True)
+    assert [isinstance(image, asyncio.CancelledError) for image in done] == [False, False, True, True, False, False]
+    assert ssim(done[1], rendered(lake, of_lake["me"])) >= BAR
+    for image, code in ((done[4], "me"), (done[5], "xx")):
+        assert ssim(image, rendered(other, of_other[code])) >= BAR
