@@ -33,7 +33,8 @@ from pwgserve.service.reports import Reports
 from pwgserve.settings import Settings
 from pwgserve.share import Share
 
-LEAVING_SECONDS = 2.0
+LOOK_SECONDS = 0.05
+LEAVING_SECONDS = 1.0
 """How long a connection that waits idly stays open after the process was told to stop: a request may be on its way."""
 
 LINGERING_SECONDS = 2.0
@@ -148,14 +149,21 @@ class _Server(web.Server):
         return None if self._is_leaving else self._repeated(message, peer)
 
     async def leave(self) -> None:
-        """Let every connection end with its next answer, and wait a moment for those that are idle."""
-        self._is_leaving = True
-        deadline = asyncio.get_running_loop().time() + LEAVING_SECONDS
-        while self._has_idle() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110 (there is no event)
-            await asyncio.sleep(0.05)
+        """Let every connection end with its next answer, and those that ask nothing after a moment; wait for all.
 
-    def _has_idle(self) -> bool:
-        return any(isinstance(one, _Connection) and one.is_idle for one in self._connections)
+        An answer that was under way has promised that the connection stays: its next request is still heard.
+        """
+        self._is_leaving = True
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + FINISH_SECONDS
+        idle_since: dict[_Connection, float] = {}
+        while self._connections and clock() < deadline:
+            idle = [one for one in self._connections if isinstance(one, _Connection) and one.is_idle]
+            idle_since = {one: idle_since.get(one, clock()) for one in idle}
+            for one, since in idle_since.items():
+                if clock() - since > LEAVING_SECONDS:
+                    one.force_close()
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _request(
         self,

@@ -16,7 +16,13 @@ from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from pwgserve.problems import OwnerError
 
@@ -270,8 +276,25 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment overrides what the file says."""
-        return EnvSettingsSource(settings_cls), init_settings
+        """The environment overrides what systemd hands over, and that what the file says."""
+        return EnvSettingsSource(settings_cls), InitSettingsSource(settings_cls, _credentials()), init_settings
+
+
+def _credentials() -> dict[str, dict[str, Any]]:
+    """What systemd hands over (LoadCredential): the files `keys` and `database`. Raises SettingsError. Blocks."""
+    found: dict[str, dict[str, Any]] = {}
+    if not (name := os.environ.get("CREDENTIALS_DIRECTORY")):
+        return found
+    folder = Path(name)
+    if (folder / "keys").exists():
+        found["links"] = {"keys_file": folder / "keys"}
+    try:
+        found["piwigo"] = {"database": (folder / "database").read_text("utf-8").strip()}
+    except FileNotFoundError:
+        pass
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{folder / 'database'}: cannot read this credential: {type(error).__name__}") from error
+    return found
 
 
 def load(file: Path) -> Settings:

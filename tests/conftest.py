@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-for _folder in ("integration", "render", "hostile", "plugin", "deploy", "browser"):
+for _folder in ("integration", "render", "hostile", "plugin", "deploy", "browser", "systemd"):
     sys.path.insert(0, str(Path(__file__).parent / _folder))

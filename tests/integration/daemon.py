@@ -45,6 +45,7 @@ class Daemon:
     """A running `pwgserve serve`. `changes`: settings as {"links": {"ttl": "2s"}}.
 
     prefix: a command that starts it. preexec: is called in the new process. environment: what it has besides ours.
+    descriptors: what it inherits.
     """
 
     def __init__(
@@ -55,7 +56,9 @@ class Daemon:
         prefix: Sequence[str] = (),
         preexec: Callable[[], None] | None = None,
         environment: Mapping[str, str] | None = None,
+        descriptors: Sequence[int] = (),
     ) -> None:
+        self._descriptors = descriptors
         self._prefix = prefix
         self._preexec = preexec
         self._environment = environment or {}
@@ -115,6 +118,7 @@ class Daemon:
                 stderr=log,
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **self._environment},
                 preexec_fn=self._preexec,
+                pass_fds=self._descriptors,
             )
 
     def another(self, directory: Path) -> tuple[int, str]:
@@ -179,6 +183,10 @@ class Daemon:
         """The exit code, once it has ended by itself."""
         assert self._process is not None
         return self._process.wait(seconds)
+
+    def has_ended(self) -> bool:
+        assert self._process is not None
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         """End it if a test has not."""

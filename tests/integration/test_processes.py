@@ -3,13 +3,13 @@
 import os
 import signal
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import family
 import pytest
 from daemon import Daemon
+from waiting import until
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
@@ -31,13 +31,6 @@ def running(gallery, tmp_path):
     daemon.wait_for_processes(2)
     yield daemon
     daemon.kill()
-
-
-def until(happened, seconds=30.0):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
 
 
 def is_alive(pid):

@@ -48,4 +48,4 @@ def test_an_idle_connection_keeps_nobody_waiting(running):
         connection.sendall(b"GET /-/health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200 OK" in connection.recv(4096)
         running.signal(signal.SIGTERM)
-        assert running.wait(5) == 0
+        assert running.wait(20) == 0

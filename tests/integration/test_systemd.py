@@ -1,0 +1,278 @@
+"""As a service of systemd: its socket, its signs, its rules, reloads. systemd itself is emulated: what it passes is real."""
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+import activated
+import family
+import pytest
+import units
+from daemon import Daemon
+from mariadb import free_port
+from waiting import until
+
+from pwgserve.keyring import load_or_create
+
+pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
+
+
+def test_the_daemon_does_all_its_work_under_the_units_rules(gallery, tmp_path):
+    rules = [sys.executable, units.__file__, str(units.FOLDER / "pwgserve.service")]
+    daemon = Daemon(
+        gallery,
+        tmp_path,
+        {"server": {"processes": 2}, "render": {"sandbox": "require"}, "cache": {"max_size": "1MB"}},
+        prefix=rules,
+    ).start()
+    try:
+        daemon.wait_for_processes(2)
+        status = Path(f"/proc/{daemon.pid}/status").read_text()
+        assert "Seccomp:\t2" in status
+        assert "CapEff:\t0000000000000000" in status
+        anna = daemon.visitor(family.cookie("anna"))
+        for photo in (family.LAKE, family.PARTY, family.LETTER):
+            path = gallery.paths[photo]
+            for code in ("sq", "me", "xl"):
+                assert anna.follow(f"/i.php?/{path.replace('.jpg', f'-{code}.jpg')}").status == 200
+            assert anna.follow(f"/action.php?id={photo}&part=e").status == 200
+        assert anna.follow(f"/action.php?id={family.FILM}&part=e", Range="bytes=5-9").body == bytes(range(5, 10))
+        assert daemon.visitor().get(f"/{gallery.paths[family.PARTY]}").status == 404
+        before = daemon.processes()
+        daemon.signal(signal.SIGHUP)
+        until(lambda: daemon.log.count('"serving"') == 2 and not set(before) & set(daemon.processes()))
+        assert anna.follow("/action.php?id=3&part=e").status == 200
+        for word in ("landlock", "seccomp"):
+            assert word in daemon.log
+        assert "missing" not in daemon.log
+    finally:
+        daemon.stop()
+    for word in ("unexpected-error", "cache-not-written", "PermissionError", "Traceback"):
+        assert word not in daemon.log
+
+
+class Systemd:
+    """Holds a service's address, and listens to what the service tells."""
+
+    def __init__(self, folder):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port = self.listener.getsockname()[1]
+        self.told = []
+        self._inbox = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._inbox.bind(str(folder / "notify"))
+        self._environment = {"NOTIFY_SOCKET": str(folder / "notify")}
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        with contextlib.suppress(OSError):
+            while True:
+                self.told += self._inbox.recv(4096).decode().splitlines()
+
+    def service(self, gallery, folder, changes=None, watchdog=0, has_socket=True):
+        """The service, begun; it may not serve yet."""
+        number = self.listener.fileno() if has_socket else -1
+        prefix = [sys.executable, activated.__file__, str(number), str(watchdog)]
+        daemon = Daemon(
+            gallery, folder, changes, prefix=prefix, environment=self._environment, descriptors=[self.listener.fileno()]
+        )
+        daemon.begin()
+        daemon.port = self.port if has_socket else daemon.port
+        return daemon
+
+    def close(self):
+        self.listener.close()
+        self._inbox.close()
+
+
+@pytest.fixture
+def systemd(tmp_path):
+    made = Systemd(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def service(systemd, gallery, tmp_path):
+    """Two processes behind systemd's socket, ready."""
+    begun = systemd.service(gallery, tmp_path, {"server": {"processes": 2}}, watchdog=6_000_000)
+    until(lambda: "READY=1" in systemd.told or begun.has_ended())
+    assert "READY=1" in systemd.told, begun.log
+    yield begun
+    begun.kill()
+
+
+class Traffic:
+    """Visitors who never stop asking, each along a connection of its own that it keeps as long as it may."""
+
+    def __init__(self, port, target, visitors=4):
+        self.answered = 0
+        self.problems = []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._visit, args=(port, target)) for _ in range(visitors)]
+
+    def _visit(self, port, target):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while not self._stop.is_set():
+            try:
+                connection.request("GET", target)
+                response = connection.getresponse()
+                response.read()
+                if response.status != 200:
+                    self.problems.append(response.status)
+                self.answered += 1
+                if response.will_close:
+                    connection.close()
+            except (OSError, http.client.HTTPException) as error:
+                self.problems.append(repr(error))
+                connection.close()
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def test_systemds_socket_wins_and_readiness_is_told_only_when_it_serves(systemd, gallery, tmp_path):
+    listening = free_port()
+    daemon = systemd.service(gallery, tmp_path, {"server": {"listen": f"127.0.0.1:{listening}"}})
+    try:
+        asked = http.client.HTTPConnection("127.0.0.1", systemd.port, timeout=60)
+        asked.request("GET", "/-/ready")  # before there is anybody: it waits
+        assert "READY=1" not in systemd.told
+        assert asked.getresponse().status == 200
+        until(lambda: "READY=1" in systemd.told)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", listening), timeout=5)
+        assert '"listen": "systemd"' in daemon.log
+    finally:
+        daemon.stop()
+    assert "STOPPING=1" in systemd.told
+
+
+def test_a_service_that_cannot_begin_never_says_that_it_is_ready(systemd, gallery, tmp_path):
+    daemon = systemd.service(gallery, tmp_path, {"piwigo": {"table_prefix": "wrong_"}})
+    assert daemon.wait(60) == 2
+    assert len(daemon.log.splitlines()) == 1
+    assert "wrong_" in daemon.log
+    assert "READY=1" not in systemd.told
+
+
+def test_the_real_tool_of_systemd_hands_its_socket_over(gallery, tmp_path):
+    port = free_port()
+    daemon = Daemon(
+        gallery, tmp_path, prefix=["systemd-socket-activate", "--listen", f"127.0.0.1:{port}", "-E", "PATH"]
+    )
+    daemon.begin()
+    daemon.port = port
+    try:
+        until(lambda: "Listening on" in daemon.log)
+        assert daemon.visitor().get("/-/ready").status == 200
+        assert '"listen": "systemd"' in daemon.log
+    finally:
+        daemon.stop()
+
+
+def test_a_process_that_hangs_is_killed_and_replaced_and_the_service_lives(systemd, service):
+    victim = service.processes()[0]
+    os.kill(victim, signal.SIGSTOP)
+    until(lambda: victim not in service.processes() and len(service.processes()) == 2)
+    assert "gave no sign of life" in service.log
+    until(lambda: systemd.told.count("WATCHDOG=1") > 2)
+    assert service.visitor().get("/-/health").status == 200
+
+
+def test_a_reload_replaces_all_processes_and_drops_no_request(systemd, service):
+    link = service.visitor().link("/action.php?id=1&part=e")
+    before = service.processes()
+    with Traffic(systemd.port, link) as traffic:
+        for _ in range(2):
+            old = service.processes()
+            told = systemd.told.count("READY=1")
+            service.signal(signal.SIGHUP)
+            until(lambda told=told: systemd.told.count("READY=1") > told)
+            until(lambda old=old: not set(old) & set(service.processes()))
+        seen = traffic.answered
+        until(lambda: traffic.answered > seen + 20)
+    assert traffic.problems == []
+    assert not set(before) & set(service.processes())
+    assert "RELOADING=1" in systemd.told
+
+
+def test_a_reload_takes_new_settings(systemd, service):
+    assert service.visitor().follow("/action.php?id=1&part=e").status == 200
+    config = service.directory / "pwgserve.toml"
+    config.write_text(config.read_text() + "\n[access]\nlockdown = true\n")
+    service.signal(signal.SIGHUP)
+    until(lambda: service.log.count('"serving"') == 2)
+    until(lambda: service.visitor().get("/action.php?id=1&part=e").status == 404)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("[server]", "[server]\nlisen = 1"), ["server.lisen", "no such setting"]),
+        (('table_prefix = "piwigo_"', 'table_prefix = "wrong_"'), ["wrong_"]),  # only a new process can tell
+    ],
+)
+def test_a_wrong_new_configuration_changes_nothing_and_is_told_in_one_line(systemd, service, change, words):
+    config = service.directory / "pwgserve.toml"
+    before, text = service.processes(), config.read_text()
+    assert change[0] in text
+    config.write_text(text.replace(*change))
+    service.signal(signal.SIGHUP)
+    until(lambda: '"reload-failed"' in service.log)
+    (line,) = (line for line in service.log.splitlines() if '"reload-failed"' in line)
+    for word in words:
+        assert word in line
+    until(lambda: before == service.processes())
+    assert service.visitor().follow("/action.php?id=1&part=e").status == 200
+    # A process that dies now is replaced with the configuration that worked.
+    os.kill(before[0], signal.SIGKILL)
+    until(lambda: before[0] not in service.processes() and len(service.processes()) == 2)
+    assert service.visitor().follow("/action.php?id=1&part=e").status == 200
+
+
+def test_a_restart_behind_systemds_socket_drops_no_request(systemd, service, gallery, tmp_path):
+    link = service.visitor().link("/action.php?id=1&part=e")
+    again = None
+    try:
+        with Traffic(systemd.port, link) as traffic:
+            until(lambda: traffic.answered > 20)
+            service.signal(signal.SIGTERM)
+            assert service.wait(60) == 0
+            again = systemd.service(gallery, tmp_path, {"server": {"processes": 2}})
+            seen = traffic.answered
+            until(lambda: traffic.answered > seen + 20)
+        assert traffic.problems == []
+    finally:
+        if again is not None:
+            again.kill()
+
+
+def test_keys_and_database_are_taken_from_systemds_credentials(gallery, tmp_path):
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    (credentials / "database").write_text(gallery.address + "\n")
+    load_or_create(credentials / "keys")
+    (credentials / "keys").chmod(0o400)
+    daemon = Daemon(
+        gallery,
+        tmp_path,
+        {"piwigo": {"database": "sqlite:////there/is/none.db"}},
+        environment={"CREDENTIALS_DIRECTORY": str(credentials)},
+    ).start()
+    try:
+        assert daemon.visitor().follow("/action.php?id=1&part=e").status == 200
+        assert not (tmp_path / "keys").exists()
+    finally:
+        daemon.stop()

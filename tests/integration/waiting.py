@@ -1,0 +1,13 @@
+"""Waiting for what will happen, however busy the machine is."""
+
+import time
+from collections.abc import Callable
+
+SECONDS = 60.0
+
+
+def until(happened: Callable[[], object], seconds: float = SECONDS) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
