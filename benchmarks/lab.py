@@ -37,8 +37,8 @@ error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
     access_log off;
-    sendfile on;
-    tcp_nopush on;
+    sendfile on; tcp_nodelay on;
+    tcp_nopush off;
     keepalive_requests 1000000;
     open_file_cache max=10000;
     default_type image/jpeg;

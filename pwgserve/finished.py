@@ -17,6 +17,7 @@ from pathlib import Path
 
 import structlog
 
+from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache import Cache, Entry
 from pwgserve.originals import SourceFacts
 from pwgserve.render.pool import RenderFailedError, RenderPool, UnrenderableError
@@ -80,7 +81,10 @@ class Derivatives:
         Raises BusyError, UnrenderableError, RenderFailedError, MissingOriginalError, ChangedError and ShortageError.
         """
         name = self._cache.name(*version.facts)
-        entry = await asyncio.to_thread(self._cache.get, name)
+        try:
+            entry: Entry | None = self._cache.at_hand(name)
+        except NotAtHandError:
+            entry = await asyncio.to_thread(self._cache.get, name)
         if entry is not None:
             return Finished(name, entry, was_rendered=False)
         self._refuse_broken(name)

@@ -1,6 +1,7 @@
 """Opens the gallery's own files, and only those: a path from the database must end inside the folders of originals.
 
-Blocks: call it in a thread. Which path may be asked for by whom is decided before, in `pwgserve.piwigo.permissions`.
+Blocks, but for `facts_at_hand`: call it in a thread. Which path may be asked for by whom is decided before, in
+`pwgserve.piwigo.permissions`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pwgserve.at_hand import AtHand, NotAtHandError
 from pwgserve.shortage import ShortageError, is_missing
+
+# Without O_NONBLOCK a named pipe among the originals would hold whoever opens it for ever.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 class MissingOriginalError(Exception):
@@ -50,6 +55,7 @@ class Originals:
 
     def __init__(self, root: Path, folders: Sequence[str], elsewhere: Sequence[Path] = ()) -> None:
         self._root = root
+        self._at_hand = AtHand(root)
         self._allowed = [_real(root / folder) for folder in folders] + [_real(folder) for folder in elsewhere]
 
     @contextmanager
@@ -69,12 +75,15 @@ class Originals:
         if "\0" in path:
             raise MissingOriginalError
         try:
-            # Without O_NONBLOCK a named pipe among the originals would hold the thread for ever.
-            descriptor = os.open(self._root / path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            descriptor = os.open(self._root / path, _FLAGS)
         except OSError as error:
             if not is_missing(error):
                 raise ShortageError from error
             raise MissingOriginalError from error
+        return self._judged(path, descriptor)
+
+    def _judged(self, path: str, descriptor: int) -> Source:
+        """An open file, if it is one that may be served; otherwise it is closed."""
         try:
             # What was opened is judged, not what the name meant a moment before.
             status = os.fstat(descriptor)
@@ -93,6 +102,20 @@ class Originals:
                 return source.facts
         except MissingOriginalError:
             return None
+
+    def facts_at_hand(self, path: str) -> SourceFacts:
+        """The facts of a file, if having them takes no waiting; this does not block.
+
+        Raises NotAtHandError otherwise: then `facts` knows.
+        """
+        if "\0" in path:
+            raise NotAtHandError
+        try:
+            source = self._judged(path, self._at_hand.open(path, _FLAGS))
+        except (OSError, MissingOriginalError) as error:
+            raise NotAtHandError from error
+        os.close(source.descriptor)
+        return source.facts
 
 
 def _real(folder: Path) -> Path:

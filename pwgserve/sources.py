@@ -10,6 +10,7 @@ import math
 import os
 from dataclasses import dataclass
 
+from pwgserve.at_hand import NotAtHandError
 from pwgserve.freshness import Fresh
 from pwgserve.originals import MissingOriginalError, Originals, Source, SourceFacts
 from pwgserve.render.metadata import tells_more
@@ -87,7 +88,10 @@ class Sources:
             return tells_more(os.pread(source.descriptor, METADATA_BYTES, 0), facts.size <= METADATA_BYTES)
 
     async def _ask_original(self, path: str) -> SourceFacts | None:
-        return await asyncio.to_thread(self._originals.facts, path)
+        try:
+            return self._originals.facts_at_hand(path)
+        except NotAtHandError:
+            return await asyncio.to_thread(self._originals.facts, path)
 
     async def _ask_watermark(self, path: str) -> SourceFacts | None:
         return await asyncio.to_thread(self.watermarks.facts, path)

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache import SMALL, Cache, CacheError
 from pwgserve.shortage import ShortageError
 
@@ -288,3 +289,47 @@ def test_a_disk_that_takes_no_more_leaves_no_trace(tmp_path):
     done = subprocess.run([sys.executable, "-c", FULL, str(tmp_path)], capture_output=True, text=True)
     assert done.stdout.strip() == "File too large"
     assert files_in(tmp_path) == []
+
+
+def content_at_hand(cache, name):
+    entry = cache.at_hand(name)
+    os.close(entry.descriptor)
+    return entry.content
+
+
+def test_what_is_at_hand_is_what_would_be_got(cache):
+    name = cache.name("a")
+    with pytest.raises(NotAtHandError):
+        cache.at_hand(name)
+    put(cache, name, b"x" * 1000)
+    assert content_of(cache, name) == b"x" * 1000
+    try:
+        assert content_at_hand(cache, name) == b"x" * 1000
+    except NotAtHandError:
+        pytest.skip("this kernel or file system cannot say what it has in memory; then threads read everything")
+    used(cache.path(name), time.time() - 7200)
+    with pytest.raises(NotAtHandError):
+        cache.at_hand(name)
+    assert content_of(cache, name) == b"x" * 1000, "which notes the use"
+    assert content_at_hand(cache, name) == b"x" * 1000
+
+
+@pytest.mark.parametrize("harm", [b"", b"x" * 500, b"y" * 1000])
+def test_what_is_damaged_or_gone_is_not_at_hand(cache, harm):
+    name = cache.name("a")
+    put(cache, name, b"x" * 1000)
+    content_of(cache, name)
+    cache.path(name).write_bytes(harm)
+    with pytest.raises(NotAtHandError):
+        cache.at_hand(name)
+    cache.path(name).unlink()
+    with pytest.raises(NotAtHandError):
+        cache.at_hand(name)
+
+
+def test_a_large_derivative_is_not_at_hand(cache):
+    name = cache.name("a")
+    put(cache, name, b"x" * (SMALL + 1))
+    content_of(cache, name)
+    with pytest.raises(NotAtHandError):
+        cache.at_hand(name)

@@ -1,8 +1,10 @@
+import contextlib
 import os
 import threading
 
 import pytest
 
+from pwgserve.at_hand import NotAtHandError
 from pwgserve.originals import MissingOriginalError, Originals
 
 
@@ -31,6 +33,8 @@ def read(originals, path):
 def test_a_file_below_the_folders_is_opened(originals):
     assert read(originals, "upload/2026/a.jpg") == b"photo"
     assert originals.facts("upload/2026/a.jpg").size == 5
+    with contextlib.suppress(NotAtHandError):
+        assert originals.facts_at_hand("upload/2026/a.jpg") == originals.facts("upload/2026/a.jpg")
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,8 @@ def test_a_file_below_the_folders_is_opened(originals):
 def test_nothing_else_is(originals, path):
     with pytest.raises(MissingOriginalError):
         read(originals, path)
+    with pytest.raises(NotAtHandError):
+        originals.facts_at_hand(path)
     assert originals.facts(path) is None
 
 

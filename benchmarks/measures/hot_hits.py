@@ -10,7 +10,6 @@ from galleries import GUEST
 from benchmarks.lab import PROCESSES, Lab, photograph
 from benchmarks.load import hammer
 from benchmarks.results import Bar, Row, Table, interleaved
-from pwgserve.settings import Server
 
 STATIC = "nginx, the same file with no check at all"
 DIRECT = "pwgserve alone"
@@ -30,7 +29,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     file.parent.mkdir(parents=True)
     photograph(2400, 1800).jpegsave(str(file), Q=92)
     gallery.photo(1, (1,), (2400, 1800), PATH)
-    processes = {"processes": PROCESSES} if "processes" in Server.model_fields else {}
+    processes = {"processes": PROCESSES}
     direct = lab.daemon(gallery, server=processes)
     behind = lab.daemon(gallery, server={**processes, "send_file": "x-accel-redirect"})
     static = lab.folder()

@@ -144,7 +144,11 @@ class Signed:
             "X-Pwgserve": outcome,
             "Server": SERVER,
         }
-        if not link.audience.is_public:
+        if link.audience.is_public:
+            # Until the end of this second, if nginx in front is told to keep pictures at all. Without this it would
+            # keep them for as long as browsers may, and permission would not be asked.
+            headers["X-Accel-Expires"] = f"@{int(time.time())}"
+        else:
             # Another site must not learn by embedding a private picture whether its visitor may see it.
             headers["Cross-Origin-Resource-Policy"] = "same-site"
         return await self.sender.send(request, file, headers, Validators(f'"{link.fingerprint}"', version.modified))

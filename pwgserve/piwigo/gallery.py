@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -20,7 +19,7 @@ from sqlalchemy import ColumnElement, CompoundSelect, Select, func, literal_colu
 from sqlalchemy.engine import URL, Row, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from pwgserve.piwigo.permissions import Album, Photo
 from pwgserve.piwigo.schema import Schema
@@ -237,20 +236,27 @@ class Gallery:
         return await self._rows(query)
 
     async def _rows(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[AnyRow]:
-        async with self._connection() as connection:
-            rows: Sequence[AnyRow] = (await connection.execute(query)).all()
-            return rows
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
         self.questions += 1
         try:
-            async with asyncio.timeout(self._patience), self._engine.connect() as connection:
-                yield connection
+            async with asyncio.timeout(self._patience):
+                try:
+                    return await self._asked(query)
+                except DBAPIError as error:
+                    if not error.connection_invalidated:
+                        raise
+                    # The server closed the connection since it was used last (a restart, a time limit): that says
+                    # nothing of how it is now. Asking before each question whether the connection is there would
+                    # double the time of every question.
+                    return await self._asked(query)
         except (SQLAlchemyError, PoolTimeoutError, OSError, TimeoutError) as error:
             self.failures += 1
             # The message of a driver may hold the statement with its values; only its kind is told.
             raise GalleryUnavailableError(f"the gallery's database did not answer ({type(error).__name__})") from error
+
+    async def _asked(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[AnyRow]:
+        async with self._engine.connect() as connection:
+            rows: Sequence[AnyRow] = (await connection.execute(query)).all()
+            return rows
 
 
 def _engine(url: URL) -> AsyncEngine:
@@ -263,7 +269,8 @@ def _engine(url: URL) -> AsyncEngine:
         pool_size=CONNECTIONS,
         max_overflow=0,
         pool_timeout=QUERY_SECONDS,
-        pool_pre_ping=True,
+        # Nothing is ever begun that would have to be rolled back.
+        pool_reset_on_return=None,
         pool_recycle=1800,
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_SECONDS, "init_command": "SET SESSION TRANSACTION READ ONLY"},

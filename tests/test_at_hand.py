@@ -1,0 +1,103 @@
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from pwgserve import at_hand
+from pwgserve.at_hand import AtHand, NotAtHandError
+
+READ = os.O_RDONLY | os.O_NOFOLLOW
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/picture.jpg").write_bytes(b"p" * 5000)
+    (tmp_path / "a/picture.jpg").read_bytes()
+    return tmp_path
+
+
+def content_of(hand, path, size=5000):
+    descriptor = hand.open(path, READ)
+    try:
+        return at_hand.read(descriptor, size)
+    finally:
+        os.close(descriptor)
+
+
+def test_what_was_just_read_is_at_hand_where_the_kernel_can_say_so(folder):
+    hand = AtHand(folder)
+    try:
+        content = content_of(hand, "a/picture.jpg")
+    except NotAtHandError:
+        pytest.skip("this kernel or file system cannot say what it has in memory; then threads read everything")
+    assert content == b"p" * 5000
+    with pytest.raises(NotAtHandError):
+        content_of(hand, "a/picture.jpg", 5001)
+
+
+def test_what_is_not_there_is_never_said_to_be(folder):
+    hand = AtHand(folder)
+    for path in ("none", "a/none", "a/picture.jpg/x", ""):
+        with pytest.raises((NotAtHandError, OSError)):
+            hand.open(path, READ)
+
+
+def test_another_file_system_is_left_to_threads(folder):
+    with pytest.raises(NotAtHandError):
+        AtHand(Path("/proc/self")).open("status", READ)
+    # A mount below the folder may be another machine's.
+    with pytest.raises(NotAtHandError):
+        AtHand(Path("/")).open("proc/self/status", READ)
+
+
+def test_a_folder_that_is_not_there_has_nothing_at_hand(tmp_path):
+    with pytest.raises(NotAtHandError):
+        AtHand(tmp_path / "none").open("x", READ)
+
+
+def test_a_folder_that_was_replaced_is_opened_again(folder, monkeypatch):
+    monkeypatch.setattr(at_hand, "LOOK_SECONDS", 0.0)
+    hand = AtHand(folder / "a")
+    other = folder / "b"
+    other.mkdir()
+    (other / "picture.jpg").write_bytes(b"q" * 5000)
+    for _ in range(2):
+        try:
+            first = content_of(hand, "picture.jpg")
+        except NotAtHandError:
+            pytest.skip("this kernel or file system cannot say what it has in memory; then threads read everything")
+        assert first == b"p" * 5000
+    (folder / "a").rename(folder / "old")
+    with pytest.raises((NotAtHandError, OSError)):
+        content_of(hand, "picture.jpg")
+    other.rename(folder / "a")
+    (folder / "a/picture.jpg").read_bytes()
+    assert content_of(hand, "picture.jpg") == b"q" * 5000
+
+
+def test_no_descriptor_stays_open(folder):
+    hand = AtHand(folder)
+    with contextlib.suppress(NotAtHandError, OSError):
+        content_of(hand, "none")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for path in ("a/picture.jpg", "none"):
+        for size in (5000, 9999):
+            try:
+                content_of(hand, path, size)
+            except (NotAtHandError, OSError):
+                continue
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_files_opened_are_closed_to_children(folder):
+    hand = AtHand(folder)
+    try:
+        descriptor = hand.open("a/picture.jpg", READ | os.O_CLOEXEC)
+    except NotAtHandError:
+        pytest.skip("this kernel or file system cannot say what it has in memory; then threads read everything")
+    assert not os.get_inheritable(descriptor)
+    assert stat.S_ISREG(os.fstat(descriptor).st_mode)
+    os.close(descriptor)
