@@ -5,6 +5,7 @@ Only MariaDB can do it (its sequences); a million photos take some seconds. Phot
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,13 +73,13 @@ def populate(gallery: TestGallery, scale: Scale) -> None:
             connection.exec_driver_sql(statement.replace("%", "%%"))
 
 
-def files(gallery: TestGallery, count: int) -> None:
-    """Make the files of the first `count` photos: links to a few pictures, which the daemon cannot tell from files."""
+def files(gallery: TestGallery, photos: Iterable[int], size: tuple[int, int] = SIZE) -> None:
+    """Make the files of photos: links to a few pictures, which the daemon cannot tell from files of their own."""
     folder = gallery.root / FOLDER
     (folder / "pool").mkdir(parents=True, exist_ok=True)
     for number in range(POOL):
-        photograph(*SIZE, seed=number + 1).jpegsave(str(folder / f"pool/{number}.jpg"), Q=90)
-    for number in range(1, count + 1):
+        photograph(*size, seed=number + 1).jpegsave(str(folder / f"pool/{number}.jpg"), Q=90)
+    for number in photos:
         (folder / name(number)).symlink_to(Path("pool") / f"{number % POOL}.jpg")
 
 

@@ -40,13 +40,13 @@ class Look:
 def measure(lab: Lab) -> Iterator[Table]:
     """Requests a second, and what they cost the database."""
     scale = Scale(2_000, 20, 20, 4, 100) if lab.quick else Scale(100_000, 1_000, 50, 10, 1_000)
+    looks = visits(scale, pages=20 if lab.quick else 300, dice=random.Random(7))
     gallery = lab.gallery()
     populating.populate(gallery, scale)
-    populating.files(gallery, scale.photos)
+    populating.files(gallery, {look.photo for look in looks})
     options = {"processes": PROCESSES, "send_file": "x-accel-redirect"}
     behind = lab.daemon(gallery, server=options)
     direct = lab.daemon(gallery, server={"processes": PROCESSES})
-    looks = visits(scale, pages=20 if lab.quick else 300, dice=random.Random(7))
     static = lab.folder()
     requests = {
         daemon: asyncio.run(_prepared(daemon, looks, lab.folder(), static if daemon is behind else None))

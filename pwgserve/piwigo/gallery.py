@@ -15,7 +15,18 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, func, literal_column, or_, select, text
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.engine import URL, Row, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -37,6 +48,8 @@ CONNECTIONS = 5
 _COI = re.compile(r"[a-z]{4}")
 
 AnyRow: TypeAlias = Row[Any]
+KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+"""Stands in statements that are written once for the keys of each question."""
 
 
 class GalleryUnavailableError(OwnerError):
@@ -89,6 +102,9 @@ class Gallery:
         self._patience = QUERY_SECONDS
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._engine = _engine(url)
+        # Written once: writing a statement takes longer than the database takes to answer it.
+        self._photos_of = self._photos_where(schema.images.c.id.in_(KEYS))
+        self._config = select(schema.config.c.param, schema.config.c.value).where(schema.config.c.param.in_(KEYS))
         self.questions = 0
         self.failures = 0
 
@@ -121,7 +137,7 @@ class Gallery:
                 raise
 
     async def _probe(self, columns: Sequence[ColumnElement[Any]]) -> None:
-        await self._rows(select(*columns).where(text("0 = 1")))
+        await self.rows(select(*columns).where(text("0 = 1")))
 
     async def _has(self, columns: Sequence[ColumnElement[Any]]) -> bool:
         try:
@@ -134,17 +150,16 @@ class Gallery:
 
     async def ping(self) -> None:
         """Return when the database answers. Raises GalleryUnavailableError."""
-        await self._rows(select(text("1")))
+        await self.rows(select(text("1")))
 
     async def config(self, names: Sequence[str]) -> dict[str, str]:
         """The named rows of table `config`, those that exist."""
-        config = self._schema.config.c
-        rows = await self._rows(select(config.param, config.value).where(config.param.in_(names)))
+        rows = await self.rows(self._config, names)
         return {row.param: as_text(row.value) for row in rows}
 
     async def photos_of(self, photo_ids: Sequence[int]) -> tuple[Photo, ...]:
         """The photos with these ids, those that exist, by id."""
-        return await self._photos(self._schema.images.c.id.in_(photo_ids))
+        return _photos(await self.rows(self._photos_of, photo_ids))
 
     async def photos(self, photo_ids: Sequence[int]) -> Mapping[int, Photo]:
         """The photos with these ids."""
@@ -171,7 +186,7 @@ class Gallery:
     async def formats(self, format_ids: Sequence[int]) -> Mapping[int, Format]:
         """The formats with these ids."""
         formats = self._schema.image_format.c
-        rows = await self._rows(
+        rows = await self.rows(
             select(formats.format_id, formats.image_id, formats.ext).where(formats.format_id.in_(format_ids))
         )
         return {int(row.format_id): _format(row) for row in rows}
@@ -185,7 +200,7 @@ class Gallery:
             .where(self._is_beside(stems))
         )
         found: dict[str, list[Format]] = {stem: [] for stem in stems}
-        for row in await self._rows(query):
+        for row in await self.rows(query):
             stem = as_text(row.path).rpartition(".")[0]
             if stem in found:
                 found[stem].append(_format(row))
@@ -197,10 +212,13 @@ class Gallery:
         return or_(*((path >= f"{stem}.") & (path < f"{stem}/") for stem in stems))
 
     async def _photos(self, condition: ColumnElement[bool]) -> tuple[Photo, ...]:
+        return _photos(await self.rows(self._photos_where(condition)))
+
+    def _photos_where(self, condition: ColumnElement[bool]) -> Select[Any]:
         s = self._schema
         images, albums = s.images.c, s.categories.c
         # One query whether the photo exists or not, has albums or not: every no takes the same way.
-        query = (
+        return (
             select(
                 images.id, images.path, images.file, images.level, images.width, images.height, images.rotation,
                 images.coi, images.representative_ext, albums.id.label("album_id"), albums.status, albums.visible,
@@ -210,10 +228,6 @@ class Gallery:
             .where(condition)
             .order_by(images.id)
         )  # fmt: skip
-        by_id: dict[int, list[AnyRow]] = {}
-        for row in await self._rows(query):
-            by_id.setdefault(int(row.id), []).append(row)
-        return tuple(_photo(rows) for rows in by_id.values())
 
     def seconds_since(self, moment: ColumnElement[Any]) -> ColumnElement[float]:
         """How long ago a column's time was, by the database's own clock and time zone (SQLite: UTC)."""
@@ -231,31 +245,34 @@ class Gallery:
         """The gallery's tables, for the project's other modules of SQL."""
         return self._schema
 
-    async def rows(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[AnyRow]:
-        """The answer to a question of another module of SQL. Raises GalleryUnavailableError."""
-        return await self._rows(query)
+    async def rows(
+        self, query: Select[Any] | CompoundSelect[Any], keys: Sequence[Any] | None = None
+    ) -> Sequence[AnyRow]:
+        """The answer to a question, here or of another module of SQL. Raises GalleryUnavailableError.
 
-    async def _rows(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[AnyRow]:
+        keys: what stands in the place of KEYS, if the query has it.
+        """
+        parameters = {} if keys is None else {"keys": list(keys)}
         self.questions += 1
         try:
             async with asyncio.timeout(self._patience):
                 try:
-                    return await self._asked(query)
+                    return await self._asked(query, parameters)
                 except DBAPIError as error:
                     if not error.connection_invalidated:
                         raise
                     # The server closed the connection since it was used last (a restart, a time limit): that says
                     # nothing of how it is now. Asking before each question whether the connection is there would
                     # double the time of every question.
-                    return await self._asked(query)
+                    return await self._asked(query, parameters)
         except (SQLAlchemyError, PoolTimeoutError, OSError, TimeoutError) as error:
             self.failures += 1
             # The message of a driver may hold the statement with its values; only its kind is told.
             raise GalleryUnavailableError(f"the gallery's database did not answer ({type(error).__name__})") from error
 
-    async def _asked(self, query: Select[Any] | CompoundSelect[Any]) -> Sequence[AnyRow]:
+    async def _asked(self, query: Select[Any] | CompoundSelect[Any], parameters: Mapping[str, Any]) -> Sequence[AnyRow]:
         async with self._engine.connect() as connection:
-            rows: Sequence[AnyRow] = (await connection.execute(query)).all()
+            rows: Sequence[AnyRow] = (await connection.execute(query, parameters)).all()
             return rows
 
 
@@ -271,10 +288,18 @@ def _engine(url: URL) -> AsyncEngine:
         pool_timeout=QUERY_SECONDS,
         # Nothing is ever begun that would have to be rolled back.
         pool_reset_on_return=None,
+        skip_autocommit_rollback=True,
         pool_recycle=1800,
         hide_parameters=True,
         connect_args={"connect_timeout": CONNECT_SECONDS, "init_command": "SET SESSION TRANSACTION READ ONLY"},
     )
+
+
+def _photos(rows: Sequence[AnyRow]) -> tuple[Photo, ...]:
+    by_id: dict[int, list[AnyRow]] = {}
+    for row in rows:
+        by_id.setdefault(int(row.id), []).append(row)
+    return tuple(_photo(of_one) for of_one in by_id.values())
 
 
 def _photo(rows: Sequence[AnyRow]) -> Photo:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select, true, union_all
 
-from pwgserve.piwigo.gallery import Gallery, as_text
+from pwgserve.piwigo.gallery import KEYS, Gallery, as_text
 from pwgserve.piwigo.identity import session_user_id
 from pwgserve.piwigo.permissions import Status, Viewer
 
@@ -41,25 +41,27 @@ class People:
 
     def __init__(self, gallery: Gallery) -> None:
         self._gallery = gallery
-        self._schema = gallery.schema
+        self._schema = s = gallery.schema
+        # Written once, see `gallery`.
+        infos, sessions = s.user_infos.c, s.sessions.c
+        self._viewers = (
+            select(infos.user_id, infos.status, infos.level, infos.enabled_high)
+            .join(s.users, s.users.c.id == infos.user_id)
+            .where(infos.user_id.in_(KEYS))
+        )
+        self._access = union_all(
+            select(s.user_access.c.user_id, s.user_access.c.cat_id).where(s.user_access.c.user_id.in_(KEYS)),
+            select(s.user_group.c.user_id, s.group_access.c.cat_id)
+            .join(s.group_access, s.user_group.c.group_id == s.group_access.c.group_id)
+            .where(s.user_group.c.user_id.in_(KEYS)),
+        )
+        age = gallery.seconds_since(sessions.expiration).label("age")
+        self._sessions = select(sessions.id, sessions.data, age).where(sessions.id.in_(KEYS))
 
     async def viewers(self, user_ids: Sequence[int]) -> Mapping[int, Viewer]:
         """Users as far as permissions go, by id."""
-        s = self._schema
-        infos = s.user_infos.c
-        person = (
-            select(infos.user_id, infos.status, infos.level, infos.enabled_high)
-            .join(s.users, s.users.c.id == infos.user_id)
-            .where(infos.user_id.in_(user_ids))
-        )
-        by_group = (
-            select(s.user_group.c.user_id, s.group_access.c.cat_id)
-            .join(s.group_access, s.user_group.c.group_id == s.group_access.c.group_id)
-            .where(s.user_group.c.user_id.in_(user_ids))
-        )
-        by_user = select(s.user_access.c.user_id, s.user_access.c.cat_id).where(s.user_access.c.user_id.in_(user_ids))
         people, access = await asyncio.gather(
-            self._gallery.rows(person), self._gallery.rows(union_all(by_user, by_group))
+            self._gallery.rows(self._viewers, user_ids), self._gallery.rows(self._access, user_ids)
         )
         albums: dict[int, set[int]] = defaultdict(set)
         for row in access:
@@ -78,9 +80,7 @@ class People:
 
     async def sessions(self, row_ids: Sequence[str]) -> Mapping[str, Session]:
         """Sessions by the ids of their rows."""
-        sessions = self._schema.sessions.c
-        age = self._gallery.seconds_since(sessions.expiration).label("age")
-        rows = await self._gallery.rows(select(sessions.id, sessions.data, age).where(sessions.id.in_(row_ids)))
+        rows = await self._gallery.rows(self._sessions, row_ids)
         return {
             as_text(row.id): Session(session_user_id(as_text(row.data).encode()), float(row.age or 0)) for row in rows
         }
