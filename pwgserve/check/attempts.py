@@ -100,7 +100,7 @@ AREAS = {
 }
 """The areas, in words."""
 
-OPS = ("/-/metrics", "/-/health", "/-/ready", "//-/metrics", "/%2d/metrics", "/-//metrics")
+OPS = ("/-/metrics", "/-/health", "/-/ready", "/-/status", "//-/metrics", "/%2d/metrics", "/-//metrics")
 ALIASED = ("i", "_data", "upload", "galleries", "themes", "plugins", "local", "template-extension")
 """Folders that owners give locations of their own, and may forget a slash with."""
 

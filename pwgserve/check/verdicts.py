@@ -124,7 +124,8 @@ def is_ops(answer: Answer) -> bool:
     """Whether this is one of the daemon's own pages."""
     text = answer.body[:4096]
     own = text in (b"alive\n", b"ready\n") or text.startswith(b"not ready: ") or b"pwgserve_responses_total" in text
-    return own or (answer.status == 200 and b"pwgserve" in text and b"<html" not in text.lower())
+    is_status = b"<title>pwgserve" in text or b"pwgserve_" in text
+    return own or (answer.status == 200 and is_status)
 
 
 def _is_of(answer: Answer, files: Sequence[KnownFile]) -> bool:

@@ -179,7 +179,7 @@ async def _answers(
         server = _web_server(given, seen, console)
         send_file = _send_file(given, known, server, seen)
         sql_file = given.output.parent / given.output.stem / "database-user.sql"
-        old_sql = sql_file.read_text() if sql_file.exists() else None
+        old_sql = _old_sql(sql_file)
         own = database.own_user(reached, reached.conf, found.piwigo.log_history, old_sql)
         address = known.get("piwigo", {}).get("database") or given.database
         if address is None and own is not None and old_sql is not None and await database.works(found, own.address):
@@ -221,6 +221,15 @@ async def _answers(
             has_unit=any((folder / "pwgserve.service").exists() for folder in UNITS),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )
+
+
+def _old_sql(file: Path) -> str | None:
+    try:
+        return file.read_text()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InitError(f"{file}: cannot read it: {error.strerror}; run init as the user who ran it before") from error
 
 
 def _web_server(given: _Given, seen: machine.WebSeen | None, console: Console) -> WebServer | None:

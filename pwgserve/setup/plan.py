@@ -245,10 +245,9 @@ def _undo(answers: Answers) -> list[str]:
     if answers.database_removal:
         statements = " ".join(answers.database_removal)
         found.append(f"mariadb -e {shlex.quote(statements)}")
-    made = [answers.output, answers.keys_file, answers.cache_dir]
-    if answers.database_sql:
-        made.append(answers.sql_file)
-    found.append("rm -r " + " ".join(shlex.quote(str(path)) for path in made))
+    kept = answers.output.with_name(f"{answers.output.name}.before")
+    made = [answers.output, kept, answers.extras, answers.keys_file, answers.cache_dir]
+    found.append("rm -rf " + " ".join(shlex.quote(str(path)) for path in made))
     found.append("Piwigo itself was not changed, and shows its pictures as before.")
     return found
 

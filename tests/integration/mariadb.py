@@ -95,6 +95,11 @@ class MariaDb:
             for statement in statements:
                 cursor.execute(statement)
 
+    @property
+    def socket(self) -> Path:
+        """Where its owner reaches it."""
+        return self._socket
+
     def connect(
         self, user: str, password: str, database: str
     ) -> "pymysql.connections.Connection[pymysql.cursors.Cursor]":

@@ -114,6 +114,23 @@ def test_the_database_user_that_is_offered_is_enough_and_can_do_nothing_else(own
                 cursor.execute(forbidden)
 
 
+def test_the_database_user_is_made_if_the_owner_says_so(owned, databases, tmp_path):
+    # As on Debian, where root is the owner of the database server without a password.
+    (tmp_path / ".my.cnf").write_text(f"[client]\nuser = root\nsocket = {databases.server.socket}\n")
+    output = tmp_path / "pwgserve.toml"
+    done = init(owned, output, "--yes", "--url", "http://a.test/", "--make-database-user", HOME=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "The database user is made." in done.stdout
+    assert tomllib.loads(output.read_text())["piwigo"]["database"].startswith("mysql://pwgserve:")
+    (tmp_path / ".my.cnf").write_text("[client]\nuser = nobody\nsocket = /nowhere\n")
+    other = init(
+        owned, tmp_path / "b.toml", "--yes", "--url", "http://a.test/", "--make-database-user", HOME=str(tmp_path)
+    )
+    assert other.returncode == 2
+    assert "run " in other.stderr
+    assert other.stderr.count("\n") == 1
+
+
 def test_what_the_owner_chose_is_kept_when_init_is_run_again(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
     assert init(owned, output, "--yes", "--url", "http://a.test/x/", "--listen", "127.0.0.1:9999").returncode == 0

@@ -103,7 +103,8 @@ def test_everything_that_is_made_is_named_for_undoing():
     answers = replace(ANSWERS, database_sql=("CREATE USER x;",), database_removal=("DROP USER x;",))
     made, undo = plan(answers), "\n".join(plan(answers).undo)
     for file in made.files:
-        assert str(file.path) in undo
+        assert str(file.path) in undo or file.path.is_relative_to(answers.extras)
+    assert str(answers.extras) in undo
     assert str(answers.keys_file) in undo
     assert str(answers.cache_dir) in undo
     assert "DROP USER x;" in undo
