@@ -1,11 +1,13 @@
 """How the daemon is: `/-/health`, `/-/ready`, `/-/metrics` and the page `/-/status`, for the machine's own eyes.
 
-Requests that came through a proxy are refused, so that a proxy that forwards everything does not publish them.
+Requests that came through a proxy are refused, so that a proxy that forwards everything does not publish them; so are
+those from other machines, where the daemon listens to the world itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
 from collections.abc import Awaitable, Callable
 
@@ -32,7 +34,7 @@ class Ops:
 
     async def answer(self, request: web.BaseRequest, name: str) -> web.Response:
         """The page `/-/NAME`. Raises RefusedError for any other."""
-        if any(header in request.headers for header in OF_PROXIES):
+        if any(header in request.headers for header in OF_PROXIES) or not _is_of_this_machine(request):
             raise RefusedError("ops-through-proxy")
         match name:
             case "health":
@@ -63,6 +65,21 @@ class Ops:
         except GalleryUnavailableError as error:
             return _text(f"not ready: {error}\n", status=503)
         return _text("ready\n")
+
+
+def _is_of_this_machine(request: web.BaseRequest) -> bool:
+    """Whether a connection comes from here: over loopback, between one address, or along our own Unix socket."""
+    peer = request.remote
+    if not peer:
+        return True
+    own = request.transport.get_extra_info("sockname") if request.transport else None
+    if own and own[0] == peer:
+        return True
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _text(text: str, status: int = 200, content_type: str = "text/plain; charset=utf-8") -> web.Response:

@@ -1,8 +1,11 @@
 """Headers that lie: of proxies that are none, of other visitors, of other hosts; and requests hidden behind requests."""
 
+import socket
+
 import family
 import pytest
-from wire import comparable, exchange, request, statuses
+from daemon import Daemon
+from wire import comparable, exchange, received, request, statuses
 
 PUBLIC = "/action.php?id=1&part=e"
 PRIVATE = "/action.php?id=2&part=e"
@@ -44,8 +47,6 @@ CLAIMS = (
 @pytest.fixture(scope="module")
 def strict(gallery, tmp_path_factory):
     """A daemon that trusts proxies elsewhere, in a gallery that believes what they say."""
-    from daemon import Daemon
-
     settings = {
         "server": {"trusted_proxies": ["192.0.2.0/24"], "public_url": "http://127.0.0.1/"},
         "piwigo.conf": {"apache_authentication": True},
@@ -222,3 +223,24 @@ def test_a_link_has_one_spelling_over_http(daemon, gallery, no):
         link.replace(".me.", ".cu_s0792.") if ".me." in link else link + "x",
     ):
         assert daemon.visitor().get(other).status in (400, 404), other
+
+
+def own_address():
+    """An address of this machine that is not loopback, None when it has no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: it only chooses a way
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+@pytest.mark.parametrize("page", ["health", "ready", "metrics", "status"])
+def test_pages_for_the_machine_itself_are_nobody_elses_where_the_daemon_listens_to_the_world(daemon, page):
+    address = own_address()
+    if address is None or address.startswith("127."):
+        pytest.skip("this machine has no address but loopback, so that nobody comes from elsewhere")
+    assert daemon.visitor().get(f"/-/{page}").status == 200
+    with socket.create_connection(("127.0.0.1", daemon.port), 20, source_address=(address, 0)) as connection:
+        connection.sendall(request(f"/-/{page}", "Connection: close"))
+        assert statuses(received(connection)) == [404]
