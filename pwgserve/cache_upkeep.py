@@ -132,18 +132,23 @@ class Upkeep:
         self._directory = directory
         self._max_size = max_size
         self._thread: threading.Thread | None = None
+        self._overflowed = False
         self.tally = SharedTally(directory)
 
     def added(self, size: int) -> None:
         """Something of this many bytes was put into the store; too much is removed in the background."""
         tally = self.tally.add(size, 1)
+        self._overflowed |= tally.size > self._max_size
         if tally.size > self._max_size and (self._thread is None or not self._thread.is_alive()):
             self._thread = threading.Thread(target=self._collect_quietly, name="cache-upkeep", daemon=True)
             self._thread.start()
 
     def is_nearly(self, share: float) -> bool:
-        """Whether the store is filled to more than this share of its limit, as far as is known without looking."""
-        return self.tally.get().size > self._max_size * share
+        """Whether the store is filled to more than this share of its limit, as far as is known without looking.
+
+        Also when it was, by what this process put there, and something had to go meanwhile.
+        """
+        return self._overflowed or self.tally.get().size > self._max_size * share
 
     def collect_if_due(self) -> None:
         """Count what nobody has counted for a day, and remove what is too much."""
