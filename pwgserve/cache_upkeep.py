@@ -250,7 +250,7 @@ class Upkeep:
     def _files(self, on_walk: OnWalk | None) -> Iterator[tuple[str, os.stat_result]]:
         seen = 0
         for first in _folders(self._directory):
-            for second in _folders(Path(first)):
+            for second in _folders(first):
                 with contextlib.suppress(FileNotFoundError), os.scandir(second) as entries:
                     for entry in entries:
                         if not entry.is_file(follow_symlinks=False):
@@ -291,13 +291,13 @@ def _last_use(status: os.stat_result) -> float:
 
 def _removed(path: str) -> bool:
     try:
-        Path(path).unlink()
+        os.unlink(path)  # noqa: PTH108 - a Path would keep a million names among its interned strings for a while
     except FileNotFoundError:
         return False
     return True
 
 
-def _folders(directory: Path) -> list[str]:
+def _folders(directory: Path | str) -> list[str]:
     try:
         with os.scandir(directory) as entries:
             return [entry.path for entry in entries if len(entry.name) == 2 and entry.is_dir(follow_symlinks=False)]
