@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pwgserve.settings import Listen, Settings, SettingsError, from_values, load
+from pwgserve.settings import Listen, Settings, SettingsError, from_values
 
 DOCS = Path(__file__).parents[1] / "docs/configuration.md"
 
@@ -90,11 +90,3 @@ def test_every_described_setting_exists():
     for table, body in re.findall(r"^## \[(\w+)\]\n(.*?)(?=^## |\Z)", text, re.M | re.S):
         known = Settings.model_fields[table].annotation.model_fields
         assert set(re.findall(r"^\| `(\w+)` \|", body, re.M)) == set(known)
-
-
-def test_the_example_of_the_readme_is_a_configuration(tmp_path):
-    readme = (DOCS.parents[1] / "README.md").read_text()
-    example = re.search(r"```toml\n(.*?)```", readme, re.S)[1].replace("/var/www/piwigo", str(tmp_path))
-    file = tmp_path / "pwgserve.toml"
-    file.write_text("\n".join(line.removeprefix("   ") for line in example.splitlines()))
-    assert load(file).server.base_path == "/photos/"
