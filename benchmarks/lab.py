@@ -96,6 +96,10 @@ class Lab:
         """How often contenders take turns."""
         return 1 if self.quick else 5
 
+    def enter(self, server: contextlib.AbstractContextManager[Any]) -> Any:
+        """Start what ends with the lab; returns what it gives."""
+        return self._resources.enter_context(server)
+
     def folder(self) -> Path:
         """A new empty folder."""
         self._made += 1
@@ -148,7 +152,7 @@ class Lab:
                 time.sleep(0.05)
 
 
-def photograph(width: int, height: int, grain: float = 4.0, seed: int = 1) -> pyvips.Image:
+def photograph(width: int, height: int, grain: float = 3.0, seed: int = 1) -> pyvips.Image:
     """A picture with the gradients and the grain of a photo: about 60 KB as a JPEG of 792x594."""
     ramp = pyvips.Image.xyz(width, height)
     bands = [ramp[0] * 180 / width, ramp[1] * 180 / height, (ramp[0] + ramp[1]) * 180 / (width + height)]

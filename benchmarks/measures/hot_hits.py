@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from galleries import GUEST
 
+from benchmarks import thumbor
 from benchmarks.lab import PROCESSES, Lab, photograph
 from benchmarks.load import hammer
 from benchmarks.results import Bar, Row, Table, interleaved
@@ -16,6 +17,7 @@ DIRECT = "pwgserve alone"
 THROUGH = "pwgserve behind nginx (X-Accel-Redirect)"
 CACHED = "pwgserve behind nginx with a cache of one second"
 REDIRECT = "Piwigo's address → redirect to a signed URL"
+THUMBOR = "thumbor, its cached result"
 BARS = {DIRECT: Bar(at_least=0.5), THROUGH: Bar(at_least=0.5), CACHED: Bar(at_least=0.85)}
 PATH = "upload/2026/05/14/20260514101112-00000001.jpg"
 
@@ -54,6 +56,10 @@ def measure(lab: Lab) -> Iterator[Table]:
         CACHED: lambda: rate(cached, link),
         REDIRECT: lambda: rate(direct.port, legacy),
     }
+    if lab.thumbor:
+        port = lab.enter(thumbor.running(lab.thumbor, gallery.root, lab.folder(), PROCESSES))
+        peer = thumbor.address(PATH, 792, 594)
+        contenders[THUMBOR] = lambda: rate(port, peer)
     for name, address in lab.peers.items():
         parts = urlsplit(address)
         target = parts.path + (f"?{parts.query}" if parts.query else "")

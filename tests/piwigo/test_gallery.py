@@ -14,7 +14,7 @@ BARE = """
 CREATE TABLE pwg_images (id INTEGER, file TEXT, path TEXT, width INTEGER, height INTEGER, rotation INTEGER, coi TEXT,
   representative_ext TEXT, level INTEGER);
 CREATE TABLE pwg_image_category (image_id INTEGER, category_id INTEGER);
-CREATE TABLE pwg_categories (id INTEGER, status TEXT, visible TEXT);
+CREATE TABLE pwg_categories (id INTEGER, id_uppercat INTEGER, status TEXT, visible TEXT);
 CREATE TABLE pwg_users (id INTEGER, username TEXT, password TEXT);
 CREATE TABLE pwg_user_infos (user_id INTEGER, status TEXT, level INTEGER, enabled_high TEXT);
 CREATE TABLE pwg_user_access (user_id INTEGER, cat_id INTEGER);
@@ -26,7 +26,7 @@ CREATE TABLE pwg_image_format (format_id INTEGER, image_id INTEGER, ext TEXT);
 CREATE TABLE pwg_config (param TEXT, value TEXT);
 INSERT INTO pwg_images VALUES (1, 'a.jpg', './upload/a.jpg', 30, 20, NULL, 'zz', NULL, 0);
 INSERT INTO pwg_image_category VALUES (1, 5), (1, 99);
-INSERT INTO pwg_categories VALUES (5, 'private', 'true');
+INSERT INTO pwg_categories VALUES (5, NULL, 'private', 'true');
 INSERT INTO pwg_users VALUES (3, 'anna', 'x');
 INSERT INTO pwg_user_infos VALUES (3, 'normal', 0, 'true'), (4, 'normal', 0, 'true');
 INSERT INTO pwg_user_access VALUES (3, 5);
