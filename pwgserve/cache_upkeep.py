@@ -34,7 +34,7 @@ TEMPORARY = "tmp"
 SORTED_AT_ONCE = 50_000
 """How many files of about the same age are put in order before the oldest go: what bounds the memory of a walk."""
 
-REST_EVERY, REST_SECONDS = 256, 0.002
+REST_EVERY, REST_SECONDS = 64, 0.002
 """After so many files a walk pauses for so long, so that visitors do not notice it."""
 
 NICENESS = 15
@@ -222,9 +222,7 @@ class Upkeep:
         return files, size
 
     def _collect_quietly(self) -> None:
-        # Of this thread alone; the kernel lets its reading and writing wait for others', too.
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        # Not with a lower priority: a thread that waits for a processor may hold the interpreter, and visitors with it.
         with contextlib.suppress(OSError):
             self.collect()
 
