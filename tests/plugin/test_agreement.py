@@ -1,5 +1,6 @@
 """What the plugin writes into pages, and what the daemon makes of it."""
 
+import re
 import time
 
 import family
@@ -108,6 +109,26 @@ def test_mails_are_for_their_recipients_and_live_longer(plugin):
     assert parts_of(found["photos"][str(LAKE)]["me"])[2] == "p"
     nobody = plugin.addresses("webmaster", "recipient", str(USERS["carol"]))["photos"][str(PARTY)]["me"]
     assert plugin.daemon.visitor().get(nobody).status == 404
+
+
+def test_a_mail_that_was_written_for_several_is_signed_for_each(plugin):
+    urls = re.findall('src="([^"]*)"', plugin.addresses("webmaster", "mail", "anna")["body"])
+    assert [parts_of(url)[2][:3] for url in urls] == ["u3m", "p"]
+    assert [plugin.daemon.visitor().get(url).status for url in urls] == [200, 200]
+    for several in ("anna,ben", "stranger", "guest"):
+        urls = re.findall('src="([^"]*)"', plugin.addresses("webmaster", "mail", several)["body"])
+        assert len(urls) == 2
+        assert not any(is_signed(url) for url in urls), "never a link of whoever sends it"
+
+
+def test_batch_generation_asks_the_daemon_what_is_missing_and_finishes(plugin):
+    plugin.gallery.picture(plugin.gallery.paths[LAKE], (2300, 1500), 77)
+    time.sleep(2)
+    done = plugin.addresses("webmaster", "missing")
+    assert f"photo={LAKE}&size=sq" in done["first"]["urls"][-1], "the newest first, and this one was changed"
+    assert done["made"] == {"done": True}
+    assert done["rest"].get("urls", []) == done["first"]["urls"][:-1]
+    assert done["wrong"] == 1003
 
 
 def test_a_session_that_the_daemon_cannot_know_yet_gets_piwigos_addresses(plugin):

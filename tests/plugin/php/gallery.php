@@ -172,7 +172,7 @@ function begin(string $root, string $database, bool $withPlugin): void
     $conf = array(
         'guest_id' => GUEST, 'guest_access' => true, 'gallery_locked' => false, 'derivative_url_style' => 0,
         'picture_ext' => array('jpg', 'jpeg', 'png', 'gif', 'webp'), 'apache_authentication' => false,
-        'user_fields' => array('id' => 'id', 'username' => 'username', 'password' => 'password', 'email' => 'mail_address'),
+        'user_fields' => array('id' => 'id', 'username' => 'username', 'password' => 'password', 'email' => 'username'),
     );
     foreach (Database::$connection->query('SELECT param, value FROM ' . CONFIG_TABLE) as $row) {
         $conf[$row['param']] = $row['value'];
@@ -233,6 +233,86 @@ function source_url(array $row): string
     $source = new SrcImage($row);
     $url = embellish_url(get_root_url() . $source->rel_path);
     return trigger_change('get_src_image_url', $url, $source);
+}
+
+const WS_TYPE_ID = 1;
+const WS_ERR_INVALID_PARAM = 1003;
+
+final class PwgError
+{
+    public $code;
+
+    public function __construct(int $code, string $text)
+    {
+        $this->code = $code;
+    }
+}
+
+function ws_std_image_sql_filter(array $parameters, string $table): array
+{
+    return array();
+}
+
+/** Piwigo's service, as far as methods can be looked up, replaced and called. */
+final class StandInService
+{
+    private $methods = array('pwg.getMissingDerivatives' => null);
+
+    public function hasMethod(string $name): bool
+    {
+        return array_key_exists($name, $this->methods);
+    }
+
+    public function getMethodDescription(string $name): string
+    {
+        return '';
+    }
+
+    public function getMethodSignature(string $name): array
+    {
+        return array();
+    }
+
+    public function addMethod($name, $callback, $parameters, $description, $file, $options): void
+    {
+        $this->methods[$name] = array($callback, $options);
+    }
+
+    public function call(string $name, array $parameters)
+    {
+        same(true, $this->methods[$name][1]['admin_only']);
+        return call_user_func($this->methods[$name][0], $parameters, $this);
+    }
+}
+
+/** A mail as PHPMailer has it. */
+final class StandInMail
+{
+    public $Body;
+    private $to;
+
+    public function __construct(string $body, array $to)
+    {
+        $this->Body = $body;
+        $this->to = $to;
+    }
+
+    public function getToAddresses(): array
+    {
+        return array_map(function ($address) {
+            return array($address, '');
+        }, $this->to);
+    }
+
+    public function getCcAddresses(): array
+    {
+        return array();
+    }
+
+    public function getBccAddresses(): array
+    {
+        return array();
+    }
 }
 
 function rows(string $condition = '1'): array
