@@ -37,6 +37,8 @@ USER = "pwgserve"
 UNITS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
 SEND_FILES = ("direct", "x-accel-redirect", "x-sendfile")
 NO_WEB_SERVER = "none"
+SIGNS = ("i.php", "local/config/database.inc.php")
+"""What a folder of Piwigo has, one or the other at least."""
 
 
 class InitError(OwnerError):
@@ -130,11 +132,8 @@ def _piwigo(folder: Path) -> Path:
     root = Path(os.path.realpath(folder))
     if not root.is_dir():
         raise InitError(f"--piwigo: {folder} is not a folder; give the folder of Piwigo's index.php")
-    missing = [name for name in ("index.php", "i.php", "local/config") if not (root / name).exists()]
-    if missing:
-        raise InitError(
-            f"--piwigo: {folder} is not Piwigo's folder: it has no {missing[0]}; give that of its index.php"
-        )
+    if not any((root / name).exists() for name in SIGNS):
+        raise InitError(f"--piwigo: {folder} is not Piwigo's folder: it has no {SIGNS[0]}; give that of its index.php")
     return root
 
 
@@ -219,6 +218,7 @@ async def _answers(
             user=user,
             may_read=machine.readers_problem([*samples, *needed], USER),
             has_unit=any((folder / "pwgserve.service").exists() for folder in UNITS),
+            needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )
 

@@ -77,7 +77,8 @@ class Answers:
     snippets go to its own folder. database: address for pwgserve's own database user, None to use Piwigo's access.
     database_sql, database_removal: statements that make and remove that user, empty where there is none to be made.
     piwigo_has: the settings of Piwigo that are as HELPFUL already. may_read: the command that lets the user read
-    Piwigo's files, None when it may. has_unit: whether the service is installed.
+    Piwigo's files, None when it may. has_unit: whether the service is installed. needs_user: whether the user that
+    pwgserve should run as is still to be made.
     """
 
     output: Path
@@ -100,6 +101,7 @@ class Answers:
     user: str | None = None
     may_read: str | None = None
     has_unit: bool = False
+    needs_user: bool = False
     piwigo_has: frozenset[str] = frozenset()
 
     @property
@@ -179,6 +181,15 @@ def _files(answers: Answers) -> list[PlannedFile]:
 def _steps(answers: Answers) -> list[Step]:
     found = []
     config = shlex.quote(str(answers.output))
+    if answers.needs_user:
+        command = "useradd --system --home-dir /var/lib/pwgserve --shell /usr/sbin/nologin"
+        group = f" --groups {answers.web_group}" if answers.web_group else ""
+        found.append(
+            Step(
+                "Make a user for pwgserve, who may do nothing else; then run init again",
+                (f"{command}{group} pwgserve",),
+            )
+        )
     if answers.database_sql and answers.database is None:
         found.append(
             Step(

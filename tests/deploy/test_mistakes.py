@@ -201,6 +201,15 @@ APACHE = {
     ),
 }
 
+SENDFILE = {
+    "the module that sends the files is not loaded": Mistake(
+        lambda files, _: line(files, "main", "mod_xsendfile.so"),
+        "i.php",
+        "path",
+        'server.send_file = "direct"',
+    ),
+}
+
 CADDY = {
     "nothing is included": Mistake(
         lambda files, _: line(files, "site.caddy", "import pwgserve.caddy"),
@@ -222,7 +231,13 @@ CADDY = {
     ),
 }  # fmt: skip
 
-MISTAKES = {"nginx": NGINX, "nginx-keeping-public": KEEPING, "apache": APACHE, "caddy": CADDY}
+MISTAKES = {
+    "nginx": NGINX,
+    "nginx-keeping-public": KEEPING,
+    "apache": APACHE,
+    "apache-xsendfile": SENDFILE,
+    "caddy": CADDY,
+}
 ALL = [pytest.param((way, name), id=f"{way}: {name}") for way, found in MISTAKES.items() for name in found]
 
 

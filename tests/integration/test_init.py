@@ -149,7 +149,7 @@ def test_what_the_owner_chose_is_kept_when_init_is_run_again(owned, tmp_path):
     ("options", "said"),
     [
         (("--piwigo", "/nowhere"), "is not a folder"),
-        (("--piwigo", "/usr"), "is not Piwigo's folder: it has no index.php"),
+        (("--piwigo", "/usr"), "is not Piwigo's folder: it has no i.php"),
         (("--url", "a.test"), "public_url"),
         (("--listen", "8280"), "server.listen"),
         (("--database", "postgres://x"), "piwigo.database"),

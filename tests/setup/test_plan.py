@@ -110,6 +110,13 @@ def test_everything_that_is_made_is_named_for_undoing():
     assert "DROP USER x;" in undo
 
 
+def test_a_user_is_to_be_made_first_where_there_is_none():
+    steps = plan(replace(ANSWERS, user=None, needs_user=True)).steps
+    assert steps[0].lines[0].startswith("useradd --system ")
+    assert steps[0].lines[0].endswith(" --groups www-data pwgserve")
+    assert "useradd" not in said(ANSWERS)
+
+
 @pytest.mark.parametrize("server", [*WebServer, None])
 def test_there_is_a_way_for_every_web_server_and_for_others(server):
     answers = replace(ANSWERS, web_server=server, found_site=None)
