@@ -121,6 +121,18 @@ def test_a_mail_that_was_written_for_several_is_signed_for_each(plugin):
         assert not any(is_signed(url) for url in urls), "never a link of whoever sends it"
 
 
+def test_links_of_whoever_sends_a_mail_never_leave_with_it(plugin):
+    """Also when a program that knows nothing of the plugin mails what a page holds."""
+    urls = re.findall('src="([^"]*)"', plugin.addresses("anna", "letter", "ben")["body"])
+    assert [parts_of(url)[2][:3] for url in urls] == ["u4m", "p"]
+    assert [plugin.daemon.visitor().get(url).status for url in urls] == [200, 200]
+    for others in ("anna,ben", "stranger"):
+        private, public = re.findall('src="([^"]*)"', plugin.addresses("anna", "letter", others)["body"])
+        assert not is_signed(private)
+        assert plugin.daemon.visitor().get(private).status == 404
+        assert parts_of(public)[2] == "p"
+
+
 def test_batch_generation_asks_the_daemon_what_is_missing_and_finishes(plugin):
     plugin.gallery.picture(plugin.gallery.paths[LAKE], (2300, 1500), 77)
     time.sleep(2)

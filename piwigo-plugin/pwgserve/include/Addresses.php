@@ -18,6 +18,8 @@ final class Addresses
     private $later = array();
     /** @var array ids of films and documents among what waits => the root's address */
     private $films = array();
+    /** @var array signed addresses that are the visitor's own => Piwigo's */
+    private $own = array();
     /** @var bool whether addresses wait in `later` */
     private $waits = false;
 
@@ -107,9 +109,20 @@ final class Addresses
         }
     }
 
-    /** The text of a mail for one user (a row of users: id, username, password); as it was when that fails. */
-    public function forRecipient(string $text, array $account): string
+    /**
+     * The text of a mail for one user (a row of users: id, username, password), or for nobody in particular (null).
+     * Links of whoever sends it never leave with it.
+     */
+    public function forRecipient(string $text, ?array $account): string
     {
+        $known = array();
+        foreach ($this->own as $signed => $url) {
+            $known += array($signed => $url, htmlspecialchars($signed) => htmlspecialchars($url));
+        }
+        $text = self::exchanged($text, $known);
+        if ($account === null) {
+            return $text;
+        }
         try {
             return $this->replaced($text, array((int) $account['id'], Viewer::ofMessage($account)));
         } catch (\Throwable $error) {
@@ -132,15 +145,20 @@ final class Addresses
                 $known[self::inJson($url)] = self::inJson($own);
             }
         }
+        return self::exchanged($text, $known);
+    }
+
+    /** The text with addresses exchanged; only whole ones: with something more behind it, it is another address. */
+    private static function exchanged(string $text, array $known): string
+    {
         if (!$known) {
             return $text;
         }
-        // Only whole addresses: with something more behind it, it is another address.
-        $replace = function (array $match) use ($known) {
+        $exchange = function (array $match) use ($known) {
             return isset($known[$match[0]]) ? $known[$match[0]] : $match[0];
         };
-        $replaced = preg_replace_callback('~[^\s"\'<>()]+~', $replace, $text);
-        return $replaced === null ? $text : $replaced;
+        $exchanged = preg_replace_callback('~[^\s"\'<>()]+~', $exchange, $text);
+        return $exchanged === null ? $text : $exchanged;
     }
 
     /** A film's own file is asked of no event in ws.php, and downloads are not, either: its derivatives announce them. */
@@ -185,8 +203,18 @@ final class Addresses
             $this->later[embellish_url($url)] = array($sign, get_root_url());
             return null;
         }
-        $own = $sign(array((int) $user['id'], $this->viewer->credential()));
-        return $own === null ? null : get_root_url() . $own;
+        $credential = $this->viewer->credential();
+        $own = $sign(array((int) $user['id'], $credential));
+        if ($own === null) {
+            return null;
+        }
+        $signed = get_root_url() . $own;
+        if ($credential !== null && $credential[0] !== Viewer::MESSAGE && !Links::isPublic($own)) {
+            // Should it get into a mail, it is exchanged: see forRecipient.
+            $this->own[$signed] = embellish_url($url);
+            $this->later[embellish_url($url)] = array($sign, get_root_url());
+        }
+        return $signed;
     }
 
     /** A path below Piwigo's root without what Piwigo writes before it. */

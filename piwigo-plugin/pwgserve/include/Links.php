@@ -39,6 +39,13 @@ final class Links
         return $user === null ? 'p' : "u$user$kind" . $this->mark($kind, $secret);
     }
 
+    /** Whether a link (`…/TOKEN.jpg`) is for everybody. */
+    public static function isPublic(string $address): bool
+    {
+        $parts = explode('.', basename($address));
+        return isset($parts[2]) && $parts[2] === 'p';
+    }
+
     /** A keyed hash of a credential, from which it cannot be found. */
     public function mark(string $kind, string $secret): string
     {

@@ -91,7 +91,7 @@ final class Plugin
     public function extendServices($arguments): void
     {
         try {
-            if (in_array(isset($_REQUEST['format']) ? $_REQUEST['format'] : 'rest', array('json', 'rest'), true)) {
+            if (in_array(isset($_GET['format']) ? $_GET['format'] : 'rest', array('json', 'rest'), true)) {
                 $this->addresses->wait();
                 ob_start(array($this->addresses, 'rewritten'));
             }
@@ -101,14 +101,12 @@ final class Plugin
         }
     }
 
-    /** Event before_send_mail: a mail to one user whose links could not be signed before they were known. */
+    /** Event before_send_mail: its links are its reader's, if there is one reader, and never its sender's. */
     public function signMail($isSent, $to = null, $arguments = array(), $mail = null)
     {
         try {
             $account = (new Recipients())->only($mail);
-            if ($account !== null) {
-                $mail->Body = $this->addresses->forRecipient($mail->Body, $account);
-            }
+            $mail->Body = $this->addresses->forRecipient($mail->Body, $account);
         } catch (\Throwable $error) {
             return $isSent;
         }

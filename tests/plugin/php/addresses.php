@@ -1,6 +1,7 @@
 <?php
 // Writes as JSON what pages would hold: addresses.php ROOT DATABASE COOKIE WAY [MORE]. Ways: page; answer (of ws.php);
-// recipient (a page written as another user); mail (to the users named); missing (calls of batch generation).
+// recipient (a page written as another user); mail (to the users named); letter (the same, from a page
+// that does not say so before); missing (calls of batch generation).
 
 require __DIR__ . '/harness.php';
 require __DIR__ . '/gallery.php';
@@ -34,7 +35,7 @@ foreach ($rows as $row) {
         $found[$row['id']]['download_url'] = get_action_url($row['id'], 'e', true);
     }
 }
-if ($way === 'mail') {
+if ($way === 'mail' || $way === 'letter') {
     $mail = new StandInMail('<img src="' . $found[2]['me'] . '"> <img src="' . $found[1]['me'] . '">', explode(',', $argv[5]));
     same(true, trigger_change('before_send_mail', true, '', array(), $mail));
     echo json_encode(array('body' => $mail->Body));
