@@ -125,6 +125,8 @@ class RenderPool:
         self._idle: list[_Worker] = []
         self._turns = Turns(settings.workers, settings.queue)
         self._jobs: dict[str, _Job] = {}
+        # A job that is tried again has its name while the group of its first attempt may still be at work.
+        self._attempts: dict[str, str] = {}
         self._calling: asyncio.TimerHandle | None = None
         self._groups = itertools.count(1)
         # Pictures that need much memory are rendered one at a time, whatever the number of workers and processes.
@@ -161,7 +163,7 @@ class RenderPool:
 
     def join(self, job: str, client: Client) -> None:
         """Another client wants a rendering that is under way or waiting, too."""
-        self._turns.join(job, client)
+        self._turns.join(self._attempts.get(job, job), client)
 
     async def render(
         self,
@@ -181,10 +183,12 @@ class RenderPool:
         """
         if os.fstat(source).st_size > self._settings.limits.max_source:
             raise UnrenderableError("its file is larger than render.max_source allows")
-        if not self._turns.add(job, client):
+        attempt = f"{job} {next(self._groups)}"
+        if not self._turns.add(attempt, client):
             raise BusyError
         loop = asyncio.get_running_loop()
-        waiting = self._jobs[job] = _Job(job, plan, source, output, watermark, file, loop.create_future())
+        waiting = self._jobs[attempt] = _Job(attempt, plan, source, output, watermark, file, loop.create_future())
+        self._attempts[job] = attempt
         try:
             if file is None:
                 self._call()
@@ -192,9 +196,11 @@ class RenderPool:
                 self._calling = loop.call_later(GATHER_SECONDS, self._call)
             await waiting.done
         finally:
-            del self._jobs[job]
+            del self._jobs[attempt]
+            if self._attempts.get(job) == attempt:
+                del self._attempts[job]
             if waiting.group is None:
-                self._turns.end(job)
+                self._turns.end(attempt)
             elif all(one.done.done() for one in waiting.together):
                 # Nobody waits for the rest of it.
                 waiting.group.cancel()

@@ -20,7 +20,7 @@ from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render import engine, pool
 from pwgserve.render.limits import Limits
 from pwgserve.render.plan import RenderPlan, plan_for
-from pwgserve.render.pool import PoolSettings, RenderPool, UnrenderableError
+from pwgserve.render.pool import PoolSettings, RenderFailedError, RenderPool, UnrenderableError
 from pwgserve.render.turns import Client
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
@@ -249,3 +249,27 @@ async def test_what_a_worker_keeps_of_one_file_is_never_taken_for_anothers(lake,
     assert ssim(done[1], rendered(lake, of_lake["me"])) >= BAR
     for image, code in ((done[4], "me"), (done[5], "xx")):
         assert ssim(image, rendered(other, of_other[code])) >= BAR
+
+
+async def test_a_size_that_failed_may_be_tried_again_while_the_others_are_still_made(lake, monkeypatch):
+    made = plans((3600, 2400))
+    ask, failures = RenderPool._asked, [OSError()]
+
+    async def failing_once(self, worker, message, descriptors):
+        if failures:
+            worker.process.kill()
+            raise failures.pop()
+        return await ask(self, worker, message, descriptors)
+
+    monkeypatch.setattr(pool.RenderPool, "_asked", failing_once)
+    async with running() as workers:
+
+        async def stubborn(code):
+            with contextlib.suppress(RenderFailedError):
+                return await one(workers, lake, code, made[code])
+            return await one(workers, lake, code, made[code])
+
+        async with asyncio.timeout(60):
+            images = await asyncio.gather(*(stubborn(code) for code in ("th", "me", "xx")))
+        assert [image.width for image in images] == [144, 792, 1656]
+        assert workers.jobs == 0
