@@ -7,6 +7,7 @@ The daemon's side of rendering. Whose turn it is says `turns`; what happens insi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -368,11 +369,9 @@ class RenderPool:
         worker.jobs.close()
         self.workers -= 1
         if is_dead:
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     return await worker.process.wait()
-            except TimeoutError:
-                pass
         if worker.process.returncode is None:
             worker.process.kill()
         return await worker.process.wait()
