@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pwgserve.together import Together
 
@@ -22,6 +22,10 @@ MAX_AGE = 0.5
 
 DECISION_AGE = 0.25
 """Seconds that a decision is kept, counted from before the first of its questions was asked."""
+
+RENEWED_AT = 0.6
+"""At which share of its age an answer, or a decision, is asked for anew by one asker, while it still serves the others:
+when what many ask for becomes too old, they need not all wait."""
 
 PROXY_AGE = 1.0
 """Seconds that nginx in front may keep a public picture, if its owner wants it to; see `http.sending`."""
@@ -48,6 +52,9 @@ class Fresh(Generic[K, V]):
         now = asyncio.get_running_loop().time()
         kept = self._answers.get(key)
         if kept is not None and now - kept[0] <= self._max_age:
+            if now - kept[0] > self._max_age * RENEWED_AT and key not in self._asking:
+                self._asking[key] = renewal = asyncio.create_task(self._fetch(key))
+                renewal.add_done_callback(_note_error)
             return kept[1]
         while True:
             # A question that has been under way for long may answer with a state from before its asker's time.
@@ -77,6 +84,12 @@ class Fresh(Generic[K, V]):
             if len(self._answers) <= self._capacity and now - asked_at <= self._max_age:
                 break
             del self._answers[key]
+
+
+def _note_error(task: asyncio.Task[Any]) -> None:
+    """Nobody waits for a renewal: whoever asks next is told that it failed."""
+    if not task.cancelled():
+        task.exception()
 
 
 def together(ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], missing: V, capacity: int) -> Fresh[K, V]:

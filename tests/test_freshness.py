@@ -26,9 +26,9 @@ class Question:
 
 async def test_an_answer_is_kept_for_its_age_and_no_longer():
     question = Question()
-    fresh = Fresh(question, 10, max_age=0.05)
+    fresh = Fresh(question, 10, max_age=0.5)
     assert await fresh.get("a") == await fresh.get("a") == ("a", 1)
-    await asyncio.sleep(0.06)
+    await asyncio.sleep(0.6)
     assert await fresh.get("a") == ("a", 2)
 
 
@@ -101,3 +101,29 @@ async def test_no_more_answers_are_kept_than_allowed():
 def test_the_ages_add_up_to_what_is_promised():
     kept = freshness.MAX_AGE + freshness.DECISION_AGE + freshness.PROXY_AGE
     assert kept + 0.2 <= freshness.PROMISED_AGE, "and there is time left for a slow answer"
+
+
+async def test_an_answer_is_renewed_before_it_is_too_old_while_it_still_serves():
+    question = Question()
+    fresh = Fresh(question, 10, max_age=3.0)
+    assert await fresh.get("a") == ("a", 1)
+    await asyncio.sleep(1.9)
+    question.gate = asyncio.Event()
+    assert [await fresh.get("a") for _ in range(3)] == [("a", 1)] * 3
+    await asyncio.sleep(0)
+    assert question.asked == 2, "by one asker, for whom nobody waits"
+    question.gate.set()
+    await asyncio.sleep(0.2)
+    assert await fresh.get("a") == ("a", 2)
+
+
+async def test_a_renewal_that_fails_is_told_to_who_asks_next():
+    question = Question()
+    fresh = Fresh(question, 10, max_age=2.0)
+    await fresh.get("a")
+    await asyncio.sleep(1.3)
+    question.error = OSError()
+    assert await fresh.get("a") == ("a", 1)
+    await asyncio.sleep(0.8)
+    with pytest.raises(OSError):
+        await fresh.get("a")

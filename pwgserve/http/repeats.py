@@ -7,6 +7,7 @@ Who may have what is decided in `signed`, and nothing but its answers is ever ke
 
 from __future__ import annotations
 
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from multidict import istr
 
-from pwgserve.freshness import DECISION_AGE
+from pwgserve.freshness import DECISION_AGE, RENEWED_AT
 from pwgserve.http.visitor import WORDS
 from pwgserve.links import Link
 
@@ -33,11 +34,15 @@ _DEPENDS = tuple(istr(name) for name in ("Range", "If-Range", "If-None-Match", "
 _WORDS = tuple(istr(name) for name in WORDS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Repeat:
-    """A complete answer. until: by the loop's clock; expiry: of its link, by the wall's; outcome: as it is counted."""
+    """A complete answer. until: by the loop's clock; expiry: of its link, by the wall's; outcome: as it is counted.
+
+    renewed_at: when the next who asks decides anew for all others; infinite when somebody does.
+    """
 
     until: float
+    renewed_at: float
     expiry: int
     outcome: str
     parts: tuple[bytes, bytes]
@@ -66,7 +71,9 @@ class Repeats:
             return  # said again, it would not be true: the next one has it from the cache
         public = link.audience.is_public
         question = (message.path,) if public else _question(message, request.remote)
-        repeat = Repeat(decided + DECISION_AGE, link.expiry, outcome, (_head(response, body or b""), body or b""))
+        parts = (_head(response, body or b""), body or b"")
+        renewed_at = decided + DECISION_AGE * RENEWED_AT
+        repeat = Repeat(decided + DECISION_AGE, renewed_at, link.expiry, outcome, parts)
         self._forget(question)
         self._kept[question] = repeat
         self._size += _weight(repeat)
@@ -85,6 +92,9 @@ class Repeats:
         """The answer to a request that was answered a moment ago. now: the loop's time."""
         found = self._kept.get((message.path,)) or self._kept.get(_question(message, peer))
         if found is None or now >= found.until or time.time() >= found.expiry or not _is_plain(message):
+            return None
+        if now >= found.renewed_at:
+            found.renewed_at = math.inf
             return None
         return found
 

@@ -93,8 +93,17 @@ def test_a_request_that_wants_something_else_is_no_repeat(other):
     assert found(kept(Repeats(), **other)) is None, "nor is its answer kept"
 
 
+def test_one_asker_renews_a_decision_while_it_still_counts_for_the_others():
+    repeats = kept(Repeats())
+    late = NOW + DECISION_AGE * 0.9
+    assert [found(repeats, now=late) is None for _ in range(3)] == [True, False, False]
+    kept(repeats, decided=late)
+    assert found(repeats, now=late + DECISION_AGE / 2) is not None
+
+
 def test_a_decision_counts_for_its_age_and_no_longer():
     repeats = kept(Repeats())
+    assert found(repeats, now=NOW + DECISION_AGE * 0.9) is None, "this one renews"
     assert found(repeats, now=NOW + DECISION_AGE - 0.001) is not None
     assert found(repeats, now=NOW + DECISION_AGE) is None
 
