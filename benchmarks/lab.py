@@ -94,7 +94,7 @@ class Lab:
     @property
     def rounds(self) -> int:
         """How often contenders take turns."""
-        return 1 if self.quick else 5
+        return 1 if self.quick else 3
 
     def enter(self, server: contextlib.AbstractContextManager[Any]) -> Any:
         """Start what ends with the lab; returns what it gives."""
