@@ -27,6 +27,7 @@ def facts() -> dict[str, str]:
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{cpu[1] if cpu else platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{int(memory[1]) / 1e6:.0f} GB" if memory else "",
+        "processes that wanted a core, mean of 15 minutes": f"{os.getloadavg()[2]:.1f} (ours and all others)",
         "kernel": platform.release(),
         "Python": platform.python_version(),
     }

@@ -72,7 +72,7 @@ def _recorded() -> str:
     content = tomllib.loads(RECORDED.read_text("utf-8"))
     lines = ["## Measured by hand\n", content["how"].strip() + "\n", "| | per second | date | |", "|---|---|---|---|"]
     lines += [
-        f"| {row['what']} | {row['per_second']:,.4g} | {row['date']} | {row.get('note', '')} |"
+        f"| {row['what']} | {told(row['per_second'])} | {row['date']} | {row.get('note', '')} |"
         for row in content["row"]
     ]
     return "\n".join(lines) + "\n"
