@@ -83,8 +83,8 @@ def measure(lab: Lab) -> Iterator[Table]:
     note = (
         f"{len({look.photo for look in looks}):,} of {scale.photos:,} photos, {len(looks):,} different requests, "
         f"{scale.users} people who are logged in. The database was asked at most {max(questions):,.0f} questions a "
-        f"second by {PROCESSES} server processes. Most pictures are asked for less than once in half a second, so each is "
-        "decided for itself, which is what this costs."
+        f"second by {PROCESSES} server processes. Most pictures are asked for less than once in half a second, so "
+        "each is decided for itself, which is what this costs."
     )
     yield Table("mixed-traffic", "Mixed traffic", "requests per second", "nginx's files", rows, note)
 
