@@ -21,9 +21,10 @@ from pwgserve.piwigo.derivatives import DerivativeParams
 from pwgserve.render import engine
 from pwgserve.render.limits import MEGABYTE, Limits, needed_memory
 from pwgserve.render.plan import RenderPlan, RenderRules
-from pwgserve.render.pool import PoolSettings, RenderPool
+from pwgserve.render.pool import RenderPool
 from pwgserve.render.sandbox import RESERVE
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import PoolSettings
 
 LIMITS = Limits(max_pixels=10**10, max_frames=10_000, max_source=10**10, max_memory=8_000 * MEGABYTE)
 Writer = Callable[[pyvips.Image, str], None]
@@ -84,7 +85,7 @@ async def measured(file: Path, plan: RenderPlan) -> tuple[int, int, int]:
     await pool.start()
     output = os.memfd_create("output")
     try:
-        pid = pool._idle[0].process.pid
+        pid = pool.workers.idle[0].process.pid
         before, space = status(pid, "VmRSS"), status(pid, "VmSize")
         Path(f"/proc/{pid}/clear_refs").write_text("5")
         with file.open("rb") as source:

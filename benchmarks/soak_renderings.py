@@ -20,8 +20,9 @@ import pyvips
 
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
-from pwgserve.render.pool import PoolSettings, RenderPool, UnrenderableError
+from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import PoolSettings, UnrenderableError
 
 LIMITS = Limits(max_pixels=10**8, max_frames=100, max_source=10**8, max_memory=500 * MEGABYTE)
 MAX_GROWTH = 32 * MEGABYTE
@@ -86,10 +87,10 @@ async def soak(renderings: int, per_worker: int) -> bool:
             )
             good += sum(done)
             broken += len(done) - sum(done)
-            seen |= {worker.process.pid for worker in pool._idle}
+            seen |= {worker.process.pid for worker in pool.workers.idle}
             if (first + batch) % max(batch, renderings // 10) < batch:
                 with contextlib.suppress(FileNotFoundError):
-                    workers = [resident(worker.process.pid) for worker in pool._idle]
+                    workers = [resident(worker.process.pid) for worker in pool.workers.idle]
                 rows.append((resident("self"), max(workers, default=0), descriptors()))
                 own, worker, count = rows[-1]
                 minutes = (time.monotonic() - started) / 60

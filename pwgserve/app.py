@@ -42,7 +42,8 @@ from pwgserve.piwigo.people import People
 from pwgserve.piwigo.requests import split_target
 from pwgserve.piwigo.walking import Walk
 from pwgserve.plugin import Acquaintance
-from pwgserve.render.pool import ENDINGS, RenderPool
+from pwgserve.render.pool import RenderPool
+from pwgserve.render.workers import ENDINGS
 from pwgserve.settings import Settings
 from pwgserve.share import ALL, Share
 from pwgserve.shared_numbers import PUBLISH_SECONDS, SharedNumbers
@@ -252,13 +253,13 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
             Walk(gallery),
             int(settings.cache.max_size),
             metrics,
-            pool.protections,
+            pool.workers.protections,
         ),
         ops=Ops(metrics, trend, lambda: answers.get(None)),
         metrics=metrics,
         proxies=proxies,
         audit=audit,
-        protections=pool.protections,
+        protections=pool.workers.protections,
         # Bound once: what is not told must cost nothing at every request.
         log=_log.bind(),
         _resources=resources.pop_all(),
@@ -269,9 +270,9 @@ def _read_numbers(metrics: Metrics, house: Foundation, pool: RenderPool, cache_l
     tally = house.cache.upkeep.tally
     metrics.read("pwgserve_render_jobs", lambda: pool.jobs)
     metrics.read("pwgserve_render_queue", lambda: pool.waiting)
-    metrics.read("pwgserve_workers", lambda: pool.workers)
-    metrics.read("pwgserve_workers_ended", lambda: dict.fromkeys(ENDINGS, 0.0) | dict(pool.ended))
-    metrics.read("pwgserve_workers_confined_info", lambda: {pool.protections: 1.0})
+    metrics.read("pwgserve_workers", lambda: pool.workers.count)
+    metrics.read("pwgserve_workers_ended", lambda: dict.fromkeys(ENDINGS, 0.0) | dict(pool.workers.ended))
+    metrics.read("pwgserve_workers_confined_info", lambda: {pool.workers.protections: 1.0})
     metrics.read("pwgserve_cache_bytes", lambda: tally.get().size)
     metrics.read("pwgserve_cache_files", lambda: tally.get().files)
     metrics.read("pwgserve_cache_limit_bytes", lambda: cache_limit)

@@ -20,8 +20,9 @@ import structlog
 from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache import Cache, Entry
 from pwgserve.originals import SourceFacts
-from pwgserve.render.pool import RenderFailedError, RenderPool, UnrenderableError
+from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.sources import ChangedError, Sources, Version
 from pwgserve.targets import Target
 

@@ -28,7 +28,8 @@ from pwgserve.piwigo.walking import albums_of
 from pwgserve.render import machine
 from pwgserve.render.limits import Limits, memory_for_one, workers_for
 from pwgserve.render.plan import RenderRules
-from pwgserve.render.pool import PoolSettings, RenderPool
+from pwgserve.render.pool import RenderPool
+from pwgserve.render.workers import PoolSettings
 from pwgserve.settings import Render, Settings
 from pwgserve.share import ALL, Share
 from pwgserve.sources import Sources
@@ -190,7 +191,7 @@ def _sources(settings: Settings, conf: PiwigoConf) -> Sources:
 
 def encodings_of(render: Render, pool: RenderPool) -> tuple[str, ...]:
     """What derivatives are offered as, the best first: what the owner wants and this libvips can write."""
-    missing = [name for name in render.formats if name not in pool.encodings]
+    missing = [name for name in render.formats if name not in pool.workers.encodings]
     if missing:
         _log.warning("formats", problem=f"this libvips cannot write {', '.join(missing)}; pyvips-binary can")
-    return tuple(name for name in render.formats if name in pool.encodings)
+    return tuple(name for name in render.formats if name in pool.workers.encodings)

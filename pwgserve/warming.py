@@ -18,8 +18,9 @@ from pwgserve.finished import Derivatives
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
+from pwgserve.render.pool import BusyError
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
 from pwgserve.sources import ChangedError, Sources, Version
 from pwgserve.targets import GallerySettings, Target, changes_nothing, recoded, target

@@ -22,9 +22,10 @@ from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render.limits import Limits
 from pwgserve.render.plan import RenderPlan, plan_for
-from pwgserve.render.pool import PoolSettings, RenderPool
+from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.worker import NICENESS
+from pwgserve.render.workers import PoolSettings
 
 SIZE = (6000, 4000)
 CORES = os.cpu_count() or 1

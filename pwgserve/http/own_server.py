@@ -19,8 +19,9 @@ import structlog
 from pwgserve.finished import Derivatives
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.gallery import GalleryUnavailableError
-from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
+from pwgserve.render.pool import BusyError
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.settings import Network
 from pwgserve.shortage import ShortageError
 from pwgserve.sources import ChangedError, Sources

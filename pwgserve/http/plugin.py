@@ -31,9 +31,10 @@ from pwgserve.piwigo.walking import Walk
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.plugin import NONCE, PROOF, SIGNATURE, TIME, Acquaintance, Asked
 from pwgserve.render.plan import MAX_AVIF_PIXELS, RECODED
-from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
+from pwgserve.render.pool import BusyError
 from pwgserve.render.quality import is_reached
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.sources import ChangedError, Sources, Version
 from pwgserve.standing import Standing
 from pwgserve.targets import GallerySettings, Target, target

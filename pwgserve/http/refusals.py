@@ -14,7 +14,8 @@ from aiohttp import web
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 from pwgserve.piwigo.requests import MalformedRequestError, UnservedRequestError
-from pwgserve.render.pool import BusyError, RenderFailedError, UnrenderableError
+from pwgserve.render.pool import BusyError
+from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
 from pwgserve.sources import ChangedError
 

@@ -9,11 +9,12 @@ import corpus
 import lying_worker
 import pytest
 
-from pwgserve.render import pool
+from pwgserve.render import workers
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
-from pwgserve.render.pool import PoolSettings, RenderFailedError, RenderPool, UnrenderableError
+from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError
 
 LIMITS = Limits(max_pixels=10**8, max_frames=10, max_source=10**8, max_memory=300 * MEGABYTE)
 LYING = ("-P", str(Path(__file__).with_name("lying_worker.py")))
@@ -28,7 +29,7 @@ def before():
 @pytest.fixture
 async def lying(monkeypatch):
     """A pool of liars."""
-    monkeypatch.setattr(pool, "COMMAND", LYING)
+    monkeypatch.setattr(workers, "COMMAND", LYING)
     made = RenderPool(PoolSettings(1, 10, 1.0, LIMITS, "require"))
     await made.start()
     yield made
@@ -60,21 +61,21 @@ async def test_a_lie_harms_the_liars_picture_at_most(before, lying, tmp_path, li
     try:
         await render(lying, tmp_path, lie)
     except (UnrenderableError, RenderFailedError) as error:
-        assert len(str(error)) <= pool.MAX_REASON
+        assert len(str(error)) <= workers.MAX_REASON
         assert str(error).isprintable()
     assert lying.jobs == 0
-    assert len(children() - before) == len(lying._idle) <= 1, "no process is forgotten"
+    assert len(children() - before) == len(lying.workers.idle) <= 1, "no process is forgotten"
 
 
 async def test_an_answer_that_nobody_asked_for_is_never_taken_for_the_next_picture(lying, tmp_path):
     lie = lying_worker.LIES.index(b'{"failed": null}')  # and its honest answer, which nobody waits for, comes behind
     with pytest.raises(RenderFailedError):
         await render(lying, tmp_path, lie)
-    liar = lying._idle[0]
+    liar = lying.workers.idle[0]
     await asyncio.sleep(0.5)
     with pytest.raises(RenderFailedError):
         await render(lying, tmp_path, lie)
-    assert lying._idle[0] is not liar
+    assert lying.workers.idle[0] is not liar
     assert liar.process.returncode is not None
 
 
@@ -82,7 +83,7 @@ async def test_the_daemon_never_takes_more_than_a_result_can_be(monkeypatch, tmp
     """The control for the limit on files: what a worker may write is bounded by its memory."""
     made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require"))
     await made.start()
-    limits = Path(f"/proc/{made._idle[0].process.pid}/limits").read_text()
+    limits = Path(f"/proc/{made.workers.idle[0].process.pid}/limits").read_text()
     await made.close()
     row = next(line for line in limits.splitlines() if line.startswith("Max file size"))
     assert int(row.split()[3]) == LIMITS.max_memory // 2
@@ -93,8 +94,8 @@ async def test_a_worker_may_be_used_for_one_picture_only(tmp_path):
     await made.start()
     seen = set()
     for _ in range(3):
-        seen |= {one.process.pid for one in made._idle}
+        seen |= {one.process.pid for one in made.workers.idle}
         await render(made, tmp_path, 90)
         await asyncio.sleep(0)
-        assert made._idle == []
+        assert made.workers.idle == []
     await made.close()

@@ -12,8 +12,9 @@ import pyvips
 
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import FORMATS, RenderPlan, RenderRules
-from pwgserve.render.pool import PoolSettings, RenderPool, UnrenderableError
+from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import PoolSettings, UnrenderableError
 
 LIMITS = Limits(max_pixels=100_000_000, max_frames=100, max_source=200 * MEGABYTE, max_memory=400 * MEGABYTE)
 IDEAL = (200, 150)
@@ -80,7 +81,7 @@ def _assert_is_promised(content, name, extension):
 
 def _memory(pool):
     found = 0
-    for worker in pool._idle:
+    for worker in pool.workers.idle:
         status = Path(f"/proc/{worker.process.pid}/status").read_text()
         found = max(found, *(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")))
     return found

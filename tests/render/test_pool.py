@@ -14,8 +14,9 @@ from pictures import corners, write
 
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
-from pwgserve.render.pool import BusyError, PoolSettings, RenderFailedError, RenderPool, UnrenderableError
+from pwgserve.render.pool import BusyError, RenderPool
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError
 
 LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=600 * MEGABYTE)
 VISITOR = Client("192.0.2.1")

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from hostile_worker import ATTEMPTS
 
-from pwgserve.render import pool
+from pwgserve.render import workers
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
-from pwgserve.render.pool import PoolSettings, RenderFailedError, RenderPool, UnrenderableError
+from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError
 
 LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=300 * MEGABYTE)
 HOSTILE = ("-P", str(Path(__file__).with_name("hostile_worker.py")))
@@ -45,7 +46,7 @@ def targets(tmp_path):
 
 
 async def tried(targets, tmp_path, monkeypatch, sandbox):
-    monkeypatch.setattr(pool, "COMMAND", HOSTILE)
+    monkeypatch.setattr(workers, "COMMAND", HOSTILE)
     source = tmp_path / "source"
     source.write_text(json.dumps(targets))
     made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, sandbox))
@@ -92,7 +93,7 @@ async def test_the_attempts_are_real(targets, tmp_path, monkeypatch):
 
 
 async def test_a_decoder_that_crashes_harms_its_own_picture_only(targets, tmp_path, monkeypatch):
-    monkeypatch.setattr(pool, "COMMAND", HOSTILE)
+    monkeypatch.setattr(workers, "COMMAND", HOSTILE)
     source = tmp_path / "source"
     source.write_text(json.dumps(targets))
     made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require"))
@@ -115,25 +116,26 @@ worker.main()
 
 
 async def test_required_protections_that_a_machine_lacks_are_an_error_that_names_them(monkeypatch):
-    monkeypatch.setattr(pool, "COMMAND", ("-P", "-c", WITHOUT_SECCOMP))
+    monkeypatch.setattr(workers, "COMMAND", ("-P", "-c", WITHOUT_SECCOMP))
     with pytest.raises(RenderFailedError, match=r'render\.sandbox is "require".*missing: seccomp \(libseccomp'):
         await RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require")).start()
     made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "best-effort"))
     await made.start()
-    assert "landlock" in made.protections
-    assert "missing: seccomp (libseccomp.so.2 is not installed)" in made.protections
+    assert "landlock" in made.workers.protections
+    assert "missing: seccomp (libseccomp.so.2 is not installed)" in made.workers.protections
     await made.close()
 
 
 ORPHAN = """
 import asyncio, os, signal, time
 from pwgserve.render.limits import Limits
-from pwgserve.render.pool import PoolSettings, RenderPool
+from pwgserve.render.pool import RenderPool
+from pwgserve.render.workers import PoolSettings
 async def main():
     made = RenderPool(PoolSettings(1, 10, 30.0, Limits(10**9, 10, 10**9, 10**9)))
     await made.start()
-    os.kill(made._idle[0].process.pid, signal.SIGSTOP)  # busy with a picture
-    print(made._idle[0].process.pid, flush=True)
+    os.kill(made.workers.idle[0].process.pid, signal.SIGSTOP)  # busy with a picture
+    print(made.workers.idle[0].process.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """

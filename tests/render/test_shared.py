@@ -17,11 +17,12 @@ from pwgserve.demo.photographs import photograph
 from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeSettings, Watermark
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Wanted
-from pwgserve.render import engine, pool
+from pwgserve.render import engine
 from pwgserve.render.limits import Limits
 from pwgserve.render.plan import RenderPlan, plan_for
-from pwgserve.render.pool import PoolSettings, RenderFailedError, RenderPool, UnrenderableError
+from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError, Workers
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
@@ -133,13 +134,13 @@ async def one(made, source, name, plan, client=VISITOR, file="the lake"):
 def asked(monkeypatch):
     """What the workers are asked, in order."""
     messages = []
-    ask = RenderPool._asked
+    ask = Workers._asked
 
     async def noted(self, worker, message, descriptors):
         messages.append((worker.process.pid, message))
         return await ask(self, worker, message, descriptors)
 
-    monkeypatch.setattr(pool.RenderPool, "_asked", noted)
+    monkeypatch.setattr(Workers, "_asked", noted)
     return messages
 
 
@@ -221,7 +222,7 @@ async def test_what_is_kept_between_sizes_does_not_count_as_growth(lake):
     async with running() as workers:
         for number in range(3):
             await asyncio.gather(*(one(workers, lake, code, made[code], file=number) for code in ("th", "me", "xx")))
-        assert not workers.ended
+        assert not workers.workers.ended
 
 
 async def test_what_a_worker_keeps_of_one_file_is_never_taken_for_anothers(lake, tmp_path, monkeypatch):
@@ -229,7 +230,7 @@ async def test_what_a_worker_keeps_of_one_file_is_never_taken_for_anothers(lake,
     of_lake, of_other = plans((3600, 2400)), plans((2400, 1600))
     async with running() as workers:
         # Who waited for the last size of the one and for the first size of the other leave before their turn.
-        ask, leaving = RenderPool._asked, []
+        ask, leaving = Workers._asked, []
 
         async def asked(self, worker, message, descriptors):
             for task in leaving:
@@ -237,7 +238,7 @@ async def test_what_a_worker_keeps_of_one_file_is_never_taken_for_anothers(lake,
             await asyncio.sleep(0)
             return await ask(self, worker, message, descriptors)
 
-        monkeypatch.setattr(pool.RenderPool, "_asked", asked)
+        monkeypatch.setattr(Workers, "_asked", asked)
         first = [asyncio.create_task(one(workers, lake, code, of_lake[code], file="a")) for code in ("th", "me", "xx")]
         second = [
             asyncio.create_task(one(workers, other, f"other {code}", of_other[code], file="b"))
@@ -253,7 +254,7 @@ async def test_what_a_worker_keeps_of_one_file_is_never_taken_for_anothers(lake,
 
 async def test_a_size_that_failed_may_be_tried_again_while_the_others_are_still_made(lake, monkeypatch):
     made = plans((3600, 2400))
-    ask, failures = RenderPool._asked, [OSError()]
+    ask, failures = Workers._asked, [OSError()]
 
     async def failing_once(self, worker, message, descriptors):
         if failures:
@@ -261,7 +262,7 @@ async def test_a_size_that_failed_may_be_tried_again_while_the_others_are_still_
             raise failures.pop()
         return await ask(self, worker, message, descriptors)
 
-    monkeypatch.setattr(pool.RenderPool, "_asked", failing_once)
+    monkeypatch.setattr(Workers, "_asked", failing_once)
     async with running() as workers:
 
         async def stubborn(code):

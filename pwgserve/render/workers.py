@@ -1,0 +1,250 @@
+"""The worker processes of one server process: starts them, gives one a job and hears its answer, ends and counts them.
+
+Which job is next says `pool`; what happens inside of a worker is in `worker`, `engine` and `sandbox`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pwgserve.problems import OwnerError
+from pwgserve.render.alone import Alone
+from pwgserve.render.limits import MEGABYTE, Limits
+from pwgserve.render.worker import MAX_MESSAGE
+
+START_SECONDS = 30.0
+MAX_REASON = 200
+"""Characters of a reason that a worker gives: it may be a hostile picture's worker, and its word goes into the log."""
+
+GROWTH = 64 * MEGABYTE
+"""A worker that has this much more memory than after its first picture is replaced."""
+
+COMMAND = ("-P", "-m", "pwgserve.render.worker")
+"""What Python is started with to be a worker."""
+
+_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+"""Signals that somebody sent (the kernel, when memory is short). A process that dies of others did so itself."""
+
+ENDINGS = ("timeout", "crash", "killed", "age", "growth")
+"""Why workers end, see `Workers.ended`."""
+
+
+class UnrenderableError(Exception):
+    """The picture cannot be rendered; the message says why, for the log."""
+
+
+class RenderFailedError(OwnerError):
+    """The rendering failed for a reason that may pass: a worker was killed, or cannot be started."""
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """How many and which workers.
+
+    timeout: seconds for one picture. sandbox: as in `sandbox.enter`. jobs_of_a_worker: after so many pictures one is
+    replaced: what its libraries leak, or an attacker left in it, ends with it. alone: as in `alone.Alone`.
+    """
+
+    workers: int
+    queue: int
+    timeout: float
+    limits: Limits
+    sandbox: str = "best-effort"
+    jobs_of_a_worker: int = 1000
+    alone: Path | None = None
+
+
+@dataclass
+class Worker:
+    """A running worker process and our end of its socket."""
+
+    process: asyncio.subprocess.Process
+    jobs: socket.socket
+    protections: str = ""
+    encodings: frozenset[str] = frozenset()
+    done: int = 0
+    first_memory: int = 0
+
+
+class Workers:
+    """Worker processes, as many as are asked for at once; those that have nothing to do wait for the next job.
+
+    count: how many there are. ended: how many have ended, by reason: a picture that took too long (`timeout`), a
+    decoder that crashed (`crash`), somebody who killed it (`killed`), its age (`age`), its memory (`growth`).
+    protections, encodings: what the first one said of itself. idle: those that wait.
+    """
+
+    def __init__(self, settings: PoolSettings) -> None:
+        self._settings = settings
+        self.idle: list[Worker] = []
+        # Pictures that need much memory are rendered one at a time, whatever the number of workers and processes.
+        self._large = Alone(settings.alone)
+        self.protections = ""
+        self.encodings: frozenset[str] = frozenset()
+        self.count = 0
+        self.ended: Counter[str] = Counter()
+
+    async def start(self) -> None:
+        """Start one, so that a broken installation is found now and not at the first picture.
+
+        Raises RenderFailedError.
+        """
+        worker = await self._started()
+        self.protections, self.encodings = worker.protections, worker.encodings
+        self.give_back(worker)
+
+    async def close(self) -> None:
+        """End all that wait; none is busy once all requests have ended."""
+        while self.idle:
+            await self._end(self.idle.pop())
+        self._large.close()
+
+    async def free(self) -> Worker:
+        """A worker that waits for a job. One that died meanwhile, or says what nobody asked for, is none."""
+        while self.idle:
+            worker = self.idle.pop()
+            try:
+                worker.jobs.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return worker
+            except OSError:
+                pass
+            self.ended["killed"] += 1
+            await self._end(worker)
+        return await self._started()
+
+    def give_back(self, worker: Worker) -> None:
+        """Let a worker wait for its next job."""
+        self.idle.append(worker)
+
+    async def work(self, worker: Worker, message: bytes, descriptors: Sequence[int]) -> None:
+        """Let a worker do a job and wait again, or end it. Raises UnrenderableError and RenderFailedError."""
+        timeout = self._settings.timeout
+        try:
+            answer = await self._asked(worker, message, descriptors)
+            memory = int(answer.get("memory", 0))
+        except TimeoutError as error:
+            self.ended["timeout"] += 1
+            await self._end(worker)
+            raise UnrenderableError(f"takes longer than {timeout:g} s (render.timeout)") from error
+        except (OSError, ValueError, TypeError, OverflowError, RecursionError) as error:
+            # Its socket closed, or it speaks in a way that no worker of ours does.
+            code = await self._end(worker, is_dead=True)
+            is_crash = code is not None and code < 0 and -code not in _FROM_OUTSIDE
+            self.ended["crash" if is_crash else "killed"] += 1
+            if code is not None and is_crash:
+                raise UnrenderableError(f"crashed its decoder ({signal.Signals(-code).name})") from error
+            raise RenderFailedError("the worker process ended in the middle of the picture") from error
+        except asyncio.CancelledError:
+            await self._end(worker)
+            raise
+        worker.done += 1
+        worker.first_memory = worker.first_memory or memory
+        has_grown = memory > worker.first_memory + GROWTH
+        if worker.done >= self._settings.jobs_of_a_worker or has_grown:
+            self.ended["growth" if has_grown else "age"] += 1
+            await self._end(worker)
+        else:
+            self.give_back(worker)
+        if "unrenderable" in answer:
+            raise UnrenderableError(_reason(answer["unrenderable"]))
+        if "failed" in answer:
+            raise RenderFailedError(_reason(answer["failed"]))
+
+    async def _asked(self, worker: Worker, message: bytes, descriptors: Sequence[int]) -> dict[str, Any]:
+        """The worker's answer to a job. Time spent waiting for other large pictures does not count."""
+        async with asyncio.timeout(self._settings.timeout):
+            socket.send_fds(worker.jobs, [message], descriptors)
+            answer = await _answer(worker)
+        if "needs" not in answer:
+            return answer
+        async with self._large, asyncio.timeout(self._settings.timeout):
+            await asyncio.get_running_loop().sock_sendall(worker.jobs, b"go")
+            return await _answer(worker)
+
+    async def _started(self) -> Worker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        given = {
+            "socket": theirs.fileno(),
+            "parent": os.getpid(),
+            "sandbox": self._settings.sandbox,
+            "limits": self._settings.limits.to_dict(),
+        }
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *COMMAND,
+                json.dumps(given),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env=_environment(),
+                # A Ctrl-C in the daemon's terminal is for the daemon, which ends its workers when their work is done.
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            raise RenderFailedError(f"a worker process cannot be started: {error.strerror}") from error
+        finally:
+            theirs.close()
+        worker = Worker(process, ours)
+        self.count += 1
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                answer = await _answer(worker)
+        except (OSError, ValueError, TimeoutError) as error:
+            await self._end(worker)
+            raise RenderFailedError("a worker process did not start; is pyvips-binary installed?") from error
+        except asyncio.CancelledError:
+            await self._end(worker)
+            raise
+        if "failed" in answer:
+            await self._end(worker)
+            raise RenderFailedError(str(answer["failed"]))
+        worker.protections = str(answer.get("ready", ""))
+        worker.encodings = frozenset(answer.get("encodings") or ())
+        return worker
+
+    async def _end(self, worker: Worker, is_dead: bool = False) -> int | None:
+        """End a worker; returns how it ended. is_dead: its socket closed, so it ends by itself, with its own reason."""
+        worker.jobs.close()
+        self.count -= 1
+        if is_dead:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    return await worker.process.wait()
+        if worker.process.returncode is None:
+            worker.process.kill()
+        return await worker.process.wait()
+
+
+def _reason(said: object) -> str:
+    """What a worker says of a failure, as it may stand in a log."""
+    return "".join(character if character.isprintable() else "?" for character in str(said)[:MAX_REASON])
+
+
+async def _answer(worker: Worker) -> dict[str, Any]:
+    received = await asyncio.get_running_loop().sock_recv(worker.jobs, MAX_MESSAGE)
+    return dict(json.loads(received))
+
+
+def _environment() -> dict[str, str]:
+    """What a worker inherits: enough to find Python and its libraries, and nothing of the daemon's settings."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ}
+    # Several workers share the cores; threads inside of each would only compete. Arenas are memory never given back.
+    # Whole pictures stay in memory, whose limit we know, and never go to a temporary file, which a worker cannot open.
+    of_libraries = {"VIPS_CONCURRENCY": "1", "VIPS_DISC_THRESHOLD": "1000g", "MALLOC_ARENA_MAX": "2"}
+    return kept | of_libraries | {"PYTHONDONTWRITEBYTECODE": "1"}
