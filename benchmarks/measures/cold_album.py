@@ -29,7 +29,12 @@ def measure(lab: Lab) -> Iterator[Table]:
     gallery = lab.gallery()
     populating.populate(gallery, Scale(2 * count * (rounds + 1), 10, 10, 2, 10))
     photos = [number for number in range(2, 2 * count * (rounds + 1), 2) if number % 50][: count * rounds]
-    populating.files(gallery, photos, LARGE)
+    populating.files(
+        gallery,
+        photos,
+        populating.SIZE if lab.quick else LARGE,
+        pool=populating.QUICK_POOL if lab.quick else populating.POOL,
+    )
     daemon = lab.daemon(gallery, server={"processes": PROCESSES})
     links = asyncio.run(_links(daemon, photos))
     count = len(photos) // rounds

@@ -29,7 +29,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     count = 3_000 if lab.quick else 1_000_000
     gallery = lab.gallery()
     populating.populate(gallery, Scale(200, 10, 10, 2, 10))
-    populating.files(gallery, range(1, 201))
+    populating.files(gallery, range(1, 201), pool=populating.QUICK_POOL if lab.quick else populating.POOL)
     daemon = lab.daemon(gallery, server={"processes": PROCESSES})
     hits = asyncio.run(_hits(daemon))
     fill(Path(daemon.tables["cache"]["dir"]), count)

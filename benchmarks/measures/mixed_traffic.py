@@ -43,7 +43,9 @@ def measure(lab: Lab) -> Iterator[Table]:
     looks = visits(scale, pages=20 if lab.quick else 300, dice=random.Random(7))
     gallery = lab.gallery()
     populating.populate(gallery, scale)
-    populating.files(gallery, {look.photo for look in looks})
+    populating.files(
+        gallery, {look.photo for look in looks}, pool=populating.QUICK_POOL if lab.quick else populating.POOL
+    )
     options = {"processes": PROCESSES, "send_file": "x-accel-redirect"}
     behind = lab.daemon(gallery, server=options)
     direct = lab.daemon(gallery, server={"processes": PROCESSES})

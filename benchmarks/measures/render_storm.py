@@ -25,7 +25,12 @@ def measure(lab: Lab) -> Iterator[Table]:
     gallery = lab.gallery()
     scale = Scale(100 if lab.quick else 400, 10, 10, 2, 10)
     populating.populate(gallery, scale)
-    populating.files(gallery, range(1, scale.photos + 1), LARGE)
+    populating.files(
+        gallery,
+        range(1, scale.photos + 1),
+        populating.SIZE if lab.quick else LARGE,
+        pool=populating.QUICK_POOL if lab.quick else populating.POOL,
+    )
     daemon = lab.daemon(gallery, server={"processes": PROCESSES})
     hits, storm = asyncio.run(_links(daemon, scale))
     count = 100 if lab.quick else 1500

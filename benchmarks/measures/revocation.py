@@ -24,7 +24,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     """Seconds until the last picture, in the worst of some tries."""
     gallery = lab.gallery()
     populating.populate(gallery, SCALE)
-    populating.files(gallery, range(1, 11))
+    populating.files(gallery, range(1, 11), pool=populating.QUICK_POOL if lab.quick else populating.POOL)
     behind = lab.daemon(gallery, server={"processes": PROCESSES, "send_file": "x-accel-redirect"})
     direct = lab.daemon(gallery, server={"processes": PROCESSES})
     plain = lab.nginx(behind, lab.folder())

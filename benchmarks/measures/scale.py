@@ -93,7 +93,7 @@ def _side(lab: Lab, scale: Scale, count: int) -> Side:
     # Spread over the whole table; only in open albums and of level 0.
     open_ones = [number for number in range(2, scale.photos, 2) if number % 50]
     numbers = open_ones[:: len(open_ones) // (2 * count)][: 2 * count]
-    populating.files(gallery, numbers)
+    populating.files(gallery, numbers, pool=populating.QUICK_POOL if lab.quick else populating.POOL)
     daemon = lab.daemon(gallery, server={"processes": 1})
     hits, misses = asyncio.run(_links(daemon, numbers[0::2], numbers[1::2]))
     return Side(daemon, hits, misses[: max(16, count // 2)])
