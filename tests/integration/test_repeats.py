@@ -57,7 +57,9 @@ def repeated(daemon):
 def test_a_repeated_answer_is_the_same_answer(daemon, lake):
     before = repeated(daemon)
     connection, answers = Connection(daemon.port), []
-    for _ in range(20):
+    # On a busy machine a decision may be too old before the next request is read.
+    deadline = time.monotonic() + 60
+    while (len(answers) < 20 or repeated(daemon) == before) and time.monotonic() < deadline:
         connection.send(get(lake))
         answers.append(connection.answer())
     assert repeated(daemon) > before
@@ -122,7 +124,9 @@ def test_a_link_that_is_bound_to_a_session_is_repeated_for_that_session_alone(ga
     daemon = start(gallery, links={"bind_session": True})
     link = daemon.visitor(family.cookie("anna")).link(medium(gallery, PARTY))
     visitors = [(Connection(daemon.port), name) for name in ("anna", "ben", "nobody")]
-    for _ in range(10):
+    deadline, rounds = time.monotonic() + 60, 0
+    while (rounds < 10 or repeated(daemon) == 0) and time.monotonic() < deadline:
+        rounds += 1
         for connection, name in visitors:
             connection.send(get(link, Cookie=f"pwg_id={name}session"))
             assert connection.answer()[0] == (200 if name == "anna" else 404)
