@@ -196,6 +196,8 @@ def test_an_original_that_changes_while_it_is_sent_breaks_off(stormy, start, har
             else:
                 writer.seek(29_000_000)
                 writer.write(b"x" * 1000)
+        # From here on as fast as it comes: the small window was only to be asked before all is on its way.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_000_000)
         with contextlib.suppress(ConnectionResetError):
             while chunk := connection.recv(1_000_000):
                 received += len(chunk)
