@@ -23,7 +23,7 @@ from lab import Daemon, Databases
 from render_memory import photograph
 
 from pwgserve.render.limits import MEGABYTE, memory_for_one, workers_for
-from pwgserve.share import processes_for
+from pwgserve.service.share import processes_for
 
 CORES = 2
 BROWSER = 6

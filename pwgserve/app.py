@@ -1,6 +1,6 @@
 """Puts a daemon together: settings in, something that answers requests out. The only module that knows all others.
 
-`Daemon` can be asked by any aiohttp server; `pwgserve.serving` runs it as a service.
+`Daemon` can be asked by any aiohttp server; `pwgserve.service.serving` runs it as a service.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from structlog.typing import FilteringBoundLogger
 
+from pwgserve.answers.freshness import Fresh
+from pwgserve.answers.sources import Sources
+from pwgserve.answers.viewers import Viewers
 from pwgserve.audit import AuditLog
+from pwgserve.cache.standing import Standing
 from pwgserve.finished import Derivatives
 from pwgserve.foundation import Foundation, encodings_of, pool_settings
-from pwgserve.freshness import Fresh
 from pwgserve.http.icons import FOLDERS, Icons
 from pwgserve.http.issuing import Issuer
 from pwgserve.http.legacy import Legacy
@@ -34,7 +37,9 @@ from pwgserve.http.repeats import Repeats
 from pwgserve.http.sending import Sender
 from pwgserve.http.signed import Signed
 from pwgserve.http.visitor import Proxies
-from pwgserve.metrics import Metrics
+from pwgserve.numbers.metrics import Metrics
+from pwgserve.numbers.shared import PUBLISH_SECONDS, SharedNumbers
+from pwgserve.numbers.trend import Trend, keep
 from pwgserve.originals import Originals
 from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.history import History
@@ -44,13 +49,8 @@ from pwgserve.piwigo.walking import Walk
 from pwgserve.plugin import Acquaintance
 from pwgserve.render.pool import RenderPool
 from pwgserve.render.workers import ENDINGS
+from pwgserve.service.share import ALL, Share
 from pwgserve.settings import Settings
-from pwgserve.share import ALL, Share
-from pwgserve.shared_numbers import PUBLISH_SECONDS, SharedNumbers
-from pwgserve.sources import Sources
-from pwgserve.standing import Standing
-from pwgserve.trend import Trend, keep
-from pwgserve.viewers import Viewers
 
 DATABASE_FILE = Path("local/config/database.inc.php")
 LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))

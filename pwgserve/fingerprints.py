@@ -12,11 +12,11 @@ import math
 from dataclasses import asdict
 from functools import lru_cache
 
+from pwgserve.answers.sources import Version
 from pwgserve.piwigo.derivatives import DerivativeSettings
 from pwgserve.piwigo.sizing import Size
 from pwgserve.render.plan import FORMATS, RECODED, REVISION, RenderPlan, RenderRules
 from pwgserve.render.quality import quality_like
-from pwgserve.sources import Version
 from pwgserve.targets import Target
 
 _NONE = "-"

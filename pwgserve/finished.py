@@ -17,13 +17,13 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve.at_hand import NotAtHandError
-from pwgserve.cache import Cache, Entry
+from pwgserve.answers.sources import ChangedError, Sources, Version
+from pwgserve.cache.at_hand import NotAtHandError
+from pwgserve.cache.store import Cache, Entry
 from pwgserve.originals import SourceFacts
 from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
-from pwgserve.sources import ChangedError, Sources, Version
 from pwgserve.targets import Target
 
 BROKEN_SECONDS = 300.0

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve.cache import Cache
-from pwgserve.catalogue import Catalogue, OwnerFile
-from pwgserve.keywatch import KeyWatch
+from pwgserve.answers.catalogue import Catalogue, OwnerFile
+from pwgserve.answers.sources import Sources
+from pwgserve.cache.store import Cache
+from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.links import LinkSigner
 from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
@@ -30,9 +31,8 @@ from pwgserve.render.limits import Limits, memory_for_one, workers_for
 from pwgserve.render.plan import RenderRules
 from pwgserve.render.pool import RenderPool
 from pwgserve.render.workers import PoolSettings
+from pwgserve.service.share import ALL, Share
 from pwgserve.settings import Render, Settings
-from pwgserve.share import ALL, Share
-from pwgserve.sources import Sources
 
 DATABASE_FILE = Path("local/config/database.inc.php")
 LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))

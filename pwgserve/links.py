@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itsdangerous import BadSignature, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from pwgserve.keyring import KeyRing
+from pwgserve.keys.keyring import KeyRing
 from pwgserve.piwigo.wanted import Wanted
 
 MAX_TOKEN = 300

@@ -1,6 +1,6 @@
 """How Piwigo's plugin and the daemon know each other on one machine: signed requests, signed answers, nothing secret.
 
-Pure but for the memory of what was asked already. What may be asked is in `http.plugin`; the keys are in `keyring`.
+Pure but for the memory of what was asked already. What may be asked is in `http.plugin`; the keys are in `keys`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from pwgserve.keyring import KeyRing
+from pwgserve.keys.keyring import KeyRing
 
 TIME = "X-Pwgserve-Time"
 NONCE = "X-Pwgserve-Nonce"

@@ -12,8 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from pwgserve.cache import Cache
-from pwgserve.catalogue import Catalogue
+from pwgserve.answers.catalogue import Catalogue
+from pwgserve.answers.sources import ChangedError, Sources, Version
+from pwgserve.cache.store import Cache
 from pwgserve.finished import Derivatives
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.permissions import Photo
@@ -22,7 +23,6 @@ from pwgserve.render.pool import BusyError
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
-from pwgserve.sources import ChangedError, Sources, Version
 from pwgserve.targets import GallerySettings, Target, changes_nothing, recoded, target
 
 BROKEN_TOLD = 1000

@@ -9,8 +9,8 @@ import pytest
 
 from pwgserve.cli import COMMANDS, main
 from pwgserve.http import refusals
-from pwgserve.metrics import Metrics
-from pwgserve.trend import GUESSES, TROUBLES
+from pwgserve.numbers.metrics import Metrics
+from pwgserve.numbers.trend import GUESSES, TROUBLES
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]

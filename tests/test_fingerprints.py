@@ -3,13 +3,13 @@ from dataclasses import replace
 import pytest
 
 from pwgserve import fingerprints
+from pwgserve.answers.sources import Version
 from pwgserve.originals import SourceFacts
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeParams, Watermark
 from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render.plan import RenderRules
-from pwgserve.sources import Version
 from pwgserve.targets import GallerySettings, target
 
 PHOTO = Photo(5, "./upload/a.jpg", "A.jpg", 0, 4000, 3000, 0, None, None, ())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwgserve.keyring import KeyRing
+from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import PUBLIC, Audience, Credential, Link, LinkSigner, bucket_end, expiry
 from pwgserve.piwigo.wanted import Part, Wanted
 

@@ -1,4 +1,4 @@
-from pwgserve.keyring import KeyRing
+from pwgserve.keys.keyring import KeyRing
 from pwgserve.plugin import KEPT_NONCES, MAX_SKEW, Acquaintance, Asked, key_id
 
 RING = KeyRing((b"1" * 32, b"2" * 32), b"s" * 32)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from pwgserve.keyring import KeyRing
+from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import PUBLIC, Link, LinkSigner
 from pwgserve.piwigo.wanted import Part, Wanted
 

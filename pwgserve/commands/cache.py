@@ -18,16 +18,16 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 
 from pwgserve import logs, settings
-from pwgserve.cache import CacheError
-from pwgserve.cache_upkeep import NICENESS, Collected, Upkeep
+from pwgserve.cache.standing import Standing
+from pwgserve.cache.store import CacheError
+from pwgserve.cache.upkeep import NICENESS, Collected, Upkeep
 from pwgserve.commands.options import as_json, chosen_albums, config_file
 from pwgserve.commands.owner import become_owner_of, keys_as_owner
 from pwgserve.foundation import Foundation
-from pwgserve.keywatch import KeyWatch
+from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.piwigo.gallery import GalleryConfigurationError
 from pwgserve.piwigo.walking import Walk
 from pwgserve.settings import Settings
-from pwgserve.standing import Standing
 
 AGES = (("an hour", 3600.0), ("a day", 86_400.0), ("a week", 604_800.0), ("a month", 2_592_000.0))
 

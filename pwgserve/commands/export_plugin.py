@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from pwgserve import keyring, plugin_file, settings
+from pwgserve import settings
 from pwgserve.commands.options import config_file
 from pwgserve.commands.rotate_keys import wait_until_known
+from pwgserve.keys import keyring, plugin_file
 from pwgserve.settings import Listen
 
 

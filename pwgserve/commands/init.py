@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pwgserve import logs, settings
-from pwgserve.catalogue import OWNER_FILE
+from pwgserve.answers.catalogue import OWNER_FILE
 from pwgserve.check.samples import hidden_photos
 from pwgserve.foundation import Reached
 from pwgserve.piwigo.people import People

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from pwgserve import keyring, settings
+from pwgserve import settings
 from pwgserve.commands.options import config_file, keys_file
-from pwgserve.keyring import KeyRing
-from pwgserve.keywatch import lifetime
+from pwgserve.keys import keyring
+from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keywatch import lifetime
 from pwgserve.plugin import key_id
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pwgserve.foundation import DATABASE_FILE
-from pwgserve.keywatch import KeyWatch
+from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.settings import Settings
 
 

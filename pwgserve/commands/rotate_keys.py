@@ -8,11 +8,12 @@ from pathlib import Path
 
 import click
 
-from pwgserve import keyring, plugin_file, settings
+from pwgserve import settings
 from pwgserve.commands.list_keys import span
 from pwgserve.commands.options import config_file, keys_file
-from pwgserve.keyring import KeyRing, KeysError
-from pwgserve.keywatch import lifetime
+from pwgserve.keys import keyring, plugin_file
+from pwgserve.keys.keyring import KeyRing, KeysError
+from pwgserve.keys.keywatch import lifetime
 from pwgserve.plugin import key_id
 
 HANDED_OVER = "CREDENTIALS_DIRECTORY"

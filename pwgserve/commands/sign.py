@@ -12,10 +12,11 @@ import uvloop
 from pydantic import TypeAdapter, ValidationError
 
 from pwgserve import fingerprints, logs, settings
+from pwgserve.answers.viewers import Viewers
 from pwgserve.commands.options import config_file
 from pwgserve.commands.owner import keys_as_owner
 from pwgserve.foundation import Foundation
-from pwgserve.keywatch import KeyWatch
+from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.links import PUBLIC, Audience, Link
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.conf import PiwigoConf
@@ -26,7 +27,6 @@ from pwgserve.piwigo.permissions import Viewer
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.settings import Seconds, Settings
 from pwgserve.targets import is_allowed, target
-from pwgserve.viewers import Viewers
 
 
 class UnsignedError(GalleryConfigurationError):

@@ -15,8 +15,8 @@ from rich.table import Table
 from pwgserve import settings
 from pwgserve.commands.options import as_json, config_file
 from pwgserve.http.status_page import count, duration, percent, size, span
-from pwgserve.opsclient import Numbers, OpsClient
-from pwgserve.trend import PICTURES, ratio
+from pwgserve.numbers.opsclient import Numbers, OpsClient
+from pwgserve.numbers.trend import PICTURES, ratio
 
 UNHEALTHY = 1
 

@@ -23,8 +23,8 @@ from pwgserve.commands.options import chosen_albums, config_file
 from pwgserve.commands.owner import keys_as_owner
 from pwgserve.finished import Derivatives
 from pwgserve.foundation import Foundation, encodings_of, pool_settings
-from pwgserve.keywatch import KeyWatch
-from pwgserve.opsclient import OpsClient
+from pwgserve.keys.keywatch import KeyWatch
+from pwgserve.numbers.opsclient import OpsClient
 from pwgserve.piwigo.derivatives import CODES
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 from pwgserve.piwigo.walking import Walk

@@ -19,10 +19,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from pwgserve import keyring, logs
+from pwgserve import logs
 from pwgserve.app import Daemon
 from pwgserve.demo.film import FilmError
 from pwgserve.demo.gallery import ALBUMS, PEOPLE, PICTURES, PREFIX, DemoGallery, Person, Picture
+from pwgserve.keys import keyring
 from pwgserve.links import LinkSigner
 from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.people import People

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from pwgserve.answers.sources import Sources
+from pwgserve.answers.viewers import Asker
 from pwgserve.finished import Derivatives
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
@@ -20,9 +22,7 @@ from pwgserve.links import LinkSigner
 from pwgserve.piwigo.permissions import Photo, may_enter
 from pwgserve.piwigo.requests import PictureRequest
 from pwgserve.render.turns import Client
-from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, target
-from pwgserve.viewers import Asker
 
 FOLDERS = ("themes", "plugins")
 MAX_AGE = 86_400

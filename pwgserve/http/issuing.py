@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pwgserve import fingerprints
+from pwgserve.answers.sources import Sources
+from pwgserve.answers.viewers import Asker, Viewers
 from pwgserve.http.refusals import SERVER
 from pwgserve.links import PUBLIC, Audience, Link, LinkSigner, bucket_end, expiry
-from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, Target, is_allowed
-from pwgserve.viewers import Asker, Viewers
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ from urllib.parse import urljoin
 
 from aiohttp import web
 
-from pwgserve.catalogue import Catalogue, Found
+from pwgserve.answers.catalogue import Catalogue, Found
+from pwgserve.answers.sources import Sources
+from pwgserve.answers.viewers import Asker, Claims, Viewers
 from pwgserve.http.icons import Icons, is_icon
 from pwgserve.http.issuing import Issued, Issuer, browsers_keep, redirect
 from pwgserve.http.own_server import Ahead, OwnAddresses
@@ -22,9 +24,7 @@ from pwgserve.piwigo.history import History
 from pwgserve.piwigo.history import line as history_line
 from pwgserve.piwigo.requests import ACTION, parse
 from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, Target, changes_nothing, is_allowed, recoded, target
-from pwgserve.viewers import Asker, Claims, Viewers
 
 VARY = "Cookie, Accept"
 """What decides where one address leads: who asks, and which encodings their browser shows."""

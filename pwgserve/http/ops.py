@@ -15,9 +15,9 @@ from aiohttp import web
 
 from pwgserve.http import status_page
 from pwgserve.http.refusals import SERVER, RefusedError
-from pwgserve.metrics import Metrics
+from pwgserve.numbers.metrics import Metrics
+from pwgserve.numbers.trend import Trend
 from pwgserve.piwigo.gallery import GalleryUnavailableError
-from pwgserve.trend import Trend
 
 PREFIX = "/-/"
 OF_PROXIES = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 import structlog
 
+from pwgserve.answers.sources import ChangedError, Sources
 from pwgserve.finished import Derivatives
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.gallery import GalleryUnavailableError
@@ -24,7 +25,6 @@ from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.settings import Network
 from pwgserve.shortage import ShortageError
-from pwgserve.sources import ChangedError, Sources
 from pwgserve.targets import GallerySettings, Target, recoded
 
 AHEAD = 50

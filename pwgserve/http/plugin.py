@@ -18,13 +18,15 @@ import structlog
 from aiohttp import web
 
 from pwgserve import __version__, fingerprints
-from pwgserve.catalogue import Catalogue
+from pwgserve.answers.catalogue import Catalogue
+from pwgserve.answers.sources import ChangedError, Sources, Version
+from pwgserve.cache.standing import Standing
 from pwgserve.finished import Derivatives
 from pwgserve.http.ops import OF_PROXIES
 from pwgserve.http.refusals import SERVER
 from pwgserve.http.visitor import Proxies
 from pwgserve.links import LinkSigner
-from pwgserve.metrics import Metrics
+from pwgserve.numbers.metrics import Metrics
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 from pwgserve.piwigo.walking import Walk
@@ -35,8 +37,6 @@ from pwgserve.render.pool import BusyError
 from pwgserve.render.quality import is_reached
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
-from pwgserve.sources import ChangedError, Sources, Version
-from pwgserve.standing import Standing
 from pwgserve.targets import GallerySettings, Target, target
 
 FOLDER = "plugin/"

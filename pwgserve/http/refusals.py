@@ -11,13 +11,13 @@ from enum import Enum
 
 from aiohttp import web
 
+from pwgserve.answers.sources import ChangedError
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 from pwgserve.piwigo.requests import MalformedRequestError, UnservedRequestError
 from pwgserve.render.pool import BusyError
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
-from pwgserve.sources import ChangedError
 
 SERVER = "pwgserve"
 COMMON_HEADERS: Mapping[str, str] = {

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 from multidict import istr
 
-from pwgserve.freshness import DECISION_AGE, RENEWED_AT
+from pwgserve.answers.freshness import DECISION_AGE, RENEWED_AT
 from pwgserve.http.visitor import WORDS
 from pwgserve.links import Link
 

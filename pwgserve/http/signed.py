@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from pwgserve import fingerprints
-from pwgserve.catalogue import Catalogue
+from pwgserve.answers.catalogue import Catalogue
+from pwgserve.answers.sources import Sources, Version
+from pwgserve.answers.viewers import ADMIN_TOKEN, Asker, Viewers
 from pwgserve.finished import Derivatives
 from pwgserve.http.issuing import Issuer, redirect
 from pwgserve.http.media import headers_of
@@ -24,9 +26,7 @@ from pwgserve.http.sending import OpenFile, Sender, of_cache
 from pwgserve.http.visitor import Proxies, claims, client_of
 from pwgserve.links import Link, LinkSigner, claims_to_be_expired
 from pwgserve.piwigo.conf import PiwigoConf
-from pwgserve.sources import Sources, Version
 from pwgserve.targets import GallerySettings, Target, is_allowed, target
-from pwgserve.viewers import ADMIN_TOKEN, Asker, Viewers
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from pydantic import ByteSize
 
 from pwgserve.http import charts
 from pwgserve.http.charts import Series
-from pwgserve.shared_numbers import Samples
-from pwgserve.trend import Trend, ratio, reasons, total
+from pwgserve.numbers.shared import Samples
+from pwgserve.numbers.trend import Trend, ratio, reasons, total
 
 SPANS = 96
 """How many points a chart has at the most."""

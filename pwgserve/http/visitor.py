@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDictProxy
 
+from pwgserve.answers.viewers import Claims
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.identity import cookies
 from pwgserve.render.turns import Client
 from pwgserve.settings import Network
-from pwgserve.viewers import Claims
 
 FORWARDED_FOR = "X-Forwarded-For"
 REMOTE_USER = "X-Remote-User"

@@ -1,7 +1,7 @@
 """The SQL of the project: rows of a Piwigo gallery as the values that the pure modules decide on.
 
 Reads only; the one table that is ever written is in `history`. Every answer is what the database says now;
-`pwgserve.freshness` keeps answers for a moment. Whatever goes wrong on the way to an answer is
+`pwgserve.answers.freshness` keeps answers for a moment. Whatever goes wrong on the way to an answer is
 GalleryUnavailableError, so that callers fail closed.
 """
 

@@ -1,7 +1,7 @@
 """Who is known to a gallery: users, their sessions and their keys, as rows. SQL, like `gallery`, which it asks.
 
 Every question is for many at once, and answers by key. What a session or a key is worth is decided in
-`pwgserve.viewers`; raises GalleryUnavailableError throughout.
+`pwgserve.answers.viewers`; raises GalleryUnavailableError throughout.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ def main() -> None:
     from pwgserve import logs, settings
     from pwgserve.problems import OwnerError
     from pwgserve.service.reports import Reports
-    from pwgserve.serving import serve
-    from pwgserve.share import Share
+    from pwgserve.service.serving import serve
+    from pwgserve.service.share import Share
 
     reports = Reports(given["reports"])
     try:

@@ -1,6 +1,6 @@
 """The sockets that visitors connect to: opened once by the supervisor, shared by all server processes.
 
-Whose word about a visitor counts is in `pwgserve.http.visitor`; what happens on a connection, in `pwgserve.serving`.
+Whose word about a visitor counts is in `pwgserve.http.visitor`; what happens on a connection, in `serving`.
 """
 
 from __future__ import annotations

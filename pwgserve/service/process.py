@@ -20,8 +20,8 @@ import structlog
 
 from pwgserve.problems import OwnerError
 from pwgserve.service import reports
+from pwgserve.service.share import Share
 from pwgserve.service.systemd import OF_SYSTEMD
-from pwgserve.share import Share
 
 COMMAND = ("-P", "-m", "pwgserve.service.entry")
 """What Python is started with to be a server process."""

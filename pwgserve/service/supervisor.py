@@ -24,8 +24,8 @@ from pwgserve.render import sandbox
 from pwgserve.service import systemd
 from pwgserve.service.listening import listeners
 from pwgserve.service.process import Configuration, ServerProcess, StartError
+from pwgserve.service.share import Share, processes
 from pwgserve.settings import Settings
-from pwgserve.share import Share, processes
 
 PATIENCE_SECONDS = 30.0
 """How long a process may give no sign of life, when systemd's watchdog does not say."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wire import SECRET, comparable
 
-from pwgserve.cache import Cache
+from pwgserve.cache.store import Cache
 
 facts = st.lists(st.text(max_size=6) | st.sampled_from(["", "1:", "1:a", "2:ab", ":", "0:", "a\0b"]), max_size=5)
 

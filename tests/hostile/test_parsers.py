@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import MAX_RANGES, UnsatisfiableError, Validators, is_not_modified, ranges
 from pwgserve.http.visitor import Proxies
-from pwgserve.keyring import KeyRing
+from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import PUBLIC, Audience, Credential, Link, LinkSigner
 from pwgserve.piwigo import derivatives, identity, phpconfig, phpvalues
 from pwgserve.piwigo.conf import ConfError, PiwigoConf, SyncChars

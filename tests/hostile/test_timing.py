@@ -141,7 +141,8 @@ def test_how_long_a_no_takes_does_not_tell_whether_there_is_a_picture(daemon, ga
 
 PLANTED = """
     import asyncio
-    from pwgserve import app, catalogue
+    from pwgserve import app
+    from pwgserve.answers import catalogue
 
     find = catalogue.Catalogue.find
 

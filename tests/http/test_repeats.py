@@ -7,7 +7,7 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from pwgserve.freshness import DECISION_AGE
+from pwgserve.answers.freshness import DECISION_AGE
 from pwgserve.http.repeats import OVERHEAD, Repeats
 from pwgserve.links import PUBLIC, Audience, Credential, Link
 from pwgserve.piwigo.wanted import Wanted

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from pwgserve.http import status_page
-from pwgserve.metrics import Metrics
-from pwgserve.trend import Trend
+from pwgserve.numbers.metrics import Metrics
+from pwgserve.numbers.trend import Trend
 
 
 def page(metrics=None, trend=None, problem=None):

@@ -11,7 +11,7 @@ import family
 import pytest
 from daemon import Daemon
 
-from pwgserve.keyring import SETTLE_SECONDS, KeyRing, load
+from pwgserve.keys.keyring import SETTLE_SECONDS, KeyRing, load
 from pwgserve.links import LinkSigner
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")

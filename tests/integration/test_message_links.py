@@ -7,9 +7,9 @@ import pytest
 from family import LETTER, PARTY, USERS
 from links import parts_of
 
-from pwgserve import keyring
+from pwgserve.answers.viewers import MESSAGE, PROGRAM_KEY
+from pwgserve.keys import keyring
 from pwgserve.links import Audience, Credential, LinkSigner
-from pwgserve.viewers import MESSAGE, PROGRAM_KEY
 
 ANNA = USERS["anna"]
 KEY = "pkid-20260514-abcdefghij0123456789"

@@ -10,7 +10,7 @@ import family
 import pytest
 from family import LAKE, PARTY
 
-from pwgserve import keyring
+from pwgserve.keys import keyring
 from pwgserve.plugin import NONCE, PROOF, SIGNATURE, TIME, Acquaintance, Asked, key_id
 
 

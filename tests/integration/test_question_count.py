@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from pwgserve.catalogue import Catalogue, OwnerFile
+from pwgserve.answers.catalogue import Catalogue, OwnerFile
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import from_config
 from pwgserve.piwigo.gallery import Gallery, database_url

@@ -9,7 +9,7 @@ import family
 import pytest
 from family import LAKE, PARTY, USERS
 
-from pwgserve.freshness import PROMISED_AGE
+from pwgserve.answers.freshness import PROMISED_AGE
 
 
 def medium(gallery, photo):

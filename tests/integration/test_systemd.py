@@ -17,7 +17,7 @@ from daemon import Daemon
 from mariadb import free_port
 from waiting import until
 
-from pwgserve.keyring import load_or_create
+from pwgserve.keys.keyring import load_or_create
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 

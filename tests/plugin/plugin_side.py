@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from daemon import Daemon
 from galleries import TestGallery
 
-from pwgserve import keyring, plugin_file
+from pwgserve.keys import keyring, plugin_file
 
 PHP = Path(__file__).parent / "php"
 

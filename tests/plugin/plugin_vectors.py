@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from pwgserve import fingerprints
-from pwgserve.keyring import KeyRing
+from pwgserve.answers.sources import Version
+from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import PUBLIC, Audience, Credential, Link, LinkSigner, expiry
 from pwgserve.originals import SourceFacts
 from pwgserve.piwigo.conf import PiwigoConf
@@ -14,7 +15,6 @@ from pwgserve.piwigo.derivatives import DerivativeParams, DerivativeSettings, Wa
 from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.render.plan import MAX_AVIF_PIXELS, RenderRules
-from pwgserve.sources import Version
 from pwgserve.targets import GallerySettings, recoded, target
 
 FILE = Path(__file__).parents[1] / "vectors/links.json"

@@ -1,7 +1,7 @@
 """What the daemon counts, for Prometheus. Every name is described in docs/metrics.md; none holds a path or a person.
 
 Most numbers are kept where they arise and read when somebody asks. Those of several server processes are put together
-by `shared_numbers`; what the numbers of the last hours were, `trend` knows.
+by `shared`; what the numbers of the last hours were, `trend` knows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from pwgserve import __version__
-from pwgserve.shared_numbers import Samples, SharedNumbers
+from pwgserve.numbers.shared import Samples, SharedNumbers
 
 RENDER_SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 

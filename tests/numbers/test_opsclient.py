@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from pwgserve import opsclient
-from pwgserve.opsclient import Numbers, OpsClient
+from pwgserve.numbers import opsclient
+from pwgserve.numbers.opsclient import Numbers, OpsClient
 
 TEXT = """# TYPE pwgserve_responses_total counter
 pwgserve_responses_total{kind="signed",outcome="hit"} 3.0

@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from pwgserve import freshness
-from pwgserve.freshness import Fresh
+from pwgserve.answers import freshness
+from pwgserve.answers.freshness import Fresh
 
 
 class Question:

@@ -1,9 +1,9 @@
 import asyncio
 
-from pwgserve import session_marks
-from pwgserve.keyring import KeyRing
+from pwgserve.answers import session_marks
+from pwgserve.answers.session_marks import Marks
+from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import LinkSigner
-from pwgserve.session_marks import Marks
 
 SIGNER = LinkSigner(KeyRing.generate())
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve import keyring, plugin_file
-from pwgserve.keyring import KeyRing, KeysError
+from pwgserve.keys import keyring, plugin_file
+from pwgserve.keys.keyring import KeyRing, KeysError
 from pwgserve.settings import Settings
 
 LIFE = 1.5

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from pwgserve.keyring import KeyRing, KeysError, load, load_or_create
+from pwgserve.keys.keyring import KeyRing, KeysError, load, load_or_create
 
 
 def test_a_missing_file_is_made_for_its_owner_only(tmp_path):

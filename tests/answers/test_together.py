@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from pwgserve.together import MOST, Together
+from pwgserve.answers.together import MOST, Together
 
 
 class Table:

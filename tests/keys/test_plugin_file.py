@@ -6,9 +6,9 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 
-from pwgserve import keyring, plugin_file
 from pwgserve.cli import main
-from pwgserve.keyring import KeyRing, KeysError
+from pwgserve.keys import keyring, plugin_file
+from pwgserve.keys.keyring import KeyRing, KeysError
 
 RING = KeyRing((b"1" * 32, b"2" * 32), b"s" * 32)
 

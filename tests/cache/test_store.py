@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from pwgserve.at_hand import NotAtHandError
-from pwgserve.cache import SMALL, Cache, CacheError
+from pwgserve.cache.at_hand import NotAtHandError
+from pwgserve.cache.store import SMALL, Cache, CacheError
 from pwgserve.shortage import ShortageError
 
 KEY = b"k" * 32
@@ -74,7 +74,7 @@ def test_only_its_owner_reads_the_store_unless_a_web_server_of_its_group_sends_t
 SHARING = """
 import os, sys
 from pathlib import Path
-from pwgserve.cache import Cache
+from pwgserve.cache.store import Cache
 
 os.umask(0o027)
 cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9, True)
@@ -170,7 +170,7 @@ def test_out_of_descriptors_is_not_a_missing_file(cache):
 CLAIMER = """
 import sys
 from pathlib import Path
-from pwgserve.cache import Cache
+from pwgserve.cache.store import Cache
 cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9)
 cache.open()
 print(cache.claim(sys.argv[2]), flush=True)
@@ -244,7 +244,7 @@ def test_a_file_in_place_of_the_folder_is_an_error_that_names_it(tmp_path):
 WRITER = """
 import os, sys
 from pathlib import Path
-from pwgserve.cache import Cache
+from pwgserve.cache.store import Cache
 cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9)
 cache.open()
 number = 0
@@ -273,7 +273,7 @@ def test_a_daemon_killed_at_any_moment_leaves_only_whole_derivatives(tmp_path):
 FULL = """
 import os, resource, signal, sys
 from pathlib import Path
-from pwgserve.cache import Cache
+from pwgserve.cache.store import Cache
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9)

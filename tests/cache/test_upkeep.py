@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from pwgserve import cache_upkeep
-from pwgserve.cache import Cache
-from pwgserve.cache_upkeep import SharedTally, Upkeep
+from pwgserve.cache import upkeep as cache_upkeep
+from pwgserve.cache.store import Cache
+from pwgserve.cache.upkeep import SharedTally, Upkeep
 
 KEY = b"k" * 32
 
@@ -86,8 +86,8 @@ def test_a_store_below_its_limit_is_left_alone(tmp_path):
 PEAK = """
 import sys, tracemalloc
 from pathlib import Path
-from pwgserve import cache_upkeep
-from pwgserve.cache import Cache
+from pwgserve.cache import upkeep as cache_upkeep
+from pwgserve.cache.store import Cache
 cache_upkeep.SORTED_AT_ONCE, cache_upkeep.REST_SECONDS = 500, 0
 peaks = []
 for number in (200, 1000, 5000):

@@ -10,8 +10,8 @@ import math
 import os
 from dataclasses import dataclass
 
-from pwgserve.at_hand import NotAtHandError
-from pwgserve.freshness import Fresh
+from pwgserve.answers.freshness import Fresh
+from pwgserve.cache.at_hand import NotAtHandError
 from pwgserve.originals import MissingOriginalError, Originals, Source, SourceFacts
 from pwgserve.render.metadata import tells_more
 from pwgserve.targets import Target

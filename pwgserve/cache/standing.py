@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
-from pwgserve.cache import Cache
-from pwgserve.catalogue import Catalogue
+from pwgserve.answers.catalogue import Catalogue
+from pwgserve.answers.sources import Sources
+from pwgserve.cache.store import Cache
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.derivatives import CUSTOM
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import ENCODINGS, Part, Wanted
-from pwgserve.sources import Sources
 from pwgserve.targets import GallerySettings, target
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from pwgserve.trend import KEPT, Moment, Trend, by_outcome, reasons
+from pwgserve.numbers.trend import KEPT, Moment, Trend, by_outcome, reasons
 
 
 def samples(hits=0, renders=0, forged=0, expired=0, busy=0, seconds=0.0, cache=0):

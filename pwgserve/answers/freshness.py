@@ -2,7 +2,7 @@
 
 The one place that bounds how old a permission may be. A picture that leaves now was permitted by answers that were
 asked for no longer ago than MAX_AGE before the decision, which counts for DECISION_AGE, and then for PROXY_AGE more in
-a proxy that keeps public pictures; tests/test_freshness.py adds them up.
+a proxy that keeps public pictures; tests/answers/test_freshness.py adds them up.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from pwgserve.together import Together
+from pwgserve.answers.together import Together
 
 PROMISED_AGE = 2.0
 """Seconds within which what is taken away in Piwigo is refused: the promise to owners."""

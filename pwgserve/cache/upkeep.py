@@ -1,7 +1,7 @@
 """Upkeep of the cache's folder: how full it is, and how it is emptied, in bounded memory however many files it holds.
 
 What is least recently used is found in two walks: the first only counts, by age; the second removes what is older than
-the age at which enough will be left. What the files are and how they are read and written is in `cache`.
+the age at which enough will be left. What the files are and how they are read and written is in `store`.
 Everything here blocks: call it in a thread.
 """
 

@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pwgserve.freshness import Fresh, together
+from pwgserve.answers.freshness import Fresh, together
+from pwgserve.answers.session_marks import SESSION, Marks
 from pwgserve.links import Credential, LinkSigner
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.identity import RememberMe, is_auth_key, pwg_token, session_row_id
 from pwgserve.piwigo.people import Account, People, Session
 from pwgserve.piwigo.permissions import Status, Viewer
-from pwgserve.session_marks import SESSION, Marks
 
 KEPT = 20_000
 """How many sessions and viewers are remembered for their second."""

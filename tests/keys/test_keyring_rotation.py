@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwgserve import keyring
-from pwgserve.keyring import SETTLE_SECONDS, KeyRing, KeysError, load, load_or_create, rotated
+from pwgserve.keys import keyring
+from pwgserve.keys.keyring import SETTLE_SECONDS, KeyRing, KeysError, load, load_or_create, rotated
 
 LIFE = 2700
 STABLE = b"s" * 32

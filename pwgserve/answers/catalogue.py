@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve.freshness import Fresh, together
+from pwgserve.answers.freshness import Fresh, together
 from pwgserve.piwigo.conf import ConfError, ConfValue, PiwigoConf
 from pwgserve.piwigo.derivatives import DerivativeSettings, DerivativeSettingsError, from_config
 from pwgserve.piwigo.gallery import Format, Gallery, GalleryConfigurationError, GalleryUnavailableError

@@ -12,10 +12,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from pwgserve.freshness import Fresh
+from pwgserve.answers.freshness import Fresh
+from pwgserve.answers.together import Together
 from pwgserve.links import Credential, LinkSigner
 from pwgserve.piwigo.people import People
-from pwgserve.together import Together
 
 SESSION = "s"
 KEPT = 20_000

@@ -5,15 +5,15 @@ import sys
 
 import pytest
 
-from pwgserve.metrics import Metrics
-from pwgserve.opsclient import Numbers
-from pwgserve.shared_numbers import SharedNumbers
+from pwgserve.numbers.metrics import Metrics
+from pwgserve.numbers.opsclient import Numbers
+from pwgserve.numbers.shared import SharedNumbers
 
 CHILD = """
 import asyncio, sys
 from pathlib import Path
-from pwgserve.metrics import Metrics
-from pwgserve.shared_numbers import SharedNumbers
+from pwgserve.numbers.metrics import Metrics
+from pwgserve.numbers.shared import SharedNumbers
 metrics = Metrics(SharedNumbers(Path(sys.argv[1])))
 metrics.responses.labels("signed", "hit").inc(int(sys.argv[2]))
 metrics.render_seconds.observe(0.2)

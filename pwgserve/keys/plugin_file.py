@@ -13,7 +13,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from pwgserve.keyring import KeyRing, KeysError
+from pwgserve.keys.keyring import KeyRing, KeysError
 
 NAME = Path("local/config/pwgserve.inc.php")
 """Below Piwigo's root: where the plugin looks."""

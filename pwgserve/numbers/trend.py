@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 
-from pwgserve.shared_numbers import Samples
+from pwgserve.numbers.shared import Samples
 
 EVERY = 15.0
 """Seconds between two moments that are remembered."""

@@ -30,8 +30,8 @@ from pwgserve.render import sandbox
 from pwgserve.service.listening import BACKLOG
 from pwgserve.service.process import FINISH_SECONDS
 from pwgserve.service.reports import Reports
+from pwgserve.service.share import Share
 from pwgserve.settings import Settings
-from pwgserve.share import Share
 
 LOOK_SECONDS = 0.05
 LEAVING_SECONDS = 1.0

@@ -2,7 +2,7 @@
 
 Names are keyed hashes; a file appears by an atomic rename and never changes. Every file carries a checksum in its time
 of modification, so that a damaged one is never served (docs/decisions/0009). What a name stands for is decided by the
-caller; what goes when the store is full, by `cache_upkeep`. Everything here blocks: call it in a thread.
+caller; what goes when the store is full, by `upkeep`. Everything here blocks: call it in a thread.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve import at_hand
-from pwgserve.at_hand import AtHand, NotAtHandError
-from pwgserve.cache_upkeep import ABANDONED_AFTER, TEMPORARY, Upkeep
+from pwgserve.cache import at_hand
+from pwgserve.cache.at_hand import AtHand, NotAtHandError
+from pwgserve.cache.upkeep import ABANDONED_AFTER, TEMPORARY, Upkeep
 from pwgserve.problems import OwnerError
 from pwgserve.shortage import ShortageError, is_missing
 
@@ -70,7 +70,7 @@ class Cache:
     def __init__(self, directory: Path, key: bytes, max_size: int, group_reads: bool = False) -> None:
         self._directory = directory
         self._folder_mode, self._file_mode = (0o750, 0o640) if group_reads else (0o700, 0o600)
-        self._key = hmac.digest(key, b"pwgserve.cache.v1", hashlib.sha256)
+        self._key = hmac.digest(key, b"pwgserve.cache.store.v1", hashlib.sha256)
         self.upkeep = Upkeep(directory, max_size)
         self._claims: int | None = None
         self._seals = False
