@@ -13,6 +13,7 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.test
 	@scripts/system-packages
+	@$(BIN)/python -m compileall -q pwgserve # tests start hundreds of processes, which would each do it
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.test

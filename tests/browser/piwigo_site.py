@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -73,6 +74,7 @@ class Site:
                 env={**os.environ, **own, "PHP_CLI_SERVER_WORKERS": "4"},
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # with its workers, which it leaves behind when it ends
             )
         _wait(self._php_port, started)
         return started
@@ -84,8 +86,9 @@ class Site:
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
     def stop(self) -> None:
+        self._nginx.terminate()
+        os.killpg(self._php.pid, signal.SIGTERM)
         for process in (self._nginx, self._php):
-            process.terminate()
             process.wait(30)
         self.daemon.stop()
         self.gallery.engine.dispose()
