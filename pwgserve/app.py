@@ -168,13 +168,16 @@ class Daemon:
 
 
 async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack) -> Daemon:
+    pool = RenderPool(pool_settings(settings.render, settings.cache.dir, share))
+    resources.push_async_callback(pool.close)
+    # A worker takes as long to begin as the database to answer.
+    beginning = asyncio.create_task(pool.start())
+    resources.push_async_callback(_ended, beginning)
     house = await Foundation.open(settings, resources)
+    await beginning
     gallery, catalogue, signer = house.gallery, house.catalogue, house.signer
     cache, sources = house.cache, house.sources
     metrics = Metrics(await asyncio.to_thread(SharedNumbers, share.folder) if share.folder else None)
-    pool = RenderPool(pool_settings(settings.render, settings.cache.dir, share))
-    resources.push_async_callback(pool.close)
-    await pool.start()
     _read_numbers(metrics, house, pool, int(settings.cache.max_size))
 
     publishing = asyncio.create_task(_publish(metrics))
@@ -294,7 +297,8 @@ def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
-    await asyncio.wait([task])
+    """Wait for a task; whoever had a use for its error has been told."""
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _close_behind_body(request: web.BaseRequest, response: web.StreamResponse) -> None:

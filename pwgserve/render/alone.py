@@ -25,13 +25,8 @@ class Alone:
 
     def __init__(self, file: Path | None) -> None:
         self._within = asyncio.Lock()
+        self._file = file
         self._descriptor: int | None = None
-        if file is not None:
-            # A named pipe that is never written to: in the cache's folder, nobody can mistake it for a derivative.
-            with contextlib.suppress(OSError):
-                os.mkfifo(file, 0o600)
-            with contextlib.suppress(OSError):
-                self._descriptor = os.open(file, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def close(self) -> None:
         """Close the file."""
@@ -42,6 +37,8 @@ class Alone:
     async def __aenter__(self) -> None:
         await self._within.acquire()
         try:
+            if self._descriptor is None and self._file is not None:
+                self._descriptor = _opened(self._file)
             while not self._locked():  # noqa: ASYNC110 (another process sets no event)
                 await asyncio.sleep(ASK_SECONDS)
         except BaseException:
@@ -66,3 +63,12 @@ class Alone:
         except OSError:
             return True
         return True
+
+
+def _opened(file: Path) -> int | None:
+    # A named pipe that is never written to: in the cache's folder, nobody can mistake it for a derivative.
+    with contextlib.suppress(OSError):
+        os.mkfifo(file, 0o600)
+    with contextlib.suppress(OSError):
+        return os.open(file, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    return None
