@@ -1,5 +1,12 @@
 """A Piwigo gallery's pictures, served only after a permission check and only through signed, expiring URLs."""
 
-from importlib.metadata import version
+__version__: str
 
-__version__ = version("pwgserve")
+
+def __getattr__(name: str) -> str:
+    # Looked up when it is asked for: every process would otherwise search the installed packages as it starts.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("pwgserve")
+    raise AttributeError(name)

@@ -11,7 +11,6 @@ from typing import Any, NoReturn
 
 import click
 
-from pwgserve import __version__
 from pwgserve.problems import OwnerError
 
 WRONG = 2
@@ -43,7 +42,7 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, "--version", prog_name="pwgserve")
+@click.version_option(None, "--version", package_name="pwgserve", prog_name="pwgserve")
 def main() -> None:
     """Serve the pictures of a Piwigo gallery, to those who may see them."""
 
