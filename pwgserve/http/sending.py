@@ -31,7 +31,9 @@ class OpenFile:
     """A file to be sent, open (whoever sends it closes the descriptor) or as its content.
 
     path: where it lies, None when it lies nowhere. internal: its path below the proxy's internal location, for
-    X-Accel-Redirect. content: all of it, if it was read already; then there need be no descriptor.
+    X-Accel-Redirect. content: all of it, if it was read already; then there need be no descriptor. mtime: of the
+    version that the answer's headers name, in nanoseconds since 1970; None for a file that nobody writes to again, as
+    in the cache.
     """
 
     descriptor: int | None
@@ -39,6 +41,7 @@ class OpenFile:
     path: Path | None
     internal: str
     content: bytes | None = None
+    mtime: int | None = None
 
 
 def of_cache(finished: Finished, path: Path) -> OpenFile:
@@ -111,14 +114,13 @@ async def _sent(
 async def _stream(
     request: web.BaseRequest, response: web.StreamResponse, file: OpenFile, pieces: Sequence[bytes | Range]
 ) -> None:
-    modified = _modified(file)
     for piece in pieces:
         if isinstance(piece, bytes):
             await response.write(piece)
             continue
         for start, length in _chunks(piece):
             chunk = await _read(file, length, start)
-            if len(chunk) != length or _modified(file) != modified:
+            if len(chunk) != length or _is_changed(file):
                 # The length is promised already: only a broken connection tells the browser that this is not all.
                 if request.transport is not None:
                     request.transport.abort()
@@ -134,9 +136,11 @@ async def _read(file: OpenFile, length: int, start: int) -> bytes:
     return await asyncio.to_thread(os.pread, file.descriptor, length, start)
 
 
-def _modified(file: OpenFile) -> int:
-    """When the open file was last written to, in nanoseconds."""
-    return os.fstat(file.descriptor).st_mtime_ns if file.descriptor is not None else 0
+def _is_changed(file: OpenFile) -> bool:
+    """Whether the open file is no longer the version that the headers named."""
+    if file.descriptor is None or file.mtime is None:
+        return False
+    return os.fstat(file.descriptor).st_mtime_ns != file.mtime
 
 
 def _chunks(span: Range) -> Iterator[tuple[int, int]]:

@@ -133,7 +133,9 @@ class Signed:
         if found.plan is None:
             source = await asyncio.to_thread(self.sources.open, version)
             outcome = "original"
-            file = OpenFile(source.descriptor, source.facts.size, source.real_path, f"originals/{source.facts.path}")
+            facts = source.facts
+            internal = f"originals/{facts.path}"
+            file = OpenFile(source.descriptor, facts.size, source.real_path, internal, mtime=facts.mtime)
         else:
             client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
             finished = await self.derivatives.get(found, version, client)
