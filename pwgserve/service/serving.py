@@ -27,7 +27,7 @@ from pwgserve.app import Daemon
 from pwgserve.http.refusals import Refusal
 from pwgserve.http.repeating import RepeatingHandler
 from pwgserve.render import sandbox
-from pwgserve.service.listening import BACKLOG
+from pwgserve.service.accepting import Accepting, Counts
 from pwgserve.service.process import FINISH_SECONDS
 from pwgserve.service.reports import Reports
 from pwgserve.service.share import Share
@@ -71,11 +71,13 @@ class _Connection(RepeatingHandler):
         if not self._server.has_room():
             self._abort()
             return
+        self._server.count()
         self._deadline = self._loop.call_later(self._server.limits.header_timeout, self._expect_request)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._forget_deadline()
         super().connection_lost(exc)
+        self._server.count()
 
     def pause_writing(self) -> None:
         # Until the other side has taken what is buffered, which may be never.
@@ -129,7 +131,7 @@ class _Limits:
 class _Server(web.Server):
     """Accepts connections for a daemon."""
 
-    def __init__(self, daemon: Daemon, limits: _Limits, idle_timeout: float) -> None:
+    def __init__(self, daemon: Daemon, limits: _Limits, idle_timeout: float, counts: Counts) -> None:
         super().__init__(
             daemon.handle,
             access_log=None,
@@ -138,6 +140,7 @@ class _Server(web.Server):
             request_factory=self._request,
         )
         self.limits = limits
+        self._counts = counts
         self._repeated = daemon.repeated
         self._is_leaving = False
 
@@ -147,6 +150,18 @@ class _Server(web.Server):
     def known(self, message: RawRequestMessage, peer: str | None) -> tuple[bytes, ...] | None:
         """The answer that may be given at once; of a process that leaves none, as answers then say more."""
         return None if self._is_leaving else self._repeated(message, peer)
+
+    async def take(self, connection: socket.socket) -> None:
+        """Answer what is asked on a new connection."""
+        try:
+            await self._loop.connect_accepted_socket(self, connection)
+        except OSError:
+            connection.close()  # its visitor has left
+
+    def count(self) -> None:
+        """Tell the other processes how many connections this one holds."""
+        if not self._is_leaving:  # the one that takes its place has told its own
+            self._counts.tell(len(self._connections))
 
     async def leave(self) -> None:
         """Let every connection end with its next answer, and those that ask nothing after a moment; wait for all.
@@ -208,19 +223,19 @@ async def serve(settings: Settings, listeners: Sequence[socket.socket], share: S
         options = settings.server
         most = share.of(options.max_connections) if options.max_connections else _room_for_connections()
         limits = _Limits(most, options.header_timeout, options.send_timeout)
-        server = _Server(daemon, limits, options.idle_timeout)
+        counts = Counts(share)
+        server = _Server(daemon, limits, options.idle_timeout, counts)
         daemon.metrics.read("pwgserve_connections", lambda: len(server.connections))
         runner = web.ServerRunner(server, shutdown_timeout=FINISH_SECONDS)
         resources.push_async_callback(runner.cleanup)
         await runner.setup()
         if stop.is_set():
             return
-        for listener in listeners:
-            await web.SockSite(runner, listener, backlog=BACKLOG).start()
+        accepting = [Accepting(listener, counts, server.take) for listener in listeners]
         reports.ready(daemon.protections)
         await stop.wait()
-        for site in list(runner.sites):
-            await site.stop()
+        for one in accepting:
+            one.close()
         await server.leave()
 
 

@@ -78,6 +78,30 @@ def test_each_process_has_its_part_of_the_workers(several):
     assert several.metric("pwgserve_workers") <= 3
 
 
+def test_connections_that_stay_are_shared_out_however_they_come(several):
+    connections = [socket.create_connection(("127.0.0.1", several.port)) for _ in range(15)]  # all at once
+    for _ in range(15):
+        connections.append(socket.create_connection(("127.0.0.1", several.port)))
+        time.sleep(0.02)  # one by one: the process that is quickest would have them all
+    ports = {connection.getsockname()[1] for connection in connections}
+    until(lambda: sum(held(several, pid, ports) for pid in several.processes()) == len(ports))
+    shares = [held(several, pid, ports) for pid in several.processes()]
+    for connection in connections:
+        connection.close()
+    assert max(shares) - min(shares) <= 4, shares
+
+
+def held(daemon, pid, ports):
+    """How many of the connections from these ports a process holds."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = {
+        f"socket:[{line[9]}]"
+        for line in lines
+        if int(line[1].split(":")[1], 16) == daemon.port and int(line[2].split(":")[1], 16) in ports
+    }
+    return len(ours & {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()})
+
+
 def test_a_process_that_dies_is_replaced_and_the_others_go_on(running):
     victim, other = running.processes()
     os.kill(victim, signal.SIGKILL)
