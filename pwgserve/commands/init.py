@@ -26,15 +26,14 @@ from pwgserve.piwigo.walking import Walk
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
 from pwgserve.setup import database, machine
-from pwgserve.setup.plan import Answers, Plan, missing_helpful, plan
+from pwgserve.setup.plan import DEFAULT_CACHE, DEFAULT_KEYS, Answers, Plan, missing_helpful, plan
 from pwgserve.setup.templates import NAMES, Site, WebServer
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
 DEFAULT_OUTPUT = Path("/etc/pwgserve.toml")
-DEFAULT_KEYS = Path("/var/lib/pwgserve/keys")
-DEFAULT_CACHE = Path("/var/cache/pwgserve")
 USER = "pwgserve"
 UNITS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
+ENABLED = Path("/etc/systemd/system/multi-user.target.wants/pwgserve.service")
 SEND_FILES = ("direct", "x-accel-redirect", "x-sendfile")
 NO_WEB_SERVER = "none"
 SIGNS = ("i.php", "local/config/database.inc.php")
@@ -123,9 +122,21 @@ def _run(given: _Given, console: Console) -> None:
     if answers.database_sql and answers.database is None and _makes_user(given, answers):
         database.make(answers.sql_file)
         console.print("The database user is made.")
-        _run(replace(given, make_database_user=False), console)
+        _run(_answered(given, answers), console)
         return
     _tell_steps(made, console)
+
+
+def _answered(given: _Given, answers: Answers) -> _Given:
+    """The options that stand for what was answered, so that nothing is asked twice."""
+    return replace(
+        given,
+        url=answers.url,
+        web_server=answers.web_server or NO_WEB_SERVER,
+        install_snippets=answers.into_web_server,
+        yes=True,
+        make_database_user=False,
+    )
 
 
 def _piwigo(folder: Path) -> Path:
@@ -218,6 +229,7 @@ async def _answers(
             user=user,
             may_read=machine.readers_problem([*samples, *needed], USER),
             has_unit=any((folder / "pwgserve.service").exists() for folder in UNITS),
+            is_enabled=os.path.lexists(ENABLED),
             needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )

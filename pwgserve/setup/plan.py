@@ -38,6 +38,13 @@ RELOAD = {
     WebServer.CADDY: "caddy validate --config /etc/caddy/Caddyfile && systemctl reload caddy",
 }
 
+DEFAULT_KEYS = Path("/var/lib/pwgserve/keys")
+DEFAULT_CACHE = Path("/var/cache/pwgserve")
+MODE_OF_UNIT = 0o750
+"""Of the usual cache folder, as systemd sets it at each start of the service, which has the web server's group."""
+
+TIMERS = "pwgserve-gc.timer pwgserve-check.timer"
+
 
 @dataclass(frozen=True)
 class PlannedFile:
@@ -52,12 +59,13 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class PlannedFolder:
-    """A folder that has to be there."""
+    """A folder that has to be there. is_ours: nothing but pwgserve's is in it, so that it may be closed to others."""
 
     path: Path
     mode: int
     user: str | None = None
     group: str | None = None
+    is_ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,8 +85,8 @@ class Answers:
     snippets go to its own folder. database: address for pwgserve's own database user, None to use Piwigo's access.
     database_sql, database_removal: statements that make and remove that user, empty where there is none to be made.
     piwigo_has: the settings of Piwigo that are as HELPFUL already. may_read: the command that lets the user read
-    Piwigo's files, None when it may. has_unit: whether the service is installed. needs_user: whether the user that
-    pwgserve should run as is still to be made.
+    Piwigo's files, None when it may. has_unit: whether the service is installed; is_enabled: and starts with the
+    machine. needs_user: whether the user that pwgserve should run as is still to be made.
     """
 
     output: Path
@@ -101,6 +109,7 @@ class Answers:
     user: str | None = None
     may_read: str | None = None
     has_unit: bool = False
+    is_enabled: bool = False
     needs_user: bool = False
     piwigo_has: frozenset[str] = frozenset()
 
@@ -139,8 +148,8 @@ def plan(answers: Answers) -> Plan:
 
 def config_values(answers: Answers) -> dict[str, dict[str, Any]]:
     """What the configuration says after `init`; what is as the default is not written."""
-    is_default_keys = answers.keys_file == Path("/var/lib/pwgserve/keys")
-    is_default_cache = answers.cache_dir == Path("/var/cache/pwgserve")
+    is_default_keys = answers.keys_file == DEFAULT_KEYS
+    is_default_cache = answers.cache_dir == DEFAULT_CACHE
     values: dict[str, dict[str, Any]] = {
         "server": {"listen": answers.listen, "public_url": answers.url, "send_file": answers.send_file},
         "piwigo": {
@@ -159,9 +168,10 @@ def config_values(answers: Answers) -> dict[str, dict[str, Any]]:
 def _folders(answers: Answers) -> list[PlannedFolder]:
     # The web server opens what it is told to send; pwgserve hands the folder's group on.
     shares = answers.send_file != "direct"
-    cache = PlannedFolder(
-        answers.cache_dir, 0o2750 if shares else 0o700, answers.user, answers.web_group if shares else None
-    )
+    mode = 0o2750 if shares else 0o700
+    if answers.has_unit and answers.cache_dir == DEFAULT_CACHE:
+        mode = MODE_OF_UNIT
+    cache = PlannedFolder(answers.cache_dir, mode, answers.user, answers.web_group if shares else None, is_ours=True)
     return [PlannedFolder(answers.keys_file.parent, 0o700, answers.user), cache]
 
 
@@ -199,10 +209,11 @@ def _steps(answers: Answers) -> list[Step]:
         )
     if answers.may_read is not None:
         found.append(Step("Let pwgserve read Piwigo's files", (answers.may_read,)))
-    if answers.has_unit:
-        found.append(Step("Start pwgserve, now and with the machine", ("systemctl enable --now pwgserve",)))
-        if answers.before is not None:
-            found[-1] = Step("Let pwgserve take the configuration", ("systemctl reload-or-restart pwgserve",))
+    if answers.has_unit and answers.is_enabled:
+        found.append(Step("Let pwgserve take the configuration", ("systemctl reload-or-restart pwgserve",)))
+    elif answers.has_unit:
+        lines = ("systemctl enable --now pwgserve", f"systemctl enable --now {TIMERS}")
+        found.append(Step("Start pwgserve, now and with the machine, and its daily upkeep and check", lines))
     else:
         as_user = f"runuser -u {answers.user} -- " if answers.user else ""
         command = f"{as_user}pwgserve serve --config {config}"
@@ -252,7 +263,7 @@ def _undo(answers: Answers) -> list[str]:
         names = " ".join(shlex.quote(str(folder / name)) for folder in folders for name in SNIPPETS[server])
         found.append(f"rm {names}")
     if answers.has_unit:
-        found.append("systemctl disable --now pwgserve")
+        found.append(f"systemctl disable --now pwgserve.service pwgserve.socket {TIMERS}")
     if answers.database_removal:
         statements = " ".join(answers.database_removal)
         found.append(f"mariadb -e {shlex.quote(statements)}")

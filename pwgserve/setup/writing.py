@@ -52,7 +52,7 @@ def _folder(folder: PlannedFolder) -> Done:
         was_right = _owned(path, folder.user, folder.group)
         mode = stat.S_IMODE(path.stat().st_mode)
         # A folder that others need as well (a home) is not ours to close.
-        is_shared = existed and any(path.iterdir()) and mode & 0o077 and folder.mode == 0o700
+        is_shared = not folder.is_ours and existed and any(path.iterdir()) and mode & 0o077 and folder.mode == 0o700
         if mode != folder.mode and not is_shared:
             path.chmod(folder.mode)
             was_right = False

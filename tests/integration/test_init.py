@@ -176,14 +176,13 @@ def test_a_configuration_that_is_broken_is_left_alone(owned, tmp_path):
     assert "not valid TOML" in done.stderr
 
 
-def test_a_person_is_asked_little_and_may_just_press_enter(owned, tmp_path):
-    output = tmp_path / "pwgserve.toml"
-    command = [sys.executable, "-m", "pwgserve", "init", "--piwigo", str(owned.root), "--output", str(output)]
+def asked(gallery, output, answers, **environment):
+    """What a terminal shows whose user gives these answers, each once; then every question must have been answered."""
+    command = [sys.executable, "-m", "pwgserve", "init", "--piwigo", str(gallery.root), "--output", str(output)]
     child, terminal = pty.fork()
     if child == 0:
-        os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "COLUMNS": "300"})
-    shown, answered = "", 0
-    answers = {"as visitors type it": "https://me.test/", "web server in front": "caddy", "Write the lines": "n"}
+        os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "COLUMNS": "300", **environment})
+    shown, left = "", dict(answers)
     deadline = time.monotonic() + SECONDS - 20
     while time.monotonic() < deadline:
         try:
@@ -191,16 +190,32 @@ def test_a_person_is_asked_little_and_may_just_press_enter(owned, tmp_path):
                 shown += os.read(terminal, 4096).decode()
         except OSError:
             break
-        for question, answer in list(answers.items()):
+        for question in list(left):
             if re.search(f"{question}.*: $", shown):
-                os.write(terminal, f"{answer}\n".encode())
-                del answers[question]
-                answered += 1
-        if shown.endswith("[Y/n]: ") and "database user" in shown.splitlines()[-1]:
-            os.write(terminal, b"n\n")
+                os.write(terminal, f"{left.pop(question)}\n".encode())
     assert time.monotonic() < deadline, shown
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, shown
-    assert answered >= 2
+    return shown
+
+
+def test_a_person_is_asked_little_and_may_just_press_enter(owned, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    answers = {"as visitors type it": "https://me.test/", "web server in front": "caddy"}
+    shown = asked(owned, output, answers | {"Write the lines": "n", "a database user now": "n"})
+    assert all(question in shown for question in answers)
     assert 'public_url = "https://me.test/"' in output.read_text()
+    assert "import pwgserve.caddy" in shown
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is asked whether to make the database user")
+def test_a_person_is_asked_each_question_once_also_when_the_database_user_is_made(owned, databases, tmp_path):
+    (tmp_path / ".my.cnf").write_text(f"[client]\nuser = root\nsocket = {databases.server.socket}\n")
+    answers = {"as visitors type it": "https://me.test/", "web server in front": "caddy"}
+    output = tmp_path / "pwgserve.toml"
+    more = {"Write the lines": "n", "a database user now": "y"}
+    shown = asked(owned, output, answers | more, HOME=str(tmp_path))
+    assert "The database user is made." in shown
+    assert [shown.count(question) for question in answers] == [1, 1]
+    assert tomllib.loads(output.read_text())["piwigo"]["database"].startswith("mysql://pwgserve:")
     assert "import pwgserve.caddy" in shown

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from units import FOLDER, values
 
 from pwgserve import settings
 from pwgserve.setup.configuration import ConfigurationError, merged
@@ -71,6 +72,37 @@ def test_the_cache_is_the_web_servers_to_read_only_if_it_sends_the_files():
     for send_file, mode, group in (("x-accel-redirect", 0o2750, "www-data"), ("direct", 0o700, None)):
         cache = plan(replace(ANSWERS, send_file=send_file)).folders[1]
         assert (cache.path, cache.mode, cache.user, cache.group) == (ANSWERS.cache_dir, mode, "pwgserve", group)
+
+
+def test_a_service_and_init_do_not_change_the_folders_mode_to_and_fro():
+    (unit,) = values(FOLDER / "pwgserve.service", "CacheDirectoryMode")
+    for send_file in ("x-accel-redirect", "direct"):
+        assert plan(replace(ANSWERS, send_file=send_file, has_unit=True)).folders[1].mode == int(unit, 8)
+
+
+def test_a_cache_that_the_web_server_need_not_read_any_more_is_closed_again(tmp_path):
+    answers = at(tmp_path)
+    carry_out(plan(answers), answers.keys_file)
+    (answers.cache_dir / "ab").mkdir()
+    done = {one.path: one.what for one in carry_out(plan(replace(answers, send_file="direct")), answers.keys_file)}
+    assert done[answers.cache_dir] == CHANGED
+    assert stat.S_IMODE(answers.cache_dir.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_others_need_as_well_is_not_closed(tmp_path):
+    (tmp_path / "letter").write_text("")
+    tmp_path.chmod(0o755)
+    answers = at(tmp_path, keys_file=tmp_path / "keys")
+    carry_out(plan(answers), answers.keys_file)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
+def test_a_service_is_started_for_good_even_if_init_was_run_twice_before():
+    again = replace(ANSWERS, has_unit=True, before="[server]\n")
+    assert "systemctl enable --now pwgserve\n" in said(again)
+    assert "pwgserve-check.timer" in said(again)
+    assert "systemctl reload-or-restart pwgserve" in said(replace(again, is_enabled=True))
+    assert "pwgserve-check.timer" in "\n".join(plan(again).undo)
 
 
 def test_secrets_are_for_nobody_else():
