@@ -32,8 +32,6 @@ from pwgserve.setup.writing import KEPT, Done, carry_out
 
 DEFAULT_OUTPUT = Path("/etc/pwgserve.toml")
 USER = "pwgserve"
-UNITS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
-ENABLED = Path("/etc/systemd/system/multi-user.target.wants/pwgserve.service")
 SEND_FILES = ("direct", "x-accel-redirect", "x-sendfile")
 NO_WEB_SERVER = "none"
 SIGNS = ("i.php", "local/config/database.inc.php")
@@ -228,8 +226,8 @@ async def _answers(
             database_removal=own.drop if own else (),
             user=user,
             may_read=machine.readers_problem([*samples, *needed], USER),
-            has_unit=any((folder / "pwgserve.service").exists() for folder in UNITS),
-            is_enabled=os.path.lexists(ENABLED),
+            has_unit=machine.has_unit(),
+            is_enabled=machine.is_enabled(),
             needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )

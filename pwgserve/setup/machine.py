@@ -28,6 +28,9 @@ ENABLED = {
 }
 """Where a server's sites are, below its folder."""
 
+UNITS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
+ENABLED_UNIT = Path("/etc/systemd/system/multi-user.target.wants/pwgserve.service")
+
 XSENDFILE = Path("mods-enabled/xsendfile.load")
 MAX_BYTES = 1_000_000
 
@@ -93,6 +96,16 @@ def user_exists(name: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def has_unit() -> bool:
+    """Whether pwgserve's service is installed. Blocks."""
+    return any((folder / "pwgserve.service").exists() for folder in UNITS)
+
+
+def is_enabled() -> bool:
+    """Whether the service starts with the machine. Blocks."""
+    return os.path.lexists(ENABLED_UNIT)
 
 
 def _running(proc: Path) -> dict[WebServer, str | None]:

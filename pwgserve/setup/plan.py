@@ -212,8 +212,8 @@ def _steps(answers: Answers) -> list[Step]:
     if answers.has_unit and answers.is_enabled:
         found.append(Step("Let pwgserve take the configuration", ("systemctl reload-or-restart pwgserve",)))
     elif answers.has_unit:
-        lines = ("systemctl enable --now pwgserve", f"systemctl enable --now {TIMERS}")
-        found.append(Step("Start pwgserve, now and with the machine, and its daily upkeep and check", lines))
+        starts = ("systemctl enable --now pwgserve", f"systemctl enable --now {TIMERS}")
+        found.append(Step("Start pwgserve, now and with the machine, and its daily upkeep and check", starts))
     else:
         as_user = f"runuser -u {answers.user} -- " if answers.user else ""
         command = f"{as_user}pwgserve serve --config {config}"

@@ -71,6 +71,9 @@ def test_the_package_serves_in_a_clean_root_and_leaves_nothing_behind(package, r
 
     assert_it_serves(root)
 
+    (root / "etc/credstore").mkdir(mode=0o700, exist_ok=True)
+    for secret in ("etc/credstore/pwgserve.database", "etc/credstore/pwgserve.keys", "etc/pwgserve.toml.before"):
+        (root / secret).write_text("secret")
     done(*inside(root, "dpkg", "--purge", "pwgserve"))
     left = {file for file in files(root) - before if "pwgserve" in file}
     assert not left

@@ -1,6 +1,7 @@
 """The wheel, installed by `pipx` as owners do, and installing from sources with `make install`."""
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -47,11 +48,19 @@ def test_installing_from_sources_and_uninstalling_leaves_nothing(tmp_path):
         text = unit.read_text()
         assert "/usr/bin/pwgserve" not in text
         assert "/opt/pwgserve/bin/pwgserve" in text
+        (documents,) = re.findall(r"^Documentation=file:/(.*)$", text, re.M)
+        assert (tmp_path / documents).is_file()
+    assert (tmp_path / "usr/local/share/doc/pwgserve/examples/nginx/snippets/pwgserve-cache.conf").is_file()
     keys = tmp_path / "var/lib/pwgserve/keys"
     keys.parent.mkdir(parents=True)
     keys.touch()
+    secrets = [tmp_path / "etc/credstore" / name for name in ("pwgserve.keys", "pwgserve.database", "other.keys")]
+    secrets[0].parent.mkdir()
+    for secret in secrets:
+        secret.touch()
 
     done("make", "uninstall", cwd=PROJECT, env=environment)
-    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [keys], "keys are the owner's"
+    left = {file for file in tmp_path.rglob("*") if file.is_file()}
+    assert left == {keys, *secrets}, "keys are the owner's"
     done("make", "uninstall", cwd=PROJECT, env={**environment, "PURGE": "1"})
-    assert not [file for file in tmp_path.rglob("*") if not file.is_dir()]
+    assert [file for file in tmp_path.rglob("*") if not file.is_dir()] == secrets[2:]
