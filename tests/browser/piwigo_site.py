@@ -10,8 +10,9 @@ from typing import Any
 
 from daemon import Daemon
 from family import FILM
-from mariadb import free_port, program
+from mariadb import program
 from plugin_side import PHP, PluginSide, annas_gallery, family_gallery
+from ports import free_port
 from visitor import Visitor
 
 from pwgserve.demo.film import film

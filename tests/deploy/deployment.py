@@ -7,7 +7,7 @@ from pathlib import Path
 import family
 from daemon import Daemon
 from galleries import TestGallery
-from mariadb import free_port
+from ports import free_port
 from servers import Change, TlsVisitor, WebServerProcess, for_web_servers
 
 from pwgserve.setup.templates import Site, WebServer

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from daemon import settings_for, toml
 from galleries import TestGallery
-from mariadb import free_port
+from ports import free_port
 
 COMMAND = [sys.executable, "-m", "pwgserve"]
 ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from mariadb import free_port
+from ports import free_port
 
 SEEN = {"Guest": 10, "Anna": 17, "Ben": 14, "Carol": 10, "Webmaster": 14}
 """How many pictures the demo shows to whom."""

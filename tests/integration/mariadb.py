@@ -3,13 +3,13 @@
 import getpass
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
 import pymysql
+from ports import free_port
 
 ADMIN = "tester"
 """A user who may do anything, from anywhere, without a password."""
@@ -22,12 +22,6 @@ def program(*names: str) -> str:
         if found := shutil.which(name, path=path):
             return found
     raise FileNotFoundError(f"none of {names} is installed; run scripts/system-packages")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class MariaDb:

@@ -8,7 +8,7 @@ from pathlib import Path
 import family
 import pytest
 from daemon import settings_for, toml
-from mariadb import free_port
+from ports import free_port
 
 
 def serve(config: Path, **environment: str) -> tuple[int, str]:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from daemon import toml
 from galleries import TestGallery
-from mariadb import free_port
+from ports import free_port
 from visitor import Visitor
 
 PROJECT = Path(__file__).parents[2]

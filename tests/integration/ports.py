@@ -1,0 +1,36 @@
+"""Ports for the servers of tests."""
+
+import itertools
+import os
+import random
+import socket
+from collections.abc import Iterator
+
+FIRST, END = 10_000, 32_768
+"""Below those that the kernel gives to clients, and to who asks for any: there a port that is free now may be a
+client's before a server has it, or even a client's that waits for the very server."""
+
+WORKERS = 16
+
+
+def _ports() -> Iterator[int]:
+    """All of this process, each once, from anywhere on: tests that run beside this process have others."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+    mine = range(FIRST + worker, END, WORKERS)
+    start = random.randrange(len(mine))
+    return itertools.cycle([*mine[start:], *mine[:start]])
+
+
+_mine = _ports()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 at which nobody listens, and which nothing else will get by chance."""
+    for port in _mine:
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise AssertionError("there is no free port")
