@@ -14,7 +14,7 @@ from pwgserve.cache.store import Cache
 facts = st.lists(st.text(max_size=6) | st.sampled_from(["", "1:", "1:a", "2:ab", ":", "0:", "a\0b"]), max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(facts, facts)
 def test_different_pictures_never_share_a_name_in_the_cache(tmp_path_factory, one, other):
     """Also where the facts of both, written one behind the other, are the same text."""

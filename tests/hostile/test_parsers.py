@@ -27,7 +27,6 @@ from pwgserve.settings import Listen, SettingsError, load
 
 hostile = settings(
     max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "200")),
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
