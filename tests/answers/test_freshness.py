@@ -24,31 +24,55 @@ class Question:
         return key, count
 
 
-async def test_an_answer_is_kept_for_its_age_and_no_longer():
+class Clock:
+    """The event loop's time, which stands still unless a test moves it."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+async def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", made)
+    return made
+
+
+async def until_asked(question, times):
+    while question.asked < times:
+        await asyncio.sleep(0)
+
+
+async def test_an_answer_is_kept_for_its_age_and_no_longer(clock):
     question = Question()
     fresh = Fresh(question, 10, max_age=0.5)
     assert await fresh.get("a") == await fresh.get("a") == ("a", 1)
-    await asyncio.sleep(0.6)
+    clock.now += 0.51
     assert await fresh.get("a") == ("a", 2)
 
 
-async def test_the_age_counts_from_before_the_question_was_asked():
+async def test_the_age_counts_from_before_the_question_was_asked(clock):
     question = Question()
     question.gate = asyncio.Event()
     fresh = Fresh(question, 10, max_age=0.05)
     first = asyncio.create_task(fresh.get("a"))
-    await asyncio.sleep(0.06)
+    await until_asked(question, 1)
+    clock.now += 0.06
     question.gate.set()
     await first
     assert await fresh.get("a") == ("a", 2)
 
 
-async def test_who_comes_late_does_not_get_an_answer_to_an_old_question():
+async def test_who_comes_late_does_not_get_an_answer_to_an_old_question(clock):
     question = Question()
     question.gate = asyncio.Event()
     fresh = Fresh(question, 10, max_age=0.05)
     first = asyncio.create_task(fresh.get("a"))
-    await asyncio.sleep(0.1)
+    await until_asked(question, 1)
+    clock.now += 0.1
     late = asyncio.create_task(fresh.get("a"))
     await asyncio.sleep(0)
     question.gate.set()
@@ -103,27 +127,30 @@ def test_the_ages_add_up_to_what_is_promised():
     assert kept + 0.2 <= freshness.PROMISED_AGE, "and there is time left for a slow answer"
 
 
-async def test_an_answer_is_renewed_before_it_is_too_old_while_it_still_serves():
+async def test_an_answer_is_renewed_before_it_is_too_old_while_it_still_serves(clock):
     question = Question()
     fresh = Fresh(question, 10, max_age=3.0)
     assert await fresh.get("a") == ("a", 1)
-    await asyncio.sleep(1.9)
+    clock.now += 1.9
     question.gate = asyncio.Event()
     assert [await fresh.get("a") for _ in range(3)] == [("a", 1)] * 3
-    await asyncio.sleep(0)
+    await until_asked(question, 2)
+    assert await fresh.get("a") == ("a", 1)
     assert question.asked == 2, "by one asker, for whom nobody waits"
     question.gate.set()
-    await asyncio.sleep(0.2)
+    while await fresh.get("a") == ("a", 1):
+        await asyncio.sleep(0)
     assert await fresh.get("a") == ("a", 2)
 
 
-async def test_a_renewal_that_fails_is_told_to_who_asks_next():
+async def test_a_renewal_that_fails_is_told_to_who_asks_next(clock):
     question = Question()
     fresh = Fresh(question, 10, max_age=2.0)
     await fresh.get("a")
-    await asyncio.sleep(1.3)
+    clock.now += 1.3
     question.error = OSError()
     assert await fresh.get("a") == ("a", 1)
-    await asyncio.sleep(0.8)
+    await until_asked(question, 2)
+    clock.now += 0.8
     with pytest.raises(OSError):
         await fresh.get("a")
