@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from galleries import TestGallery
-from mariadb import free_port
+from ports import free_port
 from visitor import Visitor
 
-START_SECONDS = 30
+START_SECONDS = 60
+STOP_SECONDS = 60
+
+TTL = 360 * 86_400
+"""Seconds. Links stay the same for half of it, so that no test runs into the moment when they change."""
 
 
 def toml(tables: dict[str, dict[str, Any]]) -> str:
@@ -35,7 +39,7 @@ def settings_for(gallery: TestGallery, directory: Path, port: int) -> dict[str, 
         # One process: most tests look at what a process does, and some count its questions.
         "server": {"listen": f"127.0.0.1:{port}", "public_url": f"http://127.0.0.1:{port}/", "processes": 1},
         "piwigo": {"root": str(gallery.root), "database": gallery.address, "table_prefix": gallery.prefix},
-        "links": {"keys_file": str(directory / "keys"), "ttl": "30m"},
+        "links": {"keys_file": str(directory / "keys"), "ttl": TTL},
         "cache": {"dir": str(directory / "cache"), "max_size": "200MB"},
         "log": {"level": "debug", "format": "json"},
     }
@@ -134,9 +138,11 @@ class Daemon:
 
     def children(self, pid: int) -> list[int]:
         """The processes that a process has started."""
-        return [
-            int(child) for tasks in Path(f"/proc/{pid}/task").glob("*/children") for child in tasks.read_text().split()
-        ]
+        found = []
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+                found += [int(child) for child in children.read_text().split()]
+        return found
 
     def processes(self) -> list[int]:
         """The server processes."""
@@ -148,7 +154,7 @@ class Daemon:
 
     def wait_for_processes(self, count: int) -> None:
         """Wait until so many serve, and have told their numbers."""
-        deadline = time.monotonic() + 2 * START_SECONDS
+        deadline = time.monotonic() + START_SECONDS
         while self.metric("pwgserve_processes") != count:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.1)
@@ -173,7 +179,7 @@ class Daemon:
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
-        assert self._process.wait(30) == 0, self.log
+        assert self._process.wait(STOP_SECONDS) == 0, self.log
 
     def signal(self, number: int) -> None:
         assert self._process is not None
@@ -192,7 +198,7 @@ class Daemon:
         """End it if a test has not."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(30)
+        self._process.wait(STOP_SECONDS)
 
     def visitor(self, cookie: str | None = None, **headers: str) -> Visitor:
         return Visitor(self.port, cookie, {name.replace("_", "-"): value for name, value in headers.items()})

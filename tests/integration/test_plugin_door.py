@@ -8,6 +8,7 @@ import time
 
 import family
 import pytest
+from daemon import TTL
 from family import LAKE, PARTY
 
 from pwgserve.keys import keyring
@@ -60,7 +61,7 @@ def stranger(plugin):
 def test_the_plugin_learns_how_links_are_written(plugin, daemon):
     status = plugin.ask("status", key=key_id(plugin.ring.link_keys[-1]))
     assert status["key"] == "newest"
-    assert (status["prefix"], status["ttl"], status["message_ttl"]) == ("pwgs", 1800, 30 * 86400)
+    assert (status["prefix"], status["ttl"], status["message_ttl"]) == ("pwgs", TTL, 30 * 86400)
     assert status["encodings"] == {"jpeg": ["avif", "webp"], "png": ["webp"], "webp": ["avif"]}
     assert abs(status["time"] - time.time()) < 30
     assert plugin.ask("status", key="0" * 16)["key"] == "unknown"
