@@ -248,10 +248,10 @@ from pwgserve.cache.store import Cache
 cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9)
 cache.open()
 number = 0
-print("ready", flush=True)
 while True:
     number += 1
     cache.put(cache.name(str(number)), b"%06d" % number * 20_000)
+    print(number, flush=True)
 """
 
 

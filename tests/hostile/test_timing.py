@@ -21,6 +21,9 @@ from wire import DAY, request
 REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "700"))
 """Of each kind."""
 
+ROUNDS = 6
+"""Of so many requests, at the most: where other programs make answers scatter, it takes more of them to see anything."""
+
 CONNECTIONS = 6
 BAR = 4.5
 """Standard deviations: chance alone is beyond it once in 150,000 comparisons."""
@@ -29,6 +32,9 @@ HIDDEN = range(5000, 5200)
 """Photos in a private album, whose files were never there: a no is said before a file is looked at."""
 
 CODES = ("sq", "th", "2s", "xs", "sm", "me")
+
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +87,18 @@ ALIKE = (
 )
 
 
-def seconds_of(port, kinds, number, seed=1):
+def seconds_of(port, kinds, number, is_enough):
+    """Kind → how long each of its answers took, in as many rounds as it takes until they are enough."""
+    found = {kind: [] for kind in kinds}
+    for seed in range(ROUNDS):
+        for kind, values in _seconds_of(port, kinds, number, seed).items():
+            found[kind] += values
+        if is_enough(found):
+            break
+    return found
+
+
+def _seconds_of(port, kinds, number, seed):
     """Kind → how long each of its answers took; all in one random order over several connections."""
     dice = random.Random(seed)
     asked = [(kind, dice.choice(choice)) for kind, choice in kinds.items() for _ in range(number)]
@@ -130,13 +147,16 @@ def fill_the_cache(daemon, gallery):
 def test_how_long_a_no_takes_does_not_tell_whether_there_is_a_picture(daemon, gallery, hidden):
     fill_the_cache(daemon, gallery)
     kinds = targets(gallery)
-    found = seconds_of(daemon.port, kinds, REQUESTS)
+
+    def sees_three_milliseconds(found):
+        return all(deviation([value + 0.003 for value in found[one]], found[other]) > BAR for one, other in ALIKE)
+
+    found = seconds_of(daemon.port, kinds, REQUESTS, sees_three_milliseconds)
     differences = {pair: deviation(found[pair[0]], found[pair[1]]) for pair in ALIKE}
-    print({" / ".join(pair): round(value, 2) for pair, value in differences.items()}, len(kinds) * REQUESTS, "requests")
+    number = sum(map(len, found.values()))
+    print({" / ".join(pair): round(value, 2) for pair, value in differences.items()}, number, "requests")
     assert max(abs(value) for value in differences.values()) < BAR, differences
-    # Of these very samples, the same test finds three milliseconds.
-    for one, other in ALIKE:
-        assert deviation([value + 0.003 for value in found[one]], found[other]) > BAR
+    assert sees_three_milliseconds(found), "of these very samples, the same test finds three milliseconds"
 
 
 PLANTED = """
@@ -178,5 +198,8 @@ def test_the_statistics_find_a_difference_that_is_there(planted, gallery, hidden
     """The control: a daemon that is 3 ms slower for photos that exist, and says no at once."""
     daemon = planted(PLANTED + UNPACED)
     kinds = {kind: choice for kind, choice in targets(gallery).items() if kind in ("forbidden", "not there")}
-    found = seconds_of(daemon.port, kinds, max(300, REQUESTS // 3))
-    assert deviation(found["forbidden"], found["not there"]) > BAR
+
+    def is_found(found):
+        return deviation(found["forbidden"], found["not there"]) > BAR
+
+    assert is_found(seconds_of(daemon.port, kinds, max(300, REQUESTS // 3), is_found))

@@ -6,6 +6,7 @@ import family
 import pytest
 import sqlalchemy as sa
 from family import FILM, PARTY
+from waiting import until
 
 
 @pytest.fixture
@@ -24,15 +25,14 @@ def history(gallery, databases):
         name = gallery.address.rpartition("/")[2]
         databases.server.execute(f"GRANT INSERT ON {name}.piwigo_history TO reader@'%'")
 
+    def found():
+        with gallery.engine.connect() as connection:
+            query = "SELECT user_id, IP, image_id, image_type, format_id FROM piwigo_history ORDER BY id"
+            return [tuple(row) for row in connection.execute(sa.text(query))]
+
     def lines(count):
-        deadline = time.monotonic() + 5
-        while True:
-            with gallery.engine.connect() as connection:
-                query = "SELECT user_id, IP, image_id, image_type, format_id FROM piwigo_history ORDER BY id"
-                found = [tuple(row) for row in connection.execute(sa.text(query))]
-            if len(found) >= count or time.monotonic() > deadline:
-                return found
-            time.sleep(0.05)
+        until(lambda: len(found()) >= count)
+        return found()
 
     return lines
 
@@ -72,10 +72,7 @@ def test_nobody_waits_for_a_history_that_cannot_be_written(gallery, start, histo
         connection.execute(sa.text("DROP TABLE piwigo_history"))
     daemon = start(gallery, piwigo={"log_history": True})
     assert daemon.visitor().follow("/action.php?id=1&part=e").status == 200
-    deadline = time.monotonic() + 5
-    while "history-line-dropped" not in daemon.log and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert "history-line-dropped" in daemon.log
+    until(lambda: "history-line-dropped" in daemon.log)
 
 
 def test_without_the_setting_nothing_is_ever_written(daemon, history):

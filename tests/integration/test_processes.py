@@ -148,7 +148,7 @@ def test_a_second_daemon_on_the_same_unix_socket_is_told_so_and_the_first_stays(
     first = Daemon(gallery, tmp_path, changes)
     first.begin()
     try:
-        until(path.is_socket)
+        until(lambda: '"serving"' in first.log)
         code, error = first.another(tmp_path)
         assert code == 2
         assert "Address already in use" in error

@@ -117,7 +117,7 @@ def test_a_link_works_with_its_own_extension_only(daemon, no, extension):
 
 
 def test_an_expired_link_is_refused_like_a_forged_one(gallery, start, no):
-    daemon = start(gallery, links={"ttl": "2s"})
+    daemon = start(gallery, links={"ttl": "3s"})
     link = daemon.visitor(family.cookie("anna")).link(f"/i.php?/{PARTY_PATH}-me.jpg")
     assert daemon.visitor().get(link).status == 200
     time.sleep(max(0, expiry_of(link) - time.time()) + 0.1)

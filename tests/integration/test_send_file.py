@@ -8,7 +8,8 @@ import family
 import pytest
 from daemon import Daemon
 from family import FILM, LAKE, PARTY
-from mariadb import free_port, program
+from mariadb import program
+from ports import free_port
 from visitor import Visitor
 
 CONFIGURATION = """
@@ -63,7 +64,7 @@ def proxied(gallery, tmp_path_factory):
         )
     )
     nginx = subprocess.Popen([program("nginx"), "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             Visitor(port).get("/")

@@ -7,6 +7,7 @@ import pytest
 from commands import Installation
 from daemon import Daemon
 from family import LAKE, PARTY
+from waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -67,25 +68,14 @@ def test_the_page_is_for_the_machine_itself(daemon):
 
 
 def test_over_a_unix_socket_too(gallery, tmp_path):
-    import socket
     import subprocess
-    import time
 
     path = tmp_path / "s"
     place = Installation(gallery, tmp_path / "place", server={"listen": f"unix:{path}"})
     running = place.begin("serve")
     try:
-        deadline = time.monotonic() + 60
-        while True:
-            assert running.poll() is None, running.communicate()
-            assert time.monotonic() < deadline
-            try:
-                with socket.socket(socket.AF_UNIX) as probe:
-                    probe.connect(str(path))
-                break
-            except OSError:
-                time.sleep(0.05)
-        assert place.run("status").code == 0
+        until(lambda: running.poll() is not None or place.run("status").code == 0)
+        assert running.poll() is None, running.communicate()
     finally:
         running.terminate()
         try:

@@ -14,7 +14,7 @@ import family
 import pytest
 import units
 from daemon import Daemon
-from mariadb import free_port
+from ports import free_port
 from waiting import until
 
 from pwgserve.keys.keyring import load_or_create
@@ -148,9 +148,9 @@ def test_systemds_socket_wins_and_readiness_is_told_only_when_it_serves(systemd,
     try:
         asked = http.client.HTTPConnection("127.0.0.1", systemd.port, timeout=60)
         asked.request("GET", "/-/ready")  # before there is anybody: it waits
-        assert "READY=1" not in systemd.told
-        assert asked.getresponse().status == 200
         until(lambda: "READY=1" in systemd.told)
+        assert '"serving"' in daemon.log
+        assert asked.getresponse().status == 200
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", listening), timeout=5)
         assert '"listen": "systemd"' in daemon.log

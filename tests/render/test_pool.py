@@ -51,12 +51,16 @@ def files(tmp_path, size=(900, 600), extension="jpg"):
 def workers():
     """The process ids of our children that are workers."""
     found = []
-    for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with contextlib.suppress(OSError):
-                if b"pwgserve.render.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    found.append(int(child))
+    for children in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            found += [int(child) for child in children.read_text().split() if is_worker(child)]
     return found
+
+
+def is_worker(pid):
+    with contextlib.suppress(OSError):
+        return b"pwgserve.render.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
 
 
 async def test_a_picture_is_rendered_by_another_process(tmp_path):
@@ -86,7 +90,7 @@ async def test_a_worker_that_dies_is_replaced(tmp_path):
 async def test_an_idle_worker_that_died_is_replaced_before_its_next_picture(tmp_path):
     async with pool() as made:
         os.kill(workers()[0], signal.SIGKILL)
-        await asyncio.sleep(0.1)
+        await made.workers.idle[0].process.wait()
         with files(tmp_path) as (source, output, file):
             await render(made, source, output)
             assert pyvips.Image.new_from_file(str(file)).width == 300

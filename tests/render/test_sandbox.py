@@ -144,7 +144,7 @@ asyncio.run(main())
 def test_no_worker_outlives_a_daemon_that_is_killed():
     done = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, timeout=60)
     worker = Path("/proc", done.stdout.strip())
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while is_alive(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not is_alive(worker)

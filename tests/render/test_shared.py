@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -199,17 +200,24 @@ async def test_who_waits_before_a_screen_is_not_kept_waiting_by_work_in_bulk(lak
     assert b"144" in asked[0][1]
 
 
-async def test_who_leaves_leaves_the_others_their_pictures(lake):
+async def test_who_leaves_leaves_the_others_their_pictures(lake, asked):
     made = plans((3600, 2400))
     async with running() as workers:
+        worker = workers.workers.idle[0].process
+        worker.send_signal(signal.SIGSTOP)
         tasks = [asyncio.create_task(one(workers, lake, code, made[code])) for code in ("th", "me", "xx")]
-        await asyncio.sleep(0.03)
+        while not asked:
+            await asyncio.sleep(0.01)
         tasks[1].cancel()
+        worker.send_signal(signal.SIGCONT)
         done = await asyncio.gather(*tasks, return_exceptions=True)
         assert isinstance(done[1], asyncio.CancelledError)
         assert [done[0].width, done[2].width] == [144, 1656]
+        worker.send_signal(signal.SIGSTOP)
+        asked.clear()
         tasks = [asyncio.create_task(one(workers, lake, code, made[code])) for code in ("th", "me", "xx")]
-        await asyncio.sleep(0.03)
+        while not asked:
+            await asyncio.sleep(0.01)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
