@@ -1,7 +1,7 @@
 """The settings of a daemon: a TOML file, environment variables (`PWGSERVE_SERVER__LISTEN`), safe defaults.
 
-Pure but for `load`, which reads the file. What the gallery itself has configured is in `pwgserve.piwigo.conf`.
-Every key is described in docs/configuration.md.
+Pure but for `read` and `load`. Secrets that are kept elsewhere are in `credentials`, what the gallery itself has
+configured in `pwgserve.piwigo.conf`. Every key is described in docs/configuration.md.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pwgserve import credentials
 from pwgserve.problems import OwnerError
 
 ENVIRONMENT_PREFIX = "PWGSERVE_"
@@ -277,29 +278,23 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment overrides what systemd hands over, and that what the file says."""
-        return EnvSettingsSource(settings_cls), InitSettingsSource(settings_cls, _credentials()), init_settings
-
-
-def _credentials() -> dict[str, dict[str, Any]]:
-    """What systemd hands over (LoadCredential): the files `keys` and `database`. Raises SettingsError. Blocks."""
-    found: dict[str, dict[str, Any]] = {}
-    if not (name := os.environ.get("CREDENTIALS_DIRECTORY")):
-        return found
-    folder = Path(name)
-    if (folder / "keys").exists():
-        found["links"] = {"keys_file": folder / "keys"}
-    try:
-        found["piwigo"] = {"database": (folder / "database").read_text("utf-8").strip()}
-    except FileNotFoundError:
-        pass
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{folder / 'database'}: cannot read this credential: {type(error).__name__}") from error
-    return found
+        return (
+            EnvSettingsSource(settings_cls),
+            InitSettingsSource(settings_cls, credentials.handed_over()),
+            init_settings,
+        )
 
 
 def load(file: Path) -> Settings:
-    """The settings of a file, with the environment's overrides. Raises SettingsError. Blocks."""
-    return parse(read(file), str(file))
+    """The settings of a file, with the environment's overrides, and for root with the secrets that root keeps.
+
+    Raises SettingsError and CredentialError. Blocks.
+    """
+    content = _content(read(file), str(file))
+    for table, values in credentials.kept_by_root(file).items():
+        if isinstance(before := content.get(table, {}), dict):
+            content[table] = before | values
+    return from_values(content, str(file))
 
 
 def read(file: Path) -> str:
@@ -317,11 +312,14 @@ def parse(text: str, source: str) -> Settings:
 
     Raises SettingsError.
     """
+    return from_values(_content(text, source), source)
+
+
+def _content(text: str, source: str) -> dict[str, Any]:
     try:
-        content = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source}: not valid TOML: {error}") from error
-    return from_values(content, source)
 
 
 def from_values(content: Mapping[str, Any], source: str) -> Settings:

@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from pwgserve import logs, settings
+from pwgserve import credentials, logs, settings
 from pwgserve.answers.catalogue import OWNER_FILE
 from pwgserve.check.samples import hidden_photos
 from pwgserve.foundation import Reached
@@ -106,16 +106,19 @@ def _run(given: _Given, console: Console) -> None:
     seen = machine.web_servers(root)
     first = next((one for one in seen if given.web_server in (None, one.server)), None)
     url = _url(given, known, first, console)
-    tables = {
-        "server": {"public_url": url},
-        "piwigo": {"root": str(root), "database": given.database or known.get("piwigo", {}).get("database")},
-    }
+    kept_by_root = credentials.kept_by_root(given.output)
+    database_of_root = kept_by_root.get("piwigo", {}).get("database")
+    database_address = given.database or database_of_root or known.get("piwigo", {}).get("database")
+    tables = {"server": {"public_url": url}, "piwigo": {"root": str(root), "database": database_address}}
     kept = {key: value for key, value in known.get("piwigo", {}).items() if key not in ("root", "database")}
     tables["piwigo"] = {key: value for key, value in tables["piwigo"].items() if value is not None} | kept
     found = settings.from_values(tables, "pwgserve init")
     answers = asyncio.run(_answers(given, found, before, known, first, console))
+    if database_of_root:
+        # What root keeps for the service is not to be written where others may read it.
+        answers = replace(answers, database=known.get("piwigo", {}).get("database"), database_sql=())
     made = plan(answers)
-    done = carry_out(made, answers.keys_file)
+    done = carry_out(made, None if "links" in kept_by_root else answers.keys_file)
     _tell_done(done, console)
     if answers.database_sql and answers.database is None and _makes_user(given, answers):
         database.make(answers.sql_file)

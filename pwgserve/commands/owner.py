@@ -12,28 +12,16 @@ from pwgserve.foundation import DATABASE_FILE
 from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.settings import Settings
 
-KEPT_BY_ROOT = Path("/etc/credstore/pwgserve.keys")
-"""Where root may keep the keys, for systemd to hand them to the service, see docs/service.md."""
-
 
 def keys_as_owner(found: Settings) -> KeyWatch:
     """The keys, and from then on this process is the owner of the cache, if it was root. Raises KeysError. Blocks."""
     root = found.piwigo.root
-    found = _with_keys_of_root(found)
     # As root, who may be the only one to read them; but what is made must belong to the daemon.
     keys = KeyWatch.open(found) if found.links.keys_file.exists() else None
     # Services are given groups that their users do not have by themselves, so that they may read the gallery.
     needed = (root, root / DATABASE_FILE, root / "upload", root / "galleries", *found.piwigo.originals)
     become_owner_of(found.cache.dir, needed)
     return keys or KeyWatch.open(found)
-
-
-def _with_keys_of_root(found: Settings) -> Settings:
-    """The settings with the keys file that the service is handed; keys made beside it would open nothing."""
-    if os.geteuid() != 0 or found.links.keys_file.exists() or not KEPT_BY_ROOT.exists():
-        return found
-    links = found.links.model_copy(update={"keys_file": KEPT_BY_ROOT})
-    return found.model_copy(update={"links": links})
 
 
 def become_owner_of(folder: Path, reading: Sequence[Path] = ()) -> None:

@@ -11,13 +11,11 @@ import click
 from pwgserve import settings
 from pwgserve.commands.list_keys import span
 from pwgserve.commands.options import config_file, keys_file
+from pwgserve.credentials import HANDED_OVER, is_kept_by_root
 from pwgserve.keys import keyring, plugin_file
 from pwgserve.keys.keyring import KeyRing, KeysError
 from pwgserve.keys.keywatch import lifetime
 from pwgserve.plugin import key_id
-
-HANDED_OVER = "CREDENTIALS_DIRECTORY"
-"""Where systemd puts what LoadCredential names, for the service's processes and read-only."""
 
 
 @click.command("rotate")
@@ -29,6 +27,8 @@ def rotate_command(file: Path, keys: Path | None, forget_old: bool) -> None:
 
     Links made before work until they expire; then their key is forgotten. A daemon that runs learns of the new key by
     itself, within seconds; nothing needs a restart. As root, the plugin's copy of the key is renewed, too.
+
+    Keys that root keeps for the service in /etc/credstore are rotated there by root, and taken at its next restart.
     """
     found = settings.load(file)
     target = keys or found.links.keys_file
@@ -40,7 +40,12 @@ def rotate_command(file: Path, keys: Path | None, forget_old: bool) -> None:
     elif len(ring.link_keys) > 1 and (ends := ring.ends(len(ring.link_keys) - 2, lifetime(found))) is not None:
         click.echo(f"Links of the key before are honoured for {span(ends - time.time())} more.")
     copy = found.piwigo.root / plugin_file.NAME
-    if os.path.exists(copy):  # noqa: PTH110 (False where it may not look)
+    has_plugin = os.path.exists(copy)  # noqa: PTH110 (False where it may not look)
+    if is_kept_by_root(target):
+        # Until then the service refuses what the new key signs, so the plugin must not have it yet.
+        export = f" && pwgserve keys export-plugin --config {file}" if has_plugin else ""
+        click.echo(f"The service takes it when it starts again; now run: systemctl restart pwgserve{export}")
+    elif has_plugin:
         _renew_copy(copy, ring, file)
 
 
@@ -56,8 +61,8 @@ def refuse_handed_over(keys: Path) -> None:
     folder = os.environ.get(HANDED_OVER)
     if keys.is_relative_to("/run/credentials") or (folder and keys.is_relative_to(folder)):
         raise KeysError(
-            f"{keys}: systemd's copy of the keys, which cannot be changed; run as root: pwgserve keys rotate "
-            "--keys-file FILE --config … with the FILE of the unit's LoadCredential, then: systemctl restart pwgserve"
+            f"{keys}: systemd's copy of the keys, which cannot be changed; run as root, not in a unit: pwgserve keys "
+            "rotate --config …; the unit's LoadCredential says where root keeps them"
         )
 
 

@@ -79,7 +79,8 @@ class KeyWatch:
         if found.stable_key != self._ring.stable_key:
             _log.error("keys-replaced", problem="the keys file is another one; restart the daemon to use it")
             return
-        _log.info("keys-read", keys=len(found.link_keys))
+        if found != self._ring:
+            _log.info("keys-read", keys=len(found.link_keys))
         self._ring = found
 
 

@@ -33,15 +33,23 @@ class Done:
     note: str = ""
 
 
-def carry_out(plan: Plan, keys_file: Path) -> list[Done]:
-    """Make all folders, files and the keys of a plan. Raises WritingError and KeysError."""
+def carry_out(plan: Plan, keys_file: Path | None) -> list[Done]:
+    """Make all folders, files and the keys of a plan. Raises WritingError and KeysError.
+
+    keys_file: None where there are keys elsewhere.
+    """
     found = [_folder(folder) for folder in plan.folders]
-    existed = keys_file.exists()
-    load_or_create(keys_file)
-    owner = next(folder for folder in plan.folders if folder.path == keys_file.parent)
-    was_ours = _owned(keys_file, owner.user, owner.group)
-    found.append(Done(keys_file, WRITTEN if not existed else KEPT if was_ours else CHANGED))
+    if keys_file is not None:
+        found.append(_keys(plan, keys_file))
     return found + [_file(file) for file in plan.files]
+
+
+def _keys(plan: Plan, file: Path) -> Done:
+    existed = file.exists()
+    load_or_create(file)
+    owner = next(folder for folder in plan.folders if folder.path == file.parent)
+    was_ours = _owned(file, owner.user, owner.group)
+    return Done(file, WRITTEN if not existed else KEPT if was_ours else CHANGED)
 
 
 def _folder(folder: PlannedFolder) -> Done:

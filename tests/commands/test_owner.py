@@ -4,10 +4,6 @@ import sys
 
 import pytest
 
-from pwgserve import settings
-from pwgserve.commands import owner
-from pwgserve.keys import keyring
-
 WHO = """
 import os, sys
 from pathlib import Path
@@ -42,21 +38,3 @@ def test_root_becomes_the_owner_for_good_and_may_read_what_the_service_may(tmp_p
         os.chown(folder, user, group)
     told = who(cache, originals, secret, tmp_path / "missing")
     assert told == [f"({NOBODY}, {NOBODY}, {NOBODY}) ({NOBODY}, {NOBODY}, {NOBODY}) [4321, {NOBODY}]"]
-
-
-@pytest.mark.skipif(not IS_ROOT, reason="only root reads what root keeps for the service")
-def test_roots_commands_use_the_keys_that_root_keeps_for_the_service(tmp_path, monkeypatch):
-    (tmp_path / "cache").mkdir()
-    given = {
-        "piwigo": {"root": str(tmp_path)},
-        "links": {"keys_file": str(tmp_path / "keys")},
-        "cache": {"dir": str(tmp_path / "cache")},
-    }
-    found = settings.from_values(given, "test")
-    kept = tmp_path / "kept"
-    monkeypatch.setattr(owner, "KEPT_BY_ROOT", kept)
-    stable = keyring.load_or_create(kept).stable_key
-    assert owner.keys_as_owner(found).now.stable_key == stable
-    assert not (tmp_path / "keys").exists(), "keys that nobody serves with are not made"
-    own = keyring.load_or_create(tmp_path / "keys").stable_key
-    assert owner.keys_as_owner(found).now.stable_key == own, "the configuration's own come first"
