@@ -16,7 +16,7 @@ from pwgserve.answers.sources import Version
 from pwgserve.piwigo.derivatives import DerivativeSettings
 from pwgserve.piwigo.sizing import Size
 from pwgserve.render.plan import FORMATS, RECODED, REVISION, RenderPlan, RenderRules
-from pwgserve.render.quality import quality_like
+from pwgserve.render.quality import LARGE, quality_like
 from pwgserve.targets import Target
 
 _NONE = "-"
@@ -45,7 +45,11 @@ def rules_digest(rules: RenderRules) -> str:
     own = asdict(rules)
     del own["keep_metadata_from"]
     qualities = [
-        [native, encoding, *(quality_like(quality, native, written) for quality in _QUALITIES)]
+        [
+            native,
+            encoding,
+            *(quality_like(quality, native, written, size) for size in (0, LARGE) for quality in _QUALITIES),
+        ]
         for native, encodings in RECODED.items()
         for encoding, written in encodings.items()
     ]

@@ -41,11 +41,13 @@ def measure(lab: Lab) -> Iterator[Table]:
         scenes.append(folder / f"{scene}.jpg")
         photograph(scenes[-1], scene, number, *SIZE)
     rows, likeness, costs = [], [], []
+    totals = dict.fromkeys(("jpeg", *BARS), 0)
     for code in CODES[: 1 if lab.quick else None]:
         of_jpeg = _plan(code, None)
         exact = [_opened(_made(scene, replace(of_jpeg, format="png"))[0]) for scene in scenes]
         jpegs = [_made(scene, of_jpeg) for scene in scenes]
         rows.append(Row(f"{code}: JPEG", fmean(len(jpeg) for jpeg, _ in jpegs) / 1000))
+        totals["jpeg"] += sum(len(jpeg) for jpeg, _ in jpegs)
         jpegs_cost = fmean(seconds for _, seconds in jpegs)
         costs.append(Row(f"{code}: JPEG", jpegs_cost * 1000))
         jpegs_alike = fmean(ssim(true, _opened(jpeg)) for true, (jpeg, _) in zip(exact, jpegs, strict=True))
@@ -54,11 +56,15 @@ def measure(lab: Lab) -> Iterator[Table]:
             others = [_made(scene, _plan(code, encoding)) for scene in scenes]
             share = fmean(len(other) / len(jpeg) for (other, _), (jpeg, _) in zip(others, jpegs, strict=True))
             rows.append(Row(f"{code}: {encoding}", fmean(len(other) for other, _ in others) / 1000, share, bar))
+            totals[encoding] += sum(len(other) for other, _ in others)
             cost = fmean(seconds for _, seconds in others)
             costs.append(Row(f"{code}: {encoding}", cost * 1000, cost / jpegs_cost))
             alike = fmean(ssim(true, _opened(other)) for true, (other, _) in zip(exact, others, strict=True))
             # A thousandth is less than anybody sees.
             likeness.append(Row(f"{code}: {encoding}", alike, alike / jpegs_alike, Bar(at_least=0.999)))
+    for encoding, bar in BARS.items():
+        share = totals[encoding] / totals["jpeg"]
+        rows.append(Row(f"all of them: {encoding}", totals[encoding] / len(scenes) / 1000, share, bar))
     quality = DEFAULTS.quality
     yield Table("bytes", f"Bytes of {len(scenes)} pictures at quality {quality}", "kilobytes each", "the JPEG", rows)
     yield Table("likeness", "How like the picture they are", "SSIM", "the JPEG", likeness)

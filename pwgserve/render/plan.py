@@ -156,7 +156,7 @@ def plan_for(
         coi=of_photo.coi if of_photo and params.max_crop > 0 else None,
         rotation=of_photo.rotation if of_photo else 0,
         sharpen=params.sharpen,
-        quality=quality_like(settings.quality_of(wanted.code), native, file_format),
+        quality=quality_like(settings.quality_of(wanted.code), native, file_format, params.ideal[0] * params.ideal[1]),
         format=file_format,
         watermark=settings.watermark if settings.watermark.applies(params.ideal) else None,
         rules=rules,

@@ -1,7 +1,7 @@
 """Which quality of one encoder looks like a quality of another. Pure.
 
 The owner chooses one number, Piwigo's for JPEG and WebP. Encoders count differently, so that the number of each is
-looked up here, as measured: docs/decisions/0025, `python benchmarks/bytes_by_format.py`.
+looked up here, as measured: docs/decisions/0025, `python -m benchmarks.run bytes`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,14 @@ _LIKE: Mapping[tuple[str, str], Sequence[tuple[int, int]]] = {
 """Format of a derivative, format it is encoded as instead → points of quality in the one and in the other. Beyond the
 last point the other encoder does not reach the same look."""
 
+LARGE = 1_000_000
+"""From how many pixels on a picture is large: about Piwigo's xlarge."""
+
+_LIKE_LARGE: Mapping[tuple[str, str], Sequence[tuple[int, int]]] = {
+    ("jpeg", "avif"): ((1, 10), (60, 50), (75, 60), (85, 72), (90, 80), (95, 87), (98, 93)),
+}
+"""The same for large pictures, where their points are others: a JPEG of them is further from the picture."""
+
 
 def is_reached(quality: int, native: str, file_format: str) -> bool:
     """Whether `file_format`'s encoder has a quality whose pictures look no worse than `native`'s at this one."""
@@ -28,17 +36,19 @@ def is_reached(quality: int, native: str, file_format: str) -> bool:
     return points is None or quality <= points[-1][0]
 
 
-def quality_like(quality: int, native: str, file_format: str) -> int:
+def quality_like(quality: int, native: str, file_format: str, pixels: int = 0) -> int:
     """The quality for `file_format`'s encoder whose pictures look no worse than `native`'s at the owner's `quality`.
 
-    Qualities 1 to 100; formats as in plans. The highest that was measured when none is reached; what is lossless has
-    the highest there is.
+    Qualities 1 to 100; formats as in plans; pixels: of the box it fits into. The highest that was measured
+    when none is reached; what is lossless has the highest there is.
     """
     if native == file_format:
         return quality
     points = _LIKE.get((native, file_format))
     if points is None:
         return LOSSLESS
+    if pixels >= LARGE:
+        points = _LIKE_LARGE.get((native, file_format), points)
     for (left, like_left), (right, like_right) in pairwise(points):
         if quality <= right:
             return round(like_left + (like_right - like_left) * (quality - left) / (right - left))

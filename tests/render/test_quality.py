@@ -2,14 +2,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwgserve.render.quality import is_reached, quality_like
+from pwgserve.render.quality import LARGE, is_reached, quality_like
 
 qualities = st.integers(1, 100)
 
 
-@given(qualities, qualities, st.sampled_from([("jpeg", "avif"), ("jpeg", "webp"), ("webp", "avif")]))
-def test_a_better_quality_is_never_worse_in_another_encoding(one, other, pair):
-    low, high = (quality_like(quality, *pair) for quality in sorted((one, other)))
+pairs = st.sampled_from([("jpeg", "avif"), ("jpeg", "webp"), ("webp", "avif")])
+
+
+@given(qualities, qualities, pairs, st.sampled_from([0, LARGE]))
+def test_a_better_quality_is_never_worse_in_another_encoding(one, other, pair, pixels):
+    low, high = (quality_like(quality, *pair, pixels) for quality in sorted((one, other)))
     assert 1 <= low <= high <= 100
 
 
@@ -27,3 +30,8 @@ def test_no_quality_stands_for_one_that_an_encoder_cannot_reach():
 
 def test_what_is_lossless_knows_no_worse():
     assert {quality_like(quality, "png", "webp-lossless") for quality in (1, 50, 100)} == {100}
+
+
+@given(qualities, pairs)
+def test_a_large_picture_never_needs_a_higher_quality(quality, pair):
+    assert quality_like(quality, *pair, LARGE) <= quality_like(quality, *pair, LARGE - 1)
