@@ -75,13 +75,17 @@ class Subject:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One request. area: which kind of address, as in AREAS. trick: in words. target: as it is sent, byte for byte."""
+    """One request. area: which kind of address, as in AREAS. trick: in words. target: as it is sent, byte for byte.
+
+    origin: scheme, host and port, where they are not the gallery's own.
+    """
 
     area: str
     trick: str
     target: str
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
+    origin: str = ""
 
 
 AREAS = {
@@ -96,7 +100,7 @@ AREAS = {
     "cache": "pwgserve's cache folder",
     "said": "what a stranger says of himself",
     "ops": "pwgserve's own numbers under /-/",
-    "door": "other names of the same server",
+    "door": "other addresses of the same server",
 }
 """The areas, in words."""
 
@@ -132,7 +136,7 @@ def _files(subject: Subject, place: Place) -> Iterator[Attempt]:
     area = area_of(subject.path)
     for trick, target in spellings(place.base, subject.path):
         yield Attempt(area, trick, target)
-    path = _encoded(subject.path)
+    path = encoded(subject.path)
     for folder in ALIASED:
         yield Attempt(area, "a location that lacks a slash", f"{place.base}{folder}../{path}")
     if place.base != "/":
@@ -153,7 +157,7 @@ def _files(subject: Subject, place: Place) -> Iterator[Attempt]:
 def spellings(base: str, path: str) -> Iterator[tuple[str, str]]:
     """(trick, target) for each way to write the path of a file that some server may read as the same file."""
     folder, _, rest = path.partition("/")
-    plain, tail = _encoded(path), _encoded(rest)
+    plain, tail = encoded(path), encoded(rest)
     stem, _, extension = plain.rpartition(".")
     letter = f"%{ord(folder[0]):02x}{quote(folder[1:])}"
     yield "plain", base + plain
@@ -187,7 +191,7 @@ def spellings(base: str, path: str) -> Iterator[tuple[str, str]]:
 def _sizes(subject: Subject, place: Place) -> Iterator[Attempt]:
     base = place.base
     for number, size in enumerate(subject.sizes):
-        path = _encoded(size)
+        path = encoded(size)
         yield Attempt("i.php", "plain", f"{base}i.php?/{path}")
         yield Attempt("i/", "plain", f"{base}i/{path}")
         yield Attempt("i.php", "as a path", f"{base}i.php/{path}")
@@ -210,7 +214,7 @@ def _sizes(subject: Subject, place: Place) -> Iterator[Attempt]:
         data = f"{place.data}/i"
         for trick, target in list(spellings(base, f"{data}/{size}"))[1:]:
             yield Attempt("_data/i/", trick, target)
-        yield Attempt("_data/i/", "a location that lacks a slash", f"{base}{place.data}../{_encoded(data)}/{path}")
+        yield Attempt("_data/i/", "a location that lacks a slash", f"{base}{place.data}../{encoded(data)}/{path}")
         yield Attempt("_data/i/", "a location that lacks a slash", f"{base}i../{place.data}/i/{path}")
         yield Attempt("_data/i/", "a location that lacks a slash", f"{base}i../i/{path}")
         yield Attempt("i/", "an encoded letter", f"{base}%69/{path}")
@@ -255,7 +259,7 @@ def _links(subject: Subject, place: Place) -> Iterator[Attempt]:
 
 
 def _internal(subject: Subject, place: Place) -> Iterator[Attempt]:
-    inner, path = place.internal, _encoded(subject.path)
+    inner, path = place.internal, encoded(subject.path)
     yield Attempt("internal", "plain", f"{inner}/originals/{path}")
     yield Attempt("internal", "doubled slashes", f"/{inner}//originals//{path}")
     yield Attempt("internal", "an encoded letter", f"/%{ord(inner[1]):02x}{inner[2:]}/originals/{path}")
@@ -265,14 +269,14 @@ def _internal(subject: Subject, place: Place) -> Iterator[Attempt]:
         yield Attempt("internal", "a file of the cache", f"{inner}/cache/{subject.cached}")
         yield Attempt("cache", "below the gallery's address", f"{place.base}cache/{subject.cached}")
         if place.inner_cache is not None:
-            yield Attempt("cache", "plain", f"{place.base}{_encoded(place.inner_cache)}/{subject.cached}")
+            yield Attempt("cache", "plain", f"{place.base}{encoded(place.inner_cache)}/{subject.cached}")
 
 
 def _said(subject: Subject, place: Place) -> Iterator[Attempt]:
-    base, path = place.base, _encoded(subject.path)
+    base, path = place.base, encoded(subject.path)
     pictures = [base + path]
     if subject.sizes:
-        pictures.append(f"{base}i.php?/{_encoded(subject.sizes[0])}")
+        pictures.append(f"{base}i.php?/{encoded(subject.sizes[0])}")
     for target in pictures:
         yield Attempt("said", "to be a user of the gallery", target, headers=(("X-Remote-User", place.user),))
         yield Attempt("said", "to be a user, in other words", target, headers=(("X_Remote_User", place.user),))
@@ -292,5 +296,6 @@ def _forged_cookies() -> tuple[tuple[str, str], ...]:
     return (("Cookie", f"pwg_id={secrets.token_hex(13)}; pwg_remember={remembered}"),)
 
 
-def _encoded(path: str) -> str:
+def encoded(path: str) -> str:
+    """A path as browsers send it."""
     return quote(path, safe=_KEPT)

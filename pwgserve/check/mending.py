@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pwgserve.check.attempts import Attempt
 from pwgserve.check.verdicts import Verdict
+from pwgserve.setup.sites import sites_in
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
 
 MAX_FILES = 500
@@ -52,7 +53,7 @@ class Mender:
             folder = attempt.target.partition("..")[0]
             return f'a location or alias for "{folder}" lacks the slash at its end{self._named(folder)}'
         if attempt.area == "door":
-            return "another site of this server has the gallery's folder, too: close it there as well"
+            return f"another site of this server has the gallery's folder, too: {self._other_site(attempt)}"
         if attempt.area == "cache":
             return "cache.dir: move the cache out of the folders that the web server serves"
         if not self._is_used() and (is_there or self.lines):
@@ -109,6 +110,25 @@ class Mender:
         own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
         found = [line for line in self.lines if address in line.text and line.file.name not in own]
         return f": look at {found[0].file}:{found[0].number} “{found[0].text.strip()}”" if found else ""
+
+    def _other_site(self, attempt: Attempt) -> str:
+        """What closes a site that is not the gallery's own, and where it begins."""
+        assert self.server is not None
+        texts: dict[Path, list[str]] = {}
+        for line in self.lines:
+            if "sites-available" not in line.file.parts:
+                texts.setdefault(line.file, []).append(line.text)
+        for file, content in texts.items():
+            for site in sites_in(self.server, "\n".join(content), file, self.site.root):
+                if site.includes:
+                    continue
+                place = f"the block that begins at {file}:{site.line}"
+                if site.path == self.site.base:
+                    return (
+                        f"add “{_INCLUDES[self.server]}” to {place}, too, or let it redirect to the gallery's address"
+                    )
+                return f"{place} shows it at {site.path}; let that redirect to the gallery's address"
+        return "close it there as well"
 
     def _named(self, folder: str) -> str:
         for line in self.lines:

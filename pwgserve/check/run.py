@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 
 from pwgserve.check.attempts import Attempt, Place, attempts, ops_attempts
 from pwgserve.check.configured import of_settings, of_web_server
+from pwgserve.check.doors import door_attempts, other_origins
 from pwgserve.check.mending import Mender, lines_in, server_of
 from pwgserve.check.report import Control, Finding, Report
 from pwgserve.check.samples import Sample, any_file_of_cache, hidden_photos, known_file, public_photos, sample
@@ -40,7 +41,7 @@ class Options:
     """How a check is made. photos: how many hidden ones are tried. rate: requests a second.
 
     only: ids of the photos to try, none to choose. web_server, web_config: which server it is and where its
-    configuration lies, None to find out.
+    configuration lies, None to find out. also: other addresses of the same server.
     """
 
     photos: int = 3
@@ -48,6 +49,7 @@ class Options:
     only: tuple[int, ...] = ()
     web_server: WebServer | None = None
     web_config: Path | None = None
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,11 @@ class _Try:
         target = self.twin.target
         for word in self.sample.twin.words():
             target = target.replace(word, "…")
-        return self.twin.method, target, self.sample.twin.path.rpartition(".")[2], str(self.twin.headers)
+        kind = self.sample.twin.path.rpartition(".")[2]
+        return self.twin.method, self.twin.origin, target, kind, str(self.twin.headers)
 
 
-_Shape: TypeAlias = tuple[str, str, str, str]
+_Shape: TypeAlias = tuple[str, str, str, str, str]
 
 
 async def check(settings: Settings, options: Options, progress: Progress) -> Report:
@@ -103,15 +106,32 @@ async def _checked(
     await _control(report, stranger, mender, settings, how, public, guest)
     if not samples:
         report.notes.append("No photo is hidden from guests, so there is nothing that could leak.")
+    origins = await _answering(stranger, other_origins(settings.server.public_url, options.also))
     tries = [
         _Try(one, attempt, twin)
         for one in samples
-        for attempt, twin in zip(attempts(one.subject, place), attempts(one.twin, place), strict=True)
+        for attempt, twin in zip(
+            [*attempts(one.subject, place), *door_attempts(one.subject, place, origins)],
+            [*attempts(one.twin, place), *door_attempts(one.twin, place, origins)],
+            strict=True,
+        )
     ]
     await _all(report, stranger, mender, tries, list(ops_attempts(place)), progress)
     await _direct(report, settings)
     report.requests = stranger.requests
     return report
+
+
+async def _answering(stranger: Stranger, origins: Sequence[str]) -> list[str]:
+    """Those where anybody answers."""
+    found = []
+    for origin in origins:
+        try:
+            await stranger.once(Attempt("door", "its first page", "/", origin=origin))
+        except UnreachableError:
+            continue
+        found.append(origin)
+    return found
 
 
 async def _named(gallery: Gallery, guest: Viewer | None, how: GallerySettings, photo_ids: Sequence[int]) -> list[Photo]:
@@ -209,11 +229,12 @@ async def _all(
     finally:
         for _, asking in twins.values():
             asking.cancel()
-    leaking = {(one.attempt.target, verdict) for one, verdict, _ in results if not one.attempt.headers}
+    plain = [(one.attempt, verdict) for one, verdict, _ in results if not one.attempt.headers]
+    leaking = {(attempt.origin, attempt.target, verdict) for attempt, verdict in plain}
     for one, verdict, status in results:
         # What comes out unasked says nothing about a header.
-        is_known = one.attempt.area in ("said", "door") and (one.attempt.target, Verdict.PICTURE) in leaking
-        if not is_known:
+        known = (one.attempt.origin, one.attempt.target, Verdict.PICTURE)
+        if not (one.attempt.headers and one.attempt.area in ("said", "door") and known in leaking):
             _note(report, mender, one.attempt, verdict, status, one.sample.subject.photo_id)
 
 

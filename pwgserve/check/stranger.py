@@ -65,10 +65,10 @@ class Stranger:
         """The answer, asked for again if it was none. Raises UnreachableError."""
         for wait in (*WAITS, None):
             try:
-                answer = await self._ask(self._origin + attempt.target, attempt)
+                answer = await self._ask(self._address(attempt), attempt)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if wait is None:
-                    raise UnreachableError(f"{self._origin}: {_in_words(error)}") from error
+                    raise UnreachableError(f"{attempt.origin or self._origin}: {_in_words(error)}") from error
             else:
                 if wait is None or answer.status not in (TOO_MANY, 503):
                     return answer
@@ -78,13 +78,13 @@ class Stranger:
     async def once(self, attempt: Attempt) -> Answer:
         """The answer to one request that may well fail. Raises UnreachableError."""
         try:
-            return await self._ask(self._origin + attempt.target, attempt)
+            return await self._ask(self._address(attempt), attempt)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise UnreachableError(f"{self._origin}: {_in_words(error)}") from error
+            raise UnreachableError(f"{attempt.origin or self._origin}: {_in_words(error)}") from error
 
     async def end(self, answer: Answer, attempt: Attempt) -> Answer:
         """Where an answer leads to in the end, on the same host. Raises UnreachableError."""
-        address = self._origin + attempt.target
+        address = self._address(attempt)
         for _ in range(REDIRECTS):
             location = answer.headers.get("location", "")
             if answer.status not in (301, 302, 303, 307, 308) or not location:
@@ -98,13 +98,21 @@ class Stranger:
                 break
         return answer
 
+    def _address(self, attempt: Attempt) -> str:
+        return (attempt.origin or self._origin) + attempt.target
+
     async def _ask(self, address: str, attempt: Attempt) -> Answer:
         assert self._session is not None, "used outside of its block"
         async with self._room:
             await self._turn()
             self.requests += 1
             asking = self._session.request(
-                attempt.method, URL(address, encoded=True), headers=list(attempt.headers), allow_redirects=False
+                attempt.method,
+                URL(address, encoded=True),
+                headers=list(attempt.headers),
+                allow_redirects=False,
+                # Whom a certificate names is no concern of who wants the pictures.
+                ssl=not attempt.origin,
             )
             async with asking as response:
                 body = b""

@@ -32,6 +32,9 @@ TRICKS_NAMED = 3
 @click.option("--url", default=None, metavar="URL", help="The gallery's address; default: server.public_url.")
 @click.option("--photos", type=click.IntRange(1, 20), default=3, show_default=True, help="Hidden photos to try.")
 @click.option("--photo", "only", type=click.IntRange(1), multiple=True, metavar="ID", help="Try this one; repeatable.")
+@click.option(
+    "--also", multiple=True, metavar="URL", help="Another address of the same server, to try as well; repeatable."
+)
 @click.option("--rate", type=click.FloatRange(1, 1000), default=40.0, show_default=True, help="Requests a second.")
 @click.option("--web-server", type=click.Choice(NAMES), default=None, help="Which one it is, if it hides it.")
 @click.option(
@@ -47,6 +50,7 @@ def check_command(
     url: str | None,
     photos: int,
     only: tuple[int, ...],
+    also: tuple[str, ...],
     rate: float,
     web_server: str | None,
     web_config: Path | None,
@@ -58,10 +62,12 @@ def check_command(
     on failure.
     """
     found = settings.load(file)
+    for address in also:
+        _with_url(found, address, "--also")
     if url is not None:
         found = _with_url(found, url)
     logs.configure("error", found.log.format)
-    options = Options(photos, rate, only, WebServer(web_server) if web_server else None, web_config)
+    options = Options(photos, rate, only, WebServer(web_server) if web_server else None, web_config, also)
     report = _made(found, options, is_quiet=as_json)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
@@ -70,12 +76,12 @@ def check_command(
     sys.exit(report.exit_code)
 
 
-def _with_url(found: Settings, url: str) -> Settings:
+def _with_url(found: Settings, url: str, option: str = "--url") -> Settings:
     values = found.server.model_dump() | {"public_url": url}
     try:
         return found.model_copy(update={"server": Server.model_validate(values)})
     except ValueError as error:
-        raise SettingsError(f"--url: {url} is no address of a gallery, like https://example.org/photos/") from error
+        raise SettingsError(f"{option}: {url} is no address of a gallery, like https://example.org/photos/") from error
 
 
 def _made(found: Settings, options: Options, is_quiet: bool) -> Report:

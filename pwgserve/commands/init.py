@@ -222,6 +222,7 @@ async def _answers(
             web_server=server,
             web_group=seen.group if seen else None,
             found_site=seen.site if seen and seen.server == server else None,
+            other_sites=seen.others if seen and seen.server == server else (),
             into_web_server=_into_web_server(given, server, seen),
             database=address,
             table_prefix=known.get("piwigo", {}).get("table_prefix"),

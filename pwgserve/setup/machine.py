@@ -37,7 +37,10 @@ MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class WebSeen:
-    """A web server on this machine. user, group: as what it runs, None when it does not or cannot be seen."""
+    """A web server on this machine. group: as what it runs, None when it does not or cannot be seen.
+
+    site: that of the gallery; others: further ones that show the same folder.
+    """
 
     server: WebServer
     folder: Path
@@ -45,6 +48,7 @@ class WebSeen:
     group: str | None
     site: FoundSite | None
     can_xsendfile: bool = False
+    others: tuple[FoundSite, ...] = ()
 
 
 def web_servers(root: Path, proc: Path = Path("/proc"), folders: dict[WebServer, Path] | None = None) -> list[WebSeen]:
@@ -57,7 +61,9 @@ def web_servers(root: Path, proc: Path = Path("/proc"), folders: dict[WebServer,
         sites = [site for file, text in _configurations(server, folder) for site in sites_in(server, text, file, root)]
         group = running.get(server) or ("www-data" if _has_group("www-data") else None)
         has_module = server is WebServer.APACHE and (folder / XSENDFILE).exists()
-        found.append(WebSeen(server, folder, server in running, group, best(sites), has_module))
+        site = best(sites)
+        others = tuple(one for one in sites if one is not site)
+        found.append(WebSeen(server, folder, server in running, group, site, has_module, others))
     return sorted(found, key=lambda one: (one.site is None, not one.is_running))
 
 

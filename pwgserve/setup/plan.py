@@ -31,6 +31,13 @@ BLOCK = {
     WebServer.APACHE: "<VirtualHost …>",
     WebServer.CADDY: "{ … }",
 }
+CLOSE = {
+    WebServer.NGINX: "location ^~ {path} {{ return 301 {url}; }}",
+    WebServer.APACHE: "Redirect permanent {path} {url}",
+    WebServer.CADDY: "redir {path}* {url}",
+}
+"""What lets a path of a site lead to the gallery's own address."""
+
 PREPARE = {WebServer.APACHE: "a2enmod proxy proxy_http headers"}
 RELOAD = {
     WebServer.NGINX: "nginx -t && systemctl reload nginx",
@@ -101,6 +108,7 @@ class Answers:
     web_server: WebServer | None = None
     web_group: str | None = None
     found_site: FoundSite | None = None
+    other_sites: tuple[FoundSite, ...] = ()
     into_web_server: bool = False
     database: str | None = None
     table_prefix: str | None = None
@@ -247,6 +255,7 @@ def _web_server_steps(answers: Answers) -> list[Step]:
         where = f"{site.file}, in the {BLOCK[server]} that begins in line {site.line}"
     if site is None or not site.includes:
         found.append(Step(f"Add this line to {where}", (INCLUDE[server],)))
+    found += [_other_site(answers, server, other) for other in answers.other_sites if not other.includes]
     lines = [PREPARE[server]] if server in PREPARE else []
     if answers.send_file == "x-sendfile":
         lines.append("apt-get install libapache2-mod-xsendfile && a2enmod xsendfile")
@@ -254,11 +263,24 @@ def _web_server_steps(answers: Answers) -> list[Step]:
     return found
 
 
+def _other_site(answers: Answers, server: WebServer, site: FoundSite) -> Step:
+    """What closes a site that shows the gallery's folder, too: whoever finds it there asks nobody."""
+    place = f"{site.file}, in the {BLOCK[server]} that begins in line {site.line}"
+    if site.path == answers.site.base:
+        title = (
+            f"Add the same line to {place}: it shows the same folder (unless it shall only redirect to {answers.url})"
+        )
+        return Step(title, (INCLUDE[server],))
+    title = f"Close {site.path} in {place}: it shows the same folder, and nobody would ask pwgserve there"
+    return Step(title, (CLOSE[server].format(path=site.path, url=answers.url),))
+
+
 def _undo(answers: Answers) -> list[str]:
     server = answers.web_server
     found = []
     if server is not None:
-        found.append(f"remove the line “{INCLUDE[server]}” from the site, then: {RELOAD[server]}")
+        sites = "all sites that have it" if answers.other_sites else "the site"
+        found.append(f"remove the line “{INCLUDE[server]}” from {sites}, then: {RELOAD[server]}")
         folders = dict.fromkeys([FOLDERS[server], answers.snippets])
         names = " ".join(shlex.quote(str(folder / name)) for folder in folders for name in SNIPPETS[server])
         found.append(f"rm {names}")
@@ -266,7 +288,8 @@ def _undo(answers: Answers) -> list[str]:
         found.append(f"systemctl disable --now pwgserve.service pwgserve.socket {TIMERS}")
     if answers.database_removal:
         statements = " ".join(answers.database_removal)
-        found.append(f"mariadb -e {shlex.quote(statements)}")
+        # The statements have quotes of one kind only, and nothing that a shell would understand in the other.
+        found.append(f'mariadb -e "{statements}"')
     kept = answers.output.with_name(f"{answers.output.name}.before")
     made = [answers.output, kept, answers.extras, answers.keys_file, answers.cache_dir]
     found.append("rm -rf " + " ".join(shlex.quote(str(path)) for path in made))

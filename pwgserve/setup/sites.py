@@ -18,8 +18,9 @@ from pwgserve.setup.templates import WebServer
 class FoundSite:
     """A site that serves the gallery's folder. line: of the file, from 1, where its block begins.
 
-    url: the gallery's public address. includes: whether it has pwgserve's line already. rivals: lines of its own that
-    are for the same addresses, and which the server would refuse or prefer.
+    url: the gallery's public address there, empty for a site without a name of its own; path: of that address, with a
+    slash at both ends. includes: whether it has pwgserve's line already. rivals: lines of its own that are for the same
+    addresses, and which the server would refuse or prefer.
     """
 
     server: WebServer
@@ -28,6 +29,7 @@ class FoundSite:
     url: str
     includes: bool
     rivals: tuple[str, ...] = ()
+    path: str = "/"
 
 
 @dataclass(frozen=True)
@@ -39,25 +41,32 @@ class _Block:
 
 
 def sites_in(server: WebServer, text: str, file: Path, root: Path) -> Iterator[FoundSite]:
-    """The sites in one file that show the folder `root`."""
+    """The sites in one file that show the folder `root`; not those that only lead to another address."""
     lines = [(number, _without_comment(line)) for number, line in enumerate(text.splitlines(), 1)]
     blocks = _vhosts(lines) if server is WebServer.APACHE else _braces(server, lines)
     for block in blocks:
         path = _path_of(block, root)
         host = _host(server, block)
-        if path is None or host is None:
+        if path is None or host is None or _only_leads_on(server, block):
             continue
         has = any(
             "pwgserve" in line and re.match(r"\s*(include|import)\b", line, re.IGNORECASE) for _, line in block.lines
         )
         yield FoundSite(
-            server, file, block.lines[0][0], f"{host}{path}", has, tuple(_rivals(server, block, file, path))
+            server,
+            file,
+            block.lines[0][0],
+            f"{host}{path}" if host else "",
+            has,
+            tuple(_rivals(server, block, file, path)),
+            path,
         )
 
 
 def best(sites: list[FoundSite]) -> FoundSite | None:
     """The one that visitors use: encrypted, and by a name."""
-    return min(sites, key=lambda site: (not site.url.startswith("https:"), "localhost" in site.url), default=None)
+    named = [site for site in sites if site.url]
+    return min(named, key=lambda site: (not site.url.startswith("https:"), "localhost" in site.url), default=None)
 
 
 def _without_comment(line: str) -> str:
@@ -119,7 +128,7 @@ def _path_of(block: _Block, root: Path) -> str | None:
 
 
 def _host(server: WebServer, block: _Block) -> str | None:
-    """Scheme, name and port of a site."""
+    """Scheme, name and port of a site, empty if it answers to any name; None for what is no site."""
     content = "\n".join(line for _, line in block.lines)
     match server:
         case WebServer.NGINX:
@@ -141,9 +150,23 @@ def _host(server: WebServer, block: _Block) -> str | None:
             if not address or address.startswith("("):
                 return None
     if name in (None, "", "_", "localhost.localdomain") or name.startswith(("*", "~", ".")):
-        return None
+        return ""
     usual = 443 if is_secure else 80
     return f"{'https' if is_secure else 'http'}://{name}" + ("" if port == usual else f":{port}")
+
+
+_LEADS_ON = {
+    WebServer.NGINX: r"^\s*return\s+30[1278]\s",
+    WebServer.APACHE: r"^\s*Redirect(?:Permanent)?\s+(?:\w+\s+)?\"?/\"?\s+\"?https?:",
+    WebServer.CADDY: r"^\s*redir\s+https?:",
+}
+
+
+def _only_leads_on(server: WebServer, block: _Block) -> bool:
+    """Whether a site redirects whatever is asked for."""
+    content = "\n".join(line for _, line in block.lines)
+    has_more = server is WebServer.NGINX and re.search(r"^\s*location\b", content, re.MULTILINE)
+    return not has_more and re.search(_LEADS_ON[server], content, re.MULTILINE | re.IGNORECASE) is not None
 
 
 def _rivals(server: WebServer, block: _Block, file: Path, path: str) -> Iterator[str]:

@@ -31,7 +31,7 @@ def run(deployed: Deployed, *options: str) -> "subprocess.CompletedProcess[str]"
 
 
 def test_nothing_leaks_behind_any_of_the_configurations(deployed):
-    code, report = checked(deployed, "--photos", "4")
+    code, report = checked(deployed, "--photos", "4", "--also", f"http://localhost:{deployed.server.plain_port}/")
     assert report["leaks"] == [], json.dumps(report["leaks"], indent=1)
     assert report["unclear"] == []
     assert [control["problem"] for control in report["controls"]] == ["", ""]
@@ -55,6 +55,7 @@ def test_a_check_that_cannot_be_made_says_why_in_one_line(deployed):
     for options in (
         ("--url", "https://localhost:1/photos/"),
         ("--url", "gallery.example.org"),
+        ("--also", "gallery.example.org"),
         ("--photo", "999999"),
         ("--photo", str(LAKE)),
     ):

@@ -145,6 +145,19 @@ NGINX = {
         "picture",
         "another site of this server",
     ),
+    "without encryption the gallery is shown as before": Mistake(
+        lambda files, one: line(files, "site.conf", "return 301", f"    root {one.server.site.document_root};"),
+        "door",
+        "picture",
+        "add “include snippets/pwgserve.conf;” to the block that begins at",
+    ),
+    "the folder is shown at another path, too": Mistake(
+        lambda files, one: in_site(files, f"location /upload/ {{ alias {one.gallery.root}/upload/; }}"),
+        "door",
+        "picture",
+        "",
+        trick="another path of the same folder",
+    ),
 }  # fmt: skip
 
 KEEPING = {
@@ -157,6 +170,18 @@ KEEPING = {
 }
 
 APACHE = {
+    "without encryption the gallery is shown as before": Mistake(
+        lambda files, one: line(
+            files,
+            "site.conf",
+            "Redirect permanent",
+            f'DocumentRoot {one.server.site.document_root}\n<Directory "{one.server.site.document_root}">\n'
+            "Require all granted\n</Directory>",
+        ),
+        "door",
+        "picture",
+        "add “Include pwgserve.conf” to the block that begins at",
+    ),
     "nothing is included": Mistake(
         lambda files, _: line(files, "site.conf", "Include pwgserve.conf"),
         "i.php",
@@ -267,7 +292,8 @@ def test_a_mistake_is_found_and_what_to_mend_is_named(daemons, case):
     deployed.server.clear()
     deployed.server.write(lambda files: mistake.change(files, deployed))
     deployed.server.start()
-    code, report = checked(deployed, "--photo", str(mistake.photo))
+    also = f"http://localhost:{deployed.server.plain_port}/"
+    code, report = checked(deployed, "--photo", str(mistake.photo), "--also", also)
     found = [
         leak
         for leak in report["leaks"]

@@ -121,6 +121,16 @@ def test_the_place_of_the_line_is_named_until_it_is_there():
     assert "Add this line" not in said(replace(ANSWERS, found_site=there))
 
 
+def test_every_site_that_shows_the_folder_is_to_be_closed():
+    plain = FoundSite(WebServer.NGINX, Path("/etc/nginx/sites-enabled/default"), 3, "", False, path="/")
+    deeper = replace(plain, line=9, path="/photos/")
+    told = said(replace(ANSWERS, other_sites=(plain, deeper, replace(plain, line=20, includes=True))))
+    assert "Add the same line to /etc/nginx/sites-enabled/default, in the server { … } that begins in line 3" in told
+    assert "location ^~ /photos/ { return 301 https://a.test/; }" in told
+    assert "line 20" not in told
+    assert "from all sites" in plan(replace(ANSWERS, other_sites=(plain,))).undo[0]
+
+
 def test_what_stands_in_the_way_is_to_be_removed():
     rivals = replace(ANSWERS.found_site, rivals=("a:9 “location /upload/”",))
     assert "a:9 “location /upload/”" in said(replace(ANSWERS, found_site=rivals))

@@ -18,13 +18,13 @@ CASES = [
     (WebServer.NGINX, "server { listen [::]:8443 ssl; server_name a.test; root /var/www/; location / { } }", None),
     (WebServer.NGINX, "server {\n listen [::]:8443 ssl;\n server_name a.test;\n root '/srv';\n location /album/ {\n alias /var/www/photos/;\n }\n}", "https://a.test:8443/album/"),
     (WebServer.NGINX, "http {\n server {\n server_name a.test;\n root /var/www/photos;\n location ~ \\.php$ { x; }\n }\n}", "http://a.test/"),
-    (WebServer.NGINX, "server {\n server_name _;\n root /var/www/photos;\n}", None),
+    (WebServer.NGINX, "server {\n server_name _;\n root /var/www/photos;\n}", ""),
     (WebServer.NGINX, "server {\n server_name a.test;\n root /srv/other;\n}", None),
     (WebServer.NGINX, "# server {\n# server_name a.test;\n# root /var/www/photos;\n# }", None),
     (WebServer.APACHE, "<VirtualHost *:80>\nServerName a.test\nDocumentRoot /var/www/photos\n</VirtualHost>", "http://a.test/"),
     (WebServer.APACHE, '<virtualhost _default_:443>\nServerName a.test:443\nSSLEngine on\nDocumentRoot "/var/www/"\n</virtualhost>', "https://a.test/photos/"),
     (WebServer.APACHE, '<VirtualHost *:8080>\nServerName a.test\nDocumentRoot /srv\nAlias /album "/var/www/photos/"\n</VirtualHost>', "http://a.test:8080/album/"),
-    (WebServer.APACHE, "<VirtualHost *:80>\nDocumentRoot /var/www/photos\n</VirtualHost>", None),
+    (WebServer.APACHE, "<VirtualHost *:80>\nDocumentRoot /var/www/photos\n</VirtualHost>", ""),
     (WebServer.CADDY, "a.test {\n\troot * /var/www/photos\n\tphp_fastcgi unix//x\n\tfile_server\n}", "https://a.test/"),
     (WebServer.CADDY, "{\n\temail a@b.test\n}\nhttp://a.test:8080, b.test {\n\troot /var/www\n}", "http://a.test:8080/photos/"),
     (WebServer.CADDY, "(common) {\n\troot * /var/www/photos\n}", None),
@@ -33,7 +33,36 @@ CASES = [
 
 @pytest.mark.parametrize(("server", "content", "url"), CASES)
 def test_the_gallerys_site_and_its_address_are_found(server, content, url):
-    assert [site.url for site in sites(server, content)] == ([url] if url else [])
+    assert [site.url for site in sites(server, content)] == ([] if url is None else [url])
+
+
+@pytest.mark.parametrize(
+    ("server", "content"),
+    [
+        (WebServer.NGINX, "server {\n server_name a.test;\n root /var/www/photos;\n return 301 https://a.test$request_uri;\n}"),
+        (WebServer.APACHE, '<VirtualHost *:80>\nDocumentRoot /var/www\nRedirect permanent "/" "https://a.test/"\n</VirtualHost>'),
+        (WebServer.APACHE, "<VirtualHost *:80>\nDocumentRoot /var/www\nRedirect / https://a.test/\n</VirtualHost>"),
+        (WebServer.CADDY, "http://a.test {\n\troot * /var/www\n\tredir https://a.test{uri}\n}"),
+    ],
+)  # fmt: skip
+def test_a_site_that_only_leads_to_another_shows_nothing(server, content):
+    assert sites(server, content) == []
+
+
+def test_a_site_without_a_name_shows_the_folder_and_is_not_what_visitors_type():
+    content = """server {
+    listen 80 default_server;
+    root /var/www;
+}
+server {
+    server_name a.test;
+    root /var/www/photos;
+    location / { return 302 /index.php; }
+}"""
+    nameless, named = sites(WebServer.NGINX, content)
+    assert (nameless.url, nameless.path, nameless.line) == ("", "/photos/", 1)
+    assert best([nameless, named]) is named
+    assert best([nameless]) is None
 
 
 @pytest.mark.parametrize(
