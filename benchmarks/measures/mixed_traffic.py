@@ -51,7 +51,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     direct = lab.daemon(gallery, server={"processes": PROCESSES})
     static = lab.folder()
     requests = {
-        daemon: asyncio.run(_prepared(daemon, looks, lab.folder(), static if daemon is behind else None))
+        daemon: asyncio.run(prepared(daemon, looks, lab.folder(), static if daemon is behind else None))
         for daemon in (behind, direct)
     }
     plain = lab.folder() / "static.txt"
@@ -118,7 +118,7 @@ def visits(scale: Scale, pages: int, dice: random.Random) -> list[Look]:
     return looks
 
 
-async def _prepared(daemon: Daemon, looks: list[Look], folder: Path, static: Path | None) -> Path:
+async def prepared(daemon: Daemon, looks: list[Look], folder: Path, static: Path | None) -> Path:
     """Put what the looks need into the cache (and the folder of files); returns the file of their requests."""
     contents = {
         THUMBNAIL: photograph(144, 108).jpegsave_buffer(Q=90),
