@@ -13,7 +13,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 
@@ -99,9 +98,9 @@ class Derivatives:
         made = await asyncio.shield(task)
         return Finished(name, Entry(None, len(made.content), made.content), True, made.is_stored)
 
-    def path(self, name: str) -> Path:
+    def path(self, name: str) -> str:
         """Where the derivative with this name lies, for a proxy that sends it."""
-        return self._cache.path(name)
+        return self._cache.location(name)
 
     async def close(self) -> None:
         """Wait for the renderings that are under way."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 MAX_RANGES = 10
@@ -84,6 +85,12 @@ def _is_same(if_range: str, validators: Validators) -> bool:
     if if_range.startswith('"'):
         return if_range == validators.etag
     return _seconds(if_range) == validators.modified
+
+
+@lru_cache(4096)
+def http_date(seconds: int) -> str:
+    """A moment, in seconds since 1970, as HTTP's headers have it."""
+    return formatdate(seconds, usegmt=True)
 
 
 def _seconds(date: str | None) -> int | None:

@@ -11,7 +11,6 @@ import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
-from email.utils import formatdate
 from typing import TypeAlias
 
 from aiohttp import web
@@ -19,6 +18,7 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import istr
 
 from pwgserve.answers.freshness import DECISION_AGE, RENEWED_AT
+from pwgserve.http.ranges import http_date
 from pwgserve.http.visitor import WORDS
 from pwgserve.links import Link
 
@@ -125,7 +125,7 @@ def _is_plain(message: RawRequestMessage) -> bool:
 
 def _head(response: web.StreamResponse, body: bytes) -> bytes:
     """The status line and the headers as they go out. Raises ValueError for what would break out of its line."""
-    headers = {**response.headers, "Content-Length": str(len(body)), "Date": formatdate(usegmt=True)}
+    headers = {**response.headers, "Content-Length": str(len(body)), "Date": http_date(int(time.time()))}
     lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     if any("\r" in line or "\n" in line for line in lines):
         raise ValueError("a header with a line break")

@@ -10,14 +10,12 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import formatdate
-from pathlib import Path
 from urllib.parse import quote
 
 from aiohttp import web
 
 from pwgserve.finished import Finished
-from pwgserve.http.ranges import Range, UnsatisfiableError, Validators, is_not_modified, ranges
+from pwgserve.http.ranges import Range, UnsatisfiableError, Validators, http_date, is_not_modified, ranges
 
 CHUNK = 262_144
 """Bytes read at a time: large enough to be fast, small enough for hundreds of slow readers at once."""
@@ -38,13 +36,13 @@ class OpenFile:
 
     descriptor: int | None
     size: int
-    path: Path | None
+    path: str | None
     internal: str
     content: bytes | None = None
     mtime: int | None = None
 
 
-def of_cache(finished: Finished, path: Path) -> OpenFile:
+def of_cache(finished: Finished, path: str) -> OpenFile:
     """A finished derivative, which lies at `path` if the cache has it, as a file to be sent."""
     entry = finished.entry
     stored_path = path if finished.is_stored else None
@@ -67,13 +65,13 @@ class Sender:
             about = {
                 **headers,
                 "ETag": validators.etag,
-                "Last-Modified": formatdate(validators.modified, usegmt=True),
+                "Last-Modified": http_date(validators.modified),
                 "Accept-Ranges": "bytes",
             }
             if is_not_modified(asked.get("If-None-Match"), asked.get("If-Modified-Since"), validators):
                 return web.Response(status=304, headers=_without_body(about))
             if self._way != DIRECT and file.path is not None:
-                return web.Response(headers=about | self._handed_over(file))
+                return web.Response(headers=about | self._handed_over(file.internal, file.path))
             try:
                 parts = ranges(asked.get("Range"), asked.get("If-Range"), file.size, validators)
             except UnsatisfiableError:
@@ -84,10 +82,10 @@ class Sender:
             if file.descriptor is not None:
                 os.close(file.descriptor)
 
-    def _handed_over(self, file: OpenFile) -> dict[str, str]:
+    def _handed_over(self, internal: str, path: str) -> dict[str, str]:
         if self._way == X_ACCEL:
-            return {"X-Accel-Redirect": f"{self._internal_prefix}/{quote(file.internal)}"}
-        return {"X-Sendfile": str(file.path)}
+            return {"X-Accel-Redirect": f"{self._internal_prefix}/{quote(internal)}"}
+        return {"X-Sendfile": path}
 
 
 async def _sent(
