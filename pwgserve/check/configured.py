@@ -1,6 +1,6 @@
-"""Mistakes that a stranger alone cannot show, read from the configurations: pwgserve's own and the web server's.
+"""Mistakes as they stand in the configurations: pwgserve's own and the web server's.
 
-Pure. For what only another visitor's visit would bring to light, such as a shared cache that keeps private pictures.
+Pure. Those of the web server are tried in `reflection`; here is the line to mend.
 """
 
 from __future__ import annotations

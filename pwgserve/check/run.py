@@ -18,6 +18,7 @@ from pwgserve.check.attempts import Attempt, Place, attempts, ops_attempts
 from pwgserve.check.configured import of_settings, of_web_server
 from pwgserve.check.doors import door_attempts, other_origins
 from pwgserve.check.mending import Mender, lines_in, server_of
+from pwgserve.check.reflection import reflect
 from pwgserve.check.report import Control, Finding, Report
 from pwgserve.check.samples import Sample, any_file_of_cache, hidden_photos, known_file, public_photos, sample
 from pwgserve.check.stranger import Stranger, UnreachableError
@@ -101,7 +102,7 @@ async def _checked(
     samples = await _samples(settings, gallery, photos, how)
     place = await _place(settings, site, gallery, how, photos)
     report.hidden = len(samples)
-    report.findings += [*of_settings(settings), *of_web_server(mender.lines, settings.server.listen)]
+    report.findings += of_settings(settings)
     public = await public_photos(gallery, guest, how, 1)
     await _control(report, stranger, mender, settings, how, public, guest)
     if not samples:
@@ -117,6 +118,7 @@ async def _checked(
         )
     ]
     await _all(report, stranger, mender, tries, list(ops_attempts(place)), progress)
+    await reflect(report, stranger, settings, list(of_web_server(mender.lines, settings.server.listen)))
     await _direct(report, settings)
     report.requests = stranger.requests
     return report

@@ -19,6 +19,7 @@ from pwgserve.answers.viewers import ADMIN_TOKEN, Asker, Viewers
 from pwgserve.finished import Derivatives
 from pwgserve.http.issuing import Issuer, redirect
 from pwgserve.http.media import headers_of
+from pwgserve.http.mirror import mirrored
 from pwgserve.http.ranges import Validators
 from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.http.repeats import Repeats
@@ -54,6 +55,8 @@ class Signed:
         token, _, extension = name.rpartition(".")
         link = self.signer.verify(token)
         if link is None:
+            if (seen := mirrored(request, token, self.signer, self.proxies)) is not None:
+                return seen
             raise RefusedError("outdated" if claims_to_be_expired(token, time.time()) else "forged")
         if appended and extension.isalnum() and extension.isascii():
             # Programs append i.php's options (`&b=…`) to whatever address a page holds. One picture has one address.

@@ -283,6 +283,20 @@ def daemons(gallery, place):
         one.daemon.stop()
 
 
+@pytest.mark.parametrize(("way", "name"), [("nginx", "strangers say where they come from"), ("nginx-keeping-public", "the cache keeps private pictures")])  # fmt: skip
+def test_a_mistake_that_no_configuration_here_shows_is_found_from_outside(daemons, way, name, tmp_path):
+    deployed, mistake = daemons(way), MISTAKES[way][name]
+    deployed.server.stop()
+    deployed.server.clear()
+    deployed.server.write(lambda files: mistake.change(files, deployed))
+    deployed.server.start()
+    code, report = checked(deployed, "--photos", "1", "--web-config", str(tmp_path))
+    leaks = [(leak["address"], leak["trick"]) for leak in report["leaks"]]
+    tricks = {"links": "that somebody else has just opened", "said": "to come from another address"}
+    assert (mistake.area, tricks[mistake.area]) in leaks, leaks
+    assert code == 1
+
+
 @pytest.mark.parametrize("case", ALL)
 def test_a_mistake_is_found_and_what_to_mend_is_named(daemons, case):
     way, name = case
