@@ -164,6 +164,8 @@ def _located(path: str, wanted: Wanted) -> PictureRequest:
         part = Part.FORMAT
     else:
         return PictureRequest(wanted, path=path)
+    if not stem:
+        raise UnservedRequestError("a file beside a photo without a name")
     return PictureRequest(Wanted(part, wanted.code, wanted.custom), path=f"{above}/{stem}", extension=extension)
 
 

@@ -115,6 +115,12 @@ def test_paths_that_a_wide_gallery_allows_and_that_are_dangerous_are_refused(pat
             parse(*address, WIDE, DEFAULTS)
 
 
+@pytest.mark.parametrize("folder", ["pwg_representative", "pwg_format"])
+def test_a_file_beside_a_photo_has_the_photos_name(folder):
+    with pytest.raises(UnservedRequestError):
+        parse(f"upload/2026/{folder}/.jpg", "", CONF, DEFAULTS)
+
+
 def test_a_wide_gallery_may_have_names_of_any_language():
     assert parse("i.php", "/upload/Gr%C3%BC%C3%9Fe%20%E5%B1%B1-me.jpg", WIDE, DEFAULTS).path == "upload/Grüße 山.jpg"
     with pytest.raises(MalformedRequestError):
