@@ -1,13 +1,77 @@
 """Makes the tests' own modules importable by their names, whichever folder a test is in; what holds for all tests."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 for _folder in ("integration", "render", "hostile", "plugin", "deploy", "browser", "systemd"):
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
+if TYPE_CHECKING:
+    from demo_process import DemoProcess
+
 # How long an example takes says more about the machine than about the example.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+TOGETHER = {
+    "demo": ("demo/", "browser/test_demo_page.py"),  # one demo, which takes a while to be drawn
+    "packaging": ("packaging/",),  # `make` builds in one folder
+}
+"""Tests of which no two run at a time, besides those of one file."""
+
+LONGEST = (
+    "packaging",
+    "benchmarks/test_run.py",
+    "integration/test_faults.py",
+    "integration/test_changes.py",
+    "deploy/test_mistakes.py",
+    "hostile/test_connections.py",
+    "hostile/test_pictures.py",
+    "demo",
+)
+"""Begun first, so that no process is left alone with one of them at the end."""
+
+
+def group_of(nodeid: str) -> str:
+    """The file of a test below tests/, or what it belongs to with others."""
+    file = nodeid.partition("::")[0].removeprefix("tests/")
+    return next((name for name, starts in TOGETHER.items() if file.startswith(starts)), file)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {group: place for place, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(group_of(item.nodeid), len(LONGEST)))
+
+
+class Groups(LoadScopeScheduling):
+    """Gives each process whole groups, those of the two kinds of databases apart, in the order of the tests."""
+
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        config.option.loadscopereorder = False
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        return f"{group_of(nodeid)} mariadb" if "[mariadb" in nodeid else group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
+    return Groups(config, log)
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[DemoProcess]":
+    """A demo that runs."""
+    from demo_process import DemoProcess
+
+    running = DemoProcess(tmp_path_factory.mktemp("demo"))
+    yield running
+    assert running.stop() == 0
+    assert list(running.temporary.iterdir()) == [], "nothing is left behind"

@@ -128,13 +128,18 @@ class DemoGallery:
         self._tables: Schema = schema(PREFIX)
         self._engine = sa.create_engine(f"sqlite:///{self.database}")
 
-    def build(self, tell: Callable[[str], None]) -> None:
-        """Make files and rows; `tell` is given a line for each step. Raises FilmError. Takes some seconds."""
+    def build(self, tell: Callable[[str], None], is_wanted: Callable[[], bool]) -> None:
+        """Make files and rows, as long as somebody wants them; `tell` is given a line for each step.
+
+        Raises FilmError. Takes some seconds.
+        """
         (self.root / FOLDER / "pwg_representative").mkdir(parents=True)
         tell(f"Drawing {len(PICTURES)} photographs, up to 24 megapixels …")
         # libvips has threads of its own; two pictures at a time keep two cores busy and memory small.
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(self._draw, PICTURES))
+            list(pool.map(lambda picture: self._draw(picture) if is_wanted() else None, PICTURES))
+        if not is_wanted():
+            return
         tell("Filling Piwigo's tables …")
         self._tables.metadata.create_all(self._engine)
         with self._engine.begin() as connection:

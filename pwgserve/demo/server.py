@@ -73,8 +73,9 @@ async def _run(folder: Path, port: int | None) -> None:
         loop.add_signal_handler(number, stop.set)
     listener = _listener(port)
     gallery = DemoGallery(folder)
-    # A Ctrl-C meanwhile is heeded when all is drawn: threads that still draw would keep the folder from being removed.
-    await asyncio.to_thread(gallery.build, _tell)
+    # A Ctrl-C meanwhile is heeded with the pictures that are being drawn: threads that still draw would keep the folder
+    # from being removed.
+    await asyncio.to_thread(gallery.build, _tell, lambda: not stop.is_set())
     if stop.is_set():
         return
     settings = _settings(folder, listener.getsockname()[1])

@@ -1,14 +1,7 @@
 """The demo's page in a real browser, looked at and clicked through."""
 
 import pytest
-from demo_process import SEEN, DemoProcess
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    running = DemoProcess(tmp_path_factory.mktemp("demo"))
-    yield running
-    assert running.stop() == 0
+from demo_process import SEEN
 
 
 def finished(page):

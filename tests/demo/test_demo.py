@@ -7,17 +7,9 @@ import sys
 import time
 
 import pytest
-from demo_process import SEEN, DemoProcess
+from demo_process import SEEN
 
 from pwgserve.demo.gallery import PICTURES
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    running = DemoProcess(tmp_path_factory.mktemp("demo"))
-    yield running
-    assert running.stop() == 0
-    assert list(running.temporary.iterdir()) == [], "nothing is left behind"
 
 
 @pytest.mark.parametrize("name", SEEN)

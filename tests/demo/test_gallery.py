@@ -8,12 +8,21 @@ import pyvips
 from pwgserve.demo.gallery import FOLDER, PICTURES, DemoGallery
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    gallery = DemoGallery(tmp_path_factory.mktemp("demo"))
-    gallery.build(lambda _line: None)
+@pytest.fixture
+def made(demo):
+    """The gallery of the demo that runs."""
+    (folder,) = demo.temporary.glob("pwgserve-demo-*")
+    gallery = DemoGallery(folder)
     yield gallery
     gallery.close()
+
+
+def test_what_nobody_wants_any_more_is_not_drawn(tmp_path):
+    gallery, answers = DemoGallery(tmp_path), iter([True])
+    gallery.build(lambda _line: None, lambda: next(answers, False))
+    gallery.close()
+    assert len([file for file in tmp_path.rglob("*.jpg") if file.is_file()]) == 1
+    assert not gallery.database.exists()
 
 
 def image(gallery, name, **options):
