@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,31 @@ class TestGallery:
             yield
         finally:
             self.delete("config", param=param)
+
+    @contextlib.contextmanager
+    def restored(self) -> Iterator[None]:
+        """Undoes at the end whatever was done to rows and files."""
+        with self.engine.connect() as connection:
+            tables = self.schema.metadata.sorted_tables
+            rows = {table: [dict(row) for row in connection.execute(sa.select(table)).mappings()] for table in tables}
+        files = {file: (file.read_bytes(), file.stat()) for file in self._files()}
+        try:
+            yield
+        finally:
+            with self.engine.begin() as connection:
+                for table, before in rows.items():
+                    connection.execute(sa.delete(table))
+                    if before:
+                        connection.execute(sa.insert(table), before)
+            for file in self._files() - files.keys():
+                file.unlink()
+            for file, (content, status) in files.items():
+                if not file.exists() or file.read_bytes() != content:
+                    file.write_bytes(content)
+                os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    def _files(self) -> set[Path]:
+        return {file for file in self.root.rglob("*") if file.is_file()}
 
     def user(self, user_id: int, name: str, status: str = "normal", level: int = 0, high: bool = True) -> None:
         self.insert("users", id=user_id, username=name, password=f"hash-of-{name}")

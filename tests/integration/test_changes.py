@@ -11,18 +11,12 @@ from links import parts_of
 PROMISED_SECONDS = 2.0
 
 
-@pytest.fixture
-def gallery(databases, tmp_path, request):
-    """A gallery for each test, since each changes it."""
-    made = databases.gallery(request.param, tmp_path)
-    made.paths = family.build(made)
-    yield made
-    made.engine.dispose()
-
-
-def pytest_generate_tests(metafunc):
-    if "gallery" in metafunc.fixturenames:
-        metafunc.parametrize("gallery", ["sqlite", "mariadb"], indirect=True)
+@pytest.fixture(autouse=True)
+def as_it_was(gallery):
+    """Each test changes the gallery, and the next one finds it as it was."""
+    with gallery.restored():
+        yield
+    time.sleep(PROMISED_SECONDS)
 
 
 def make_private(gallery):
@@ -98,23 +92,20 @@ def assert_ends(daemon, visitor, link, address, change, gallery):
 
 
 @pytest.mark.parametrize("change", PUBLIC_CHANGES)
-def test_a_public_photo_that_is_closed_is_closed_at_once(gallery, start, change):
-    daemon = start(gallery)
+def test_a_public_photo_that_is_closed_is_closed_at_once(daemon, gallery, change):
     address = f"/action.php?id={SHARED}&part=e"
     visitor = daemon.visitor()
     assert_ends(daemon, visitor, visitor.link(address), address, change, gallery)
 
 
 @pytest.mark.parametrize("change", PRIVATE_CHANGES)
-def test_a_viewer_who_may_no_more_may_not_at_once(gallery, start, change):
-    daemon = start(gallery)
+def test_a_viewer_who_may_no_more_may_not_at_once(daemon, gallery, change):
     address = "/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-sm.jpg")
     visitor = daemon.visitor(family.cookie("ben"))
     assert_ends(daemon, visitor, visitor.link(address), address, change, gallery)
 
 
-def test_who_still_may_is_led_from_a_public_link_to_one_of_their_own(gallery, start):
-    daemon = start(gallery)
+def test_who_still_may_is_led_from_a_public_link_to_one_of_their_own(daemon, gallery):
     public = daemon.visitor().link(f"/action.php?id={SHARED}&part=e")
     take_out_of_album(gallery)  # now in the family's album only
     time.sleep(PROMISED_SECONDS)
@@ -126,8 +117,7 @@ def test_who_still_may_is_led_from_a_public_link_to_one_of_their_own(gallery, st
     assert daemon.visitor().get(public).status == 404
 
 
-def test_a_photo_that_is_opened_is_open_at_once(gallery, start):
-    daemon = start(gallery)
+def test_a_photo_that_is_opened_is_open_at_once(daemon, gallery):
     address = f"/action.php?id={LETTER}&part=e"
     assert daemon.visitor().get(address).status == 404
     gallery.update("categories", {"id": ANNAS}, status="public")
@@ -160,8 +150,7 @@ def derivatives_row(width, height, watermark=""):
 
 
 @pytest.mark.parametrize("change", [replace_file, rotate, change_sizes])
-def test_an_edited_photo_has_another_url_and_the_old_one_leads_to_it(gallery, start, change):
-    daemon = start(gallery)
+def test_an_edited_photo_has_another_url_and_the_old_one_leads_to_it(daemon, gallery, change):
     visitor = daemon.visitor()
     old = visitor.link(derivative(gallery))
     before = visitor.get(old).body
@@ -177,8 +166,7 @@ def test_an_edited_photo_has_another_url_and_the_old_one_leads_to_it(gallery, st
     assert after.body != before
 
 
-def test_a_moved_centre_of_interest_moves_the_square(gallery, start):
-    daemon = start(gallery)
+def test_a_moved_centre_of_interest_moves_the_square(daemon, gallery):
     visitor = daemon.visitor()
     before = visitor.follow(derivative(gallery, "sq")).body
     gallery.update("images", {"id": SHARED}, coi="yaza")
@@ -189,8 +177,7 @@ def test_a_moved_centre_of_interest_moves_the_square(gallery, start):
     assert after.avg() > pyvips.Image.new_from_buffer(before, "").avg() + 5
 
 
-def test_a_watermark_is_on_pictures_at_once_and_its_change_too(gallery, start):
-    daemon = start(gallery)
+def test_a_watermark_is_on_pictures_at_once_and_its_change_too(daemon, gallery):
     visitor = daemon.visitor()
     plain = visitor.follow(derivative(gallery)).body
     mark = gallery.root / "local/watermarks/mark.png"
@@ -217,8 +204,7 @@ def test_a_watermark_is_on_pictures_at_once_and_its_change_too(gallery, start):
     assert visitor.get(derivative(gallery)).status == 404, "an owner's mark is never left out"
 
 
-def test_a_photo_that_moved_on_disk_is_found_at_its_new_path(gallery, start):
-    daemon = start(gallery)
+def test_a_photo_that_moved_on_disk_is_found_at_its_new_path(daemon, gallery):
     old, new = gallery.paths[SHARED], "galleries/moved.jpg"
     assert daemon.visitor().follow(f"/{old}").status == 200
     (gallery.root / old).rename(gallery.root / new)
@@ -228,8 +214,7 @@ def test_a_photo_that_moved_on_disk_is_found_at_its_new_path(gallery, start):
     assert daemon.visitor().follow(f"/{new}").status == 200
 
 
-def test_the_owners_configuration_file_is_read_again_when_it_changes(gallery, start):
-    daemon = start(gallery)
+def test_the_owners_configuration_file_is_read_again_when_it_changes(daemon, gallery):
     address = f"/action.php?id={SHARED}&part=e"
     assert daemon.visitor().get(address).status == 302
     file = gallery.root / "local/config/config.inc.php"

@@ -10,6 +10,9 @@ import pytest
 from daemon import settings_for, toml
 from ports import free_port
 
+ONE_KIND = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
+"""For what is wrong before a database is asked."""
+
 
 def serve(config: Path, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
@@ -70,6 +73,7 @@ def test_a_folder_for_a_file(tmp_path):
     assert_wrong(serve(tmp_path), "cannot read the configuration")
 
 
+@ONE_KIND
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -91,7 +95,6 @@ def test_a_folder_for_a_file(tmp_path):
         ({"piwigo": {"database": "postgres://x/y"}}, ["piwigo.database", "mysql://"]),
         ({"piwigo": {"database": "sqlite:////there/is/none.db"}}, ["piwigo.database", "/there/is/none.db"]),
         ({"piwigo": {"database": None}}, ["database.inc.php", "piwigo.database"]),
-        ({"piwigo": {"table_prefix": "wrong_"}}, ["piwigo.table_prefix", "wrong_"]),
         ({"piwigo": {"table_prefix": "x; DROP"}}, ["piwigo.table_prefix"]),
         ({"piwigo": {"conf": {"guest_id": "x"}}}, ["guest_id"]),
         ({"render": {"workers": -1}}, ["render.workers"]),
@@ -108,10 +111,16 @@ def test_a_wrong_setting_is_named(config, changes, words):
     assert_wrong(serve(file), *words)
 
 
+def test_tables_that_are_not_there(config):
+    assert_wrong(serve(config(piwigo={"table_prefix": "wrong_"})), "piwigo.table_prefix", "wrong_")
+
+
+@ONE_KIND
 def test_an_environment_variable_overrides_the_file_and_is_checked_too(config):
     assert_wrong(serve(config(), PWGSERVE_SERVER__LISTEN="nowhere"), "server.listen")
 
 
+@ONE_KIND
 def test_a_key_file_that_everybody_can_read(config, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("{}")
@@ -119,6 +128,7 @@ def test_a_key_file_that_everybody_can_read(config, tmp_path):
     assert_wrong(serve(config()), str(keys), "chmod 600")
 
 
+@ONE_KIND
 def test_a_key_file_that_is_none(config, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text('{"link_keys": ["short"], "stable_key": 5}')
@@ -127,23 +137,27 @@ def test_a_key_file_that_is_none(config, tmp_path):
     assert keys.read_text().startswith('{"link_keys": ["short"]'), "nothing is lost"
 
 
+@ONE_KIND
 def test_a_cache_folder_that_cannot_be_written(config, tmp_path):
     (tmp_path / "file").touch()
     assert_wrong(serve(config(cache={"dir": str(tmp_path / "file/cache")})), "cache.dir", "file/cache")
 
 
+@ONE_KIND
 def test_an_address_that_is_taken(config, daemon):
     assert_wrong(
         serve(config(server={"listen": f"127.0.0.1:{daemon.port}"})), "server.listen", str(daemon.port), "in use"
     )
 
 
+@ONE_KIND
 def test_an_sqlite_file_that_is_none(config, tmp_path):
     (tmp_path / "text.db").write_text("this is no database, and it is long enough to be one " * 20)
     file = config(piwigo={"database": f"sqlite:///{tmp_path / 'text.db'}"})
     assert_wrong(serve(file), "piwigo.database", "not an SQLite database")
 
 
+@ONE_KIND
 def test_an_sqlite_file_that_is_no_gallery(config, tmp_path):
     import sqlite3
 
@@ -152,6 +166,7 @@ def test_an_sqlite_file_that_is_no_gallery(config, tmp_path):
     assert_wrong(serve(file), "piwigo.database", "not the tables of a Piwigo gallery", "piwigo.table_prefix")
 
 
+@ONE_KIND
 @pytest.mark.parametrize(
     ("address", "words"),
     [
@@ -169,6 +184,7 @@ def test_a_mysql_database_that_is_not_there(config, databases, address, words):
     assert "wrong@" not in outcome[1]
 
 
+@ONE_KIND
 def test_a_configuration_of_piwigo_that_only_php_can_follow(config, gallery):
     folder = gallery.root / "local/config"
     folder.mkdir(parents=True)
