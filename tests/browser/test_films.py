@@ -14,7 +14,7 @@ def film(file, codec, extension):
 
     with av.open(str(file), "w") as container:
         stream = container.add_stream(
-            codec, rate=RATE, options={"crf": "20", "preset": "ultrafast", "deadline": "realtime"}
+            codec, rate=RATE, options={"crf": "20", "preset": "ultrafast", "deadline": "realtime", "cpu-used": "8"}
         )
         stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
         stream.gop_size = RATE
