@@ -119,7 +119,7 @@ def _path_of(block: _Block, root: Path) -> str | None:
             return f"{location}/"
     for _, line in block.lines:
         found = re.match(
-            r"\s*(?:root|DocumentRoot)\s+(?:\*\s+)?\"?([^\";\s]+?)/?\"?\s*;?\s*(?:\}.*)?$", line, re.IGNORECASE
+            r"\s*(?:root|DocumentRoot)\s+(?:\*\s+)?\"?([^\";\s]+?)/?\"?\s*(?:;.*|\}.*)?$", line, re.IGNORECASE
         )
         if found and root.is_relative_to(found[1]):
             inner = str(root.relative_to(found[1]))

@@ -20,6 +20,7 @@ CASES = [
     (WebServer.NGINX, "http {\n server {\n server_name a.test;\n root /var/www/photos;\n location ~ \\.php$ { x; }\n }\n}", "http://a.test/"),
     (WebServer.NGINX, "server {\n server_name _;\n root /var/www/photos;\n}", ""),
     (WebServer.NGINX, "server {\n server_name a.test;\n root /srv/other;\n}", None),
+    (WebServer.NGINX, "server {\n server_name a.test;\n root /var/www/photos; location ~ \\.php { x; }\n}", "http://a.test/"),
     (WebServer.NGINX, "# server {\n# server_name a.test;\n# root /var/www/photos;\n# }", None),
     (WebServer.APACHE, "<VirtualHost *:80>\nServerName a.test\nDocumentRoot /var/www/photos\n</VirtualHost>", "http://a.test/"),
     (WebServer.APACHE, '<virtualhost _default_:443>\nServerName a.test:443\nSSLEngine on\nDocumentRoot "/var/www/"\n</virtualhost>', "https://a.test/photos/"),
