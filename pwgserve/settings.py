@@ -290,11 +290,11 @@ def load(file: Path) -> Settings:
 
     Raises SettingsError and CredentialError. Blocks.
     """
-    content = _content(read(file), str(file))
-    for table, values in credentials.kept_by_root(file).items():
-        if isinstance(before := content.get(table, {}), dict):
-            content[table] = before | values
-    return from_values(content, str(file))
+    tables = content(read(file), str(file))
+    for name, values in credentials.kept_by_root(file).items():
+        if isinstance(before := tables.get(name, {}), dict):
+            tables[name] = before | values
+    return from_values(tables, str(file))
 
 
 def read(file: Path) -> str:
@@ -312,22 +312,23 @@ def parse(text: str, source: str) -> Settings:
 
     Raises SettingsError.
     """
-    return from_values(_content(text, source), source)
+    return from_values(content(text, source), source)
 
 
-def _content(text: str, source: str) -> dict[str, Any]:
+def content(text: str, source: str) -> dict[str, Any]:
+    """The tables of a configuration as they are written; `source` is named in errors. Raises SettingsError."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source}: not valid TOML: {error}") from error
 
 
-def from_values(content: Mapping[str, Any], source: str) -> Settings:
+def from_values(tables: Mapping[str, Any], source: str) -> Settings:
     """The settings in a mapping of tables; `source` is named in errors. Raises SettingsError."""
-    if not isinstance(content.get("piwigo", {}), dict):
+    if not isinstance(tables.get("piwigo", {}), dict):
         raise SettingsError(f"{source}: piwigo: write a table, [piwigo]")
     try:
-        return Settings(**content)
+        return Settings(**tables)
     except ValidationError as error:
         raise SettingsError(f"{source}: {_one_line(error)}") from error
     except ValueError as error:

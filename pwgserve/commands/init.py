@@ -102,7 +102,7 @@ def init_command(**options: Any) -> None:
 
 def _run(given: _Given, console: Console) -> None:
     root = _piwigo(given.root)
-    before, known = _known(given.output)
+    before, known = _known(given.output, root)
     seen = machine.web_servers(root)
     first = next((one for one in seen if given.web_server in (None, one.server)), None)
     url = _url(given, known, first, console)
@@ -149,12 +149,15 @@ def _piwigo(folder: Path) -> Path:
     return root
 
 
-def _known(output: Path) -> tuple[str | None, dict[str, Any]]:
-    """The configuration that is there already: its text and its values."""
+def _known(output: Path, root: Path) -> tuple[str | None, dict[str, Any]]:
+    """The configuration that is there already: its text and its values. root: that counts now, if Piwigo was moved."""
     if not output.exists():
         return None, {}
     text = settings.read(output)
-    found = settings.parse(text, str(output))
+    content = settings.content(text, str(output))
+    if isinstance(content.get("piwigo"), dict):
+        content["piwigo"]["root"] = str(root)
+    found = settings.from_values(content, str(output))
     return text, found.model_dump(exclude_unset=True)
 
 
@@ -233,6 +236,8 @@ async def _answers(
             has_unit=machine.has_unit(),
             is_enabled=machine.is_enabled(),
             needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
+            originals=tuple(found.piwigo.originals),
+            database_hosts=await asyncio.to_thread(database.hosts_elsewhere, reached.database),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )
 

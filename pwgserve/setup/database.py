@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import secrets
+import socket
 import subprocess
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -57,6 +59,18 @@ def own_user(reached: Reached, conf: PiwigoConf, log_history: bool, before: str 
     address = url.set(username=USER, password=password).render_as_string(hide_password=False)
     intro = f"-- A database user for pwgserve that may read what it needs of `{url.database}`, and nothing else."
     return OwnUser(address, (intro, *sql), tuple(removal(hosts)))
+
+
+def hosts_elsewhere(address: str) -> tuple[str, ...]:
+    """The IP addresses of a database on another machine, none for one on this. Blocks."""
+    url = make_url(address)
+    if url.get_backend_name() == "sqlite" or "unix_socket" in url.query or not url.host:
+        return ()
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(url.host, None, type=socket.SOCK_STREAM)}
+    except OSError:
+        return ()
+    return tuple(sorted(one for one in found if not ipaddress.ip_address(one).is_loopback))
 
 
 async def works(settings: Settings, address: str) -> bool:

@@ -6,12 +6,13 @@ Pure: takes what was found and answered, gives values. `writing` makes them true
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pwgserve.setup.configuration import merged
+from pwgserve.setup.confinement import drop_ins
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
 
@@ -93,7 +94,8 @@ class Answers:
     database_sql, database_removal: statements that make and remove that user, empty where there is none to be made.
     piwigo_has: the settings of Piwigo that are as HELPFUL already. may_read: the command that lets the user read
     Piwigo's files, None when it may. has_unit: whether the service is installed; is_enabled: and starts with the
-    machine. needs_user: whether the user that pwgserve should run as is still to be made.
+    machine. needs_user: whether the user that pwgserve should run as is still to be made. originals: folders of photos
+    outside of Piwigo's. database_hosts: addresses of the database, if it is on another machine.
     """
 
     output: Path
@@ -120,6 +122,8 @@ class Answers:
     is_enabled: bool = False
     needs_user: bool = False
     piwigo_has: frozenset[str] = frozenset()
+    originals: tuple[Path, ...] = ()
+    database_hosts: tuple[str, ...] = ()
 
     @property
     def extras(self) -> Path:
@@ -193,7 +197,15 @@ def _files(answers: Answers) -> list[PlannedFile]:
         for name in SNIPPETS[answers.web_server]:
             content = filled(answers.web_server, text(answers.web_server, name), answers.site)
             found.append(PlannedFile(answers.snippets / name, content, 0o644))
-    return found
+    return found + [PlannedFile(path, content, 0o644) for path, content in _drop_ins(answers).items()]
+
+
+def _drop_ins(answers: Answers) -> Mapping[Path, str]:
+    if not answers.has_unit or answers.user is None:
+        return {}
+    usual = {DEFAULT_KEYS.parent, DEFAULT_CACHE}
+    writes = [path for path in (answers.keys_file.parent, answers.cache_dir) if path not in usual]
+    return drop_ins((answers.root, *answers.originals), writes, answers.web_group, answers.database_hosts)
 
 
 def _steps(answers: Answers) -> list[Step]:
@@ -217,10 +229,13 @@ def _steps(answers: Answers) -> list[Step]:
         )
     if answers.may_read is not None:
         found.append(Step("Let pwgserve read Piwigo's files", (answers.may_read,)))
+    # What systemd allows a service is taken at a restart.
+    units = ("systemctl daemon-reload",) if _drop_ins(answers) else ()
     if answers.has_unit and answers.is_enabled:
-        found.append(Step("Let pwgserve take the configuration", ("systemctl reload-or-restart pwgserve",)))
+        take = "restart" if units else "reload-or-restart"
+        found.append(Step("Let pwgserve take the configuration", (*units, f"systemctl {take} pwgserve")))
     elif answers.has_unit:
-        starts = ("systemctl enable --now pwgserve", f"systemctl enable --now {TIMERS}")
+        starts = (*units, "systemctl enable --now pwgserve", f"systemctl enable --now {TIMERS}")
         found.append(Step("Start pwgserve, now and with the machine, and its daily upkeep and check", starts))
     else:
         as_user = f"runuser -u {answers.user} -- " if answers.user else ""
@@ -286,6 +301,8 @@ def _undo(answers: Answers) -> list[str]:
         found.append(f"rm {names}")
     if answers.has_unit:
         found.append(f"systemctl disable --now pwgserve.service pwgserve.socket {TIMERS}")
+    if own := _drop_ins(answers):
+        found.append(f"rm {' '.join(map(str, own))} && systemctl daemon-reload")
     if answers.database_removal:
         statements = " ".join(answers.database_removal)
         # The statements have quotes of one kind only, and nothing that a shell would understand in the other.

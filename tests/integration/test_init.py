@@ -145,6 +145,15 @@ def test_what_the_owner_chose_is_kept_when_init_is_run_again(owned, tmp_path):
     assert "a.test" in (tmp_path / "pwgserve.toml.before").read_text()
 
 
+def test_a_gallery_that_was_moved_is_found_again_where_it_is_now(owned, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    assert init(owned, output, "--yes", "--url", "http://a.test/").returncode == 0
+    output.write_text(output.read_text().replace(str(owned.root), "/where/it/was"))
+    again = init(owned, output, "--yes")
+    assert again.returncode == 0, again.stderr
+    assert tomllib.loads(output.read_text())["piwigo"]["root"] == str(owned.root)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -1,4 +1,5 @@
 import stat
+import subprocess
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -208,3 +209,56 @@ def test_what_cannot_be_written_is_said_in_a_line(tmp_path):
     with pytest.raises(WritingError, match="cannot make this folder"):
         carry_out(plan(at(tmp_path, cache_dir=tmp_path / "file/cache")), answers.keys_file)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def drop_in(service, **changes):
+    """The drop-in of a service, for these answers."""
+    made = plan(replace(ANSWERS, has_unit=True, **changes))
+    return next((file.content for file in made.files if str(file.path).endswith(f"/{service}.service.d/init.conf")), "")
+
+
+def test_a_usual_machine_needs_no_drop_in():
+    assert not any(drop_in(service) for service in ("pwgserve", "pwgserve-gc", "pwgserve-check"))
+    assert "daemon-reload" not in said(replace(ANSWERS, has_unit=True))
+    assert (
+        not plan(replace(ANSWERS, has_unit=False, root=Path("/home/a/photos")))
+        .files[-1]
+        .path.is_relative_to("/etc/systemd")
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "services", "line"),
+    [
+        ({"root": Path("/home/anna/photos")}, (True, True, True), "ProtectHome=read-only"),
+        ({"originals": (Path("/home/media"),)}, (True, True, True), "ProtectHome=read-only"),
+        ({"web_group": "http"}, (True, True, True), "Group=http"),
+        ({"cache_dir": Path('/mnt/fast 1/50%"x')}, (True, True, True), 'ReadWritePaths="/mnt/fast 1/50%%\\"x"'),
+        ({"database_hosts": ("192.0.2.10",)}, (True, False, False), "IPAddressAllow=192.0.2.10"),
+    ],
+)
+def test_what_a_machine_needs_besides_is_allowed_to_the_services(changes, services, line):
+    found = tuple(line in drop_in(service, **changes) for service in ("pwgserve", "pwgserve-gc", "pwgserve-check"))
+    assert found == services
+    answers = replace(ANSWERS, has_unit=True, **changes)
+    assert "systemctl daemon-reload\nsystemctl enable --now pwgserve\n" in said(answers)
+    assert "systemctl daemon-reload\nsystemctl restart pwgserve" in said(replace(answers, is_enabled=True))
+    assert "/etc/systemd/system/pwgserve.service.d/init.conf" in "\n".join(plan(answers).undo)
+
+
+def test_a_drop_in_is_understood_by_systemd(tmp_path):
+    """As systemd reads it, beside the unit: verify says nothing."""
+    changes = {
+        "root": Path("/home/anna/photos"),
+        "cache_dir": Path('/mnt/fast 1/50%"x'),
+        "database_hosts": ("192.0.2.10",),
+    }
+    (tmp_path / "pwgserve").write_text("#!/bin/sh\n")
+    (tmp_path / "pwgserve").chmod(0o755)
+    unit = tmp_path / "pwgserve.service"
+    unit.write_text((FOLDER / unit.name).read_text().replace("/usr/bin/pwgserve", str(tmp_path / "pwgserve")))
+    (tmp_path / "pwgserve.service.d").mkdir()
+    (tmp_path / "pwgserve.service.d/init.conf").write_text(drop_in("pwgserve", **changes))
+    verify = ["systemd-analyze", "verify", "--man=no", str(unit)]
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
