@@ -205,7 +205,9 @@ def _drop_ins(answers: Answers) -> Mapping[Path, str]:
         return {}
     usual = {DEFAULT_KEYS.parent, DEFAULT_CACHE}
     writes = [path for path in (answers.keys_file.parent, answers.cache_dir) if path not in usual]
-    return drop_ins((answers.root, *answers.originals), writes, answers.web_group, answers.database_hosts)
+    # Who sends files itself must be able to read the cache, by its group.
+    group = answers.web_group if answers.send_file != "direct" else None
+    return drop_ins((answers.root, *answers.originals), writes, group, answers.database_hosts)
 
 
 def _steps(answers: Answers) -> list[Step]:

@@ -219,6 +219,7 @@ def drop_in(service, **changes):
 
 def test_a_usual_machine_needs_no_drop_in():
     assert not any(drop_in(service) for service in ("pwgserve", "pwgserve-gc", "pwgserve-check"))
+    assert not drop_in("pwgserve", web_group="caddy", send_file="direct"), "who sends no file reads no cache"
     assert "daemon-reload" not in said(replace(ANSWERS, has_unit=True))
     assert (
         not plan(replace(ANSWERS, has_unit=False, root=Path("/home/a/photos")))
