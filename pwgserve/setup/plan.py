@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pwgserve.setup.configuration import merged
-from pwgserve.setup.confinement import drop_ins
+from pwgserve.setup.confinement import drop_ins, place
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
 
@@ -303,8 +303,8 @@ def _undo(answers: Answers) -> list[str]:
         found.append(f"rm {names}")
     if answers.has_unit:
         found.append(f"systemctl disable --now pwgserve.service pwgserve.socket {TIMERS}")
-    if own := _drop_ins(answers):
-        found.append(f"rm {' '.join(map(str, own))} && systemctl daemon-reload")
+    if _drop_ins(answers):
+        found.append(f"rm -f {place('pwgserve*')}* && systemctl daemon-reload")
     if answers.database_removal:
         statements = " ".join(answers.database_removal)
         # The statements have quotes of one kind only, and nothing that a shell would understand in the other.

@@ -244,7 +244,7 @@ def test_what_a_machine_needs_besides_is_allowed_to_the_services(changes, servic
     answers = replace(ANSWERS, has_unit=True, **changes)
     assert "systemctl daemon-reload\nsystemctl enable --now pwgserve\n" in said(answers)
     assert "systemctl daemon-reload\nsystemctl restart pwgserve" in said(replace(answers, is_enabled=True))
-    assert "/etc/systemd/system/pwgserve.service.d/init.conf" in "\n".join(plan(answers).undo)
+    assert "rm -f /etc/systemd/system/pwgserve*.service.d/init.conf* " in "\n".join(plan(answers).undo)
 
 
 def test_a_drop_in_is_understood_by_systemd(tmp_path):
