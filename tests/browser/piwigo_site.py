@@ -10,36 +10,23 @@ from typing import Any
 
 from daemon import Daemon
 from family import FILM
-from mariadb import program
+from nginx import Nginx
 from plugin_side import PHP, PluginSide, annas_gallery, family_gallery
 from ports import free_port
 from visitor import Visitor
 
 from pwgserve.demo.film import film
 
-NGINX = """
-worker_processes 1;
-daemon off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
-    server {{
-        listen 127.0.0.1:{port};
-        location ~ ^/(i\\.php|i/|_data/i/|action\\.php|upload/|galleries/|pwgs/) {{
-            proxy_pass http://127.0.0.1:{daemon};
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $remote_addr;
-            proxy_set_header X-Remote-User "";
-        }}
-        location / {{
-            proxy_pass http://127.0.0.1:{php};
-            proxy_set_header Host $http_host;
-        }}
-    }}
+LOCATIONS = """
+location ~ ^/(i\\.php|i/|_data/i/|action\\.php|upload/|galleries/|pwgs/) {{
+    proxy_pass http://127.0.0.1:{daemon};
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Remote-User "";
+}}
+location / {{
+    proxy_pass http://127.0.0.1:{php};
+    proxy_set_header Host $http_host;
 }}
 """
 
@@ -59,10 +46,7 @@ class Site:
         self.plugin = PluginSide(self.gallery, self.daemon)
         self.port, self.url = port, f"http://127.0.0.1:{port}"
         self._php = self._started_php(folder)
-        config = folder / "nginx/nginx.conf"
-        config.write_text(NGINX.format(folder=folder / "nginx", port=port, daemon=self.daemon.port, php=self._php_port))
-        self._nginx = subprocess.Popen([program("nginx"), "-c", str(config)], stderr=subprocess.DEVNULL)
-        _wait(port, self._nginx)
+        self._nginx = Nginx(folder / "nginx", port, LOCATIONS.format(daemon=self.daemon.port, php=self._php_port))
 
     def _started_php(self, folder: Path) -> "subprocess.Popen[bytes]":
         self._php_port = free_port()
@@ -87,16 +71,15 @@ class Site:
         return sum(float(line.rpartition(" ")[2]) for line in lines)
 
     def stop(self) -> None:
-        self._nginx.terminate()
+        self._nginx.stop()
         os.killpg(self._php.pid, signal.SIGTERM)
-        for process in (self._nginx, self._php):
-            process.wait(30)
+        self._php.wait(60)
         self.daemon.stop()
         self.gallery.engine.dispose()
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         try:
             Visitor(port).get("/nothing")

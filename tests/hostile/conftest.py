@@ -7,7 +7,7 @@ from pathlib import Path
 
 import family
 import pytest
-from daemon import Daemon
+from daemon import Daemon, starting
 from databases import Databases
 from galleries import TestGallery
 from wire import DAY, SECRET, comparable
@@ -55,18 +55,7 @@ def daemon(gallery, tmp_path_factory) -> Iterator[Daemon]:
 @pytest.fixture
 def start(tmp_path) -> Iterator[object]:
     """Starts further daemons with other settings, and stops them."""
-    running: list[Daemon] = []
-
-    def begin(gallery: TestGallery, **changes: dict[str, object]) -> Daemon:
-        directory = tmp_path / f"daemon{len(running)}"
-        directory.mkdir()
-        running.append(Daemon(gallery, directory, changes).start())
-        return running[-1]
-
-    yield begin
-    for one in running:
-        one.stop()
-        assert "unexpected-error" not in one.log
+    yield from starting(tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -202,3 +202,19 @@ class Daemon:
 
     def visitor(self, cookie: str | None = None, **headers: str) -> Visitor:
         return Visitor(self.port, cookie, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def starting(folder: Path) -> Iterator[Callable[..., Daemon]]:
+    """For a fixture: starts daemons, with settings as {"links": {"ttl": "2s"}}, and stops all of them at the end."""
+    running: list[Daemon] = []
+
+    def begin(gallery: TestGallery, **changes: dict[str, Any]) -> Daemon:
+        directory = folder / f"daemon{len(running)}"
+        directory.mkdir()
+        running.append(Daemon(gallery, directory, changes))
+        return running[-1].start()
+
+    yield begin
+    for one in running:
+        one.stop()
+    assert not any("unexpected-error" in one.log for one in running)

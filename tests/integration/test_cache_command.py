@@ -4,18 +4,11 @@ import json
 import os
 import time
 
-import family
 import pytest
 from commands import Installation
 from family import PARTY, PUBLIC
 
-
-@pytest.fixture(scope="module")
-def gallery(databases, tmp_path_factory):
-    made = databases.gallery("sqlite", tmp_path_factory.mktemp("gallery"))
-    made.paths = family.build(made)
-    yield made
-    made.engine.dispose()
+pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
 
 @pytest.fixture

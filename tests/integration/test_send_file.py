@@ -1,47 +1,29 @@
 """Files sent by a real nginx in front, on pwgserve's word."""
 
-import getpass
-import subprocess
-import time
-
 import family
 import pytest
 from daemon import Daemon
 from family import FILM, LAKE, PARTY
-from mariadb import program
+from nginx import Nginx
 from ports import free_port
 from visitor import Visitor
 
-CONFIGURATION = """
-worker_processes 1;
-{user}
-daemon off;
-pid {folder}/pid;
-error_log {folder}/error.log;
-events {{ worker_connections 64; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
-    uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://127.0.0.1:{daemon};
-            proxy_set_header X-Forwarded-For $remote_addr;
-        }}
-        location /_pwgserve/cache/ {{
-            internal;
-            alias {cache}/;
-            add_header X-Pwgserve $upstream_http_x_pwgserve;
-            add_header X-Content-Type-Options nosniff;
-        }}
-        location /_pwgserve/originals/ {{
-            internal;
-            alias {originals}/;
-            add_header X-Pwgserve $upstream_http_x_pwgserve;
-            add_header X-Content-Type-Options nosniff;
-        }}
-    }}
+LOCATIONS = """
+location / {{
+    proxy_pass http://127.0.0.1:{daemon};
+    proxy_set_header X-Forwarded-For $remote_addr;
+}}
+location /_pwgserve/cache/ {{
+    internal;
+    alias {cache}/;
+    add_header X-Pwgserve $upstream_http_x_pwgserve;
+    add_header X-Content-Type-Options nosniff;
+}}
+location /_pwgserve/originals/ {{
+    internal;
+    alias {originals}/;
+    add_header X-Pwgserve $upstream_http_x_pwgserve;
+    add_header X-Content-Type-Options nosniff;
 }}
 """
 
@@ -49,32 +31,11 @@ http {{
 @pytest.fixture(scope="module")
 def proxied(gallery, tmp_path_factory):
     """The port of an nginx before a daemon that lets it send the files."""
-    folder = tmp_path_factory.mktemp("nginx")
     daemon = Daemon(gallery, tmp_path_factory.mktemp("daemon"), {"server": {"send_file": "x-accel-redirect"}}).start()
-    port = free_port()
-    user = "user root;" if getpass.getuser() == "root" else ""
-    (folder / "nginx.conf").write_text(
-        CONFIGURATION.format(
-            folder=folder,
-            user=user,
-            port=port,
-            daemon=daemon.port,
-            cache=daemon.directory / "cache",
-            originals=gallery.root,
-        )
-    )
-    nginx = subprocess.Popen([program("nginx"), "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            Visitor(port).get("/")
-            break
-        except ConnectionError:
-            assert time.monotonic() < deadline, (folder / "error.log").read_text()
-            time.sleep(0.05)
-    yield port
-    nginx.terminate()
-    nginx.wait(20)
+    locations = LOCATIONS.format(daemon=daemon.port, cache=daemon.directory / "cache", originals=gallery.root)
+    nginx = Nginx(tmp_path_factory.mktemp("nginx"), free_port(), locations)
+    yield nginx.port
+    nginx.stop()
     daemon.stop()
 
 

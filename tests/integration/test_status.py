@@ -2,27 +2,12 @@
 
 import json
 
-import family
 import pytest
 from commands import Installation
-from daemon import Daemon
 from family import LAKE, PARTY
 from waiting import until
 
-
-@pytest.fixture(scope="module")
-def gallery(databases, tmp_path_factory):
-    made = databases.gallery("sqlite", tmp_path_factory.mktemp("gallery"))
-    made.paths = family.build(made)
-    yield made
-    made.engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def daemon(gallery, tmp_path_factory):
-    running = Daemon(gallery, tmp_path_factory.mktemp("daemon")).start()
-    yield running
-    running.stop()
+pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -14,12 +14,7 @@ PICTURES = 15
 """Photos of the gallery that are pictures: all but a film and a document; one of the pictures is smaller than medium."""
 
 
-@pytest.fixture(scope="module")
-def gallery(databases, tmp_path_factory):
-    made = databases.gallery("sqlite", tmp_path_factory.mktemp("gallery"))
-    made.paths = family.build(made)
-    yield made
-    made.engine.dispose()
+pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
 
 def numbers(done):
