@@ -66,12 +66,12 @@ class Sender:
                 **headers,
                 "ETag": validators.etag,
                 "Last-Modified": http_date(validators.modified),
-                "Accept-Ranges": "bytes",
             }
             if is_not_modified(asked.get("If-None-Match"), asked.get("If-Modified-Since"), validators):
                 return web.Response(status=304, headers=_without_body(about))
             if self._way != DIRECT and file.path is not None:
                 return web.Response(headers=about | self._handed_over(file.internal, file.path))
+            about["Accept-Ranges"] = "bytes"
             try:
                 parts = ranges(asked.get("Range"), asked.get("If-Range"), file.size, validators)
             except UnsatisfiableError:
@@ -84,8 +84,9 @@ class Sender:
 
     def _handed_over(self, internal: str, path: str) -> dict[str, str]:
         if self._way == X_ACCEL:
+            # nginx says for itself that parts may be asked for.
             return {"X-Accel-Redirect": f"{self._internal_prefix}/{quote(internal)}"}
-        return {"X-Sendfile": path}
+        return {"X-Sendfile": path, "Accept-Ranges": "bytes"}
 
 
 async def _sent(

@@ -1,5 +1,6 @@
 """One suite for every web server, through exactly the files of deploy/."""
 
+import contextlib
 import subprocess
 import time
 
@@ -50,11 +51,21 @@ def test_parts_of_a_film_are_sent(deployed):
         answer = anna.get(link, Range=f"bytes={asked}")
         assert (answer.status, answer.body) == (206, whole[start:end])
         assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{len(whole)}"
+    assert header_lines(anna, link, "Accept-Ranges") == ["bytes"]
     etag = anna.get(link, "HEAD").headers["etag"]
     assert anna.get(link, Range="bytes=0-3", If_Range=etag).status == 206
     other = anna.get(link, Range="bytes=0-3", If_Range='"another"')
     assert (other.status, len(other.body)) == (200, len(whole))
     assert anna.get(link, Range=f"bytes={len(whole)}-").status == 416
+
+
+def header_lines(visitor, target, name):
+    """Every line with this header in the answer."""
+    with contextlib.closing(visitor.connection()) as connection:
+        connection.request("GET", target, headers={"Cookie": visitor.cookie})
+        answer = connection.getresponse()
+        answer.read()
+        return answer.msg.get_all(name)
 
 
 def test_a_browser_that_has_the_picture_is_told_so(deployed):
