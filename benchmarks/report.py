@@ -70,9 +70,9 @@ def _ratio(row: Row) -> str:
 def _recorded() -> str:
     """What was measured by hand, because its peer cannot be installed by a script of ours."""
     content = tomllib.loads(RECORDED.read_text("utf-8"))
-    lines = ["## Measured by hand\n", content["how"].strip() + "\n", "| | per second | date | |", "|---|---|---|---|"]
-    lines += [
-        f"| {row['what']} | {told(row['per_second'])} | {row['date']} | {row.get('note', '')} |"
-        for row in content["row"]
-    ]
+    lines = ["## Measured by hand\n", content["how"].strip()]
+    for table in content["table"]:
+        lines += [f"\n### {table['title']}\n", table["how"].strip() + "\n"]
+        lines += [f"| | {table['unit']} | {table['ratio']} |", "|---|---|---|"]
+        lines += [f"| {row['what']} | {told(row['value'])} | {row.get('ratio', '')} |" for row in table["row"]]
     return "\n".join(lines) + "\n"
