@@ -111,7 +111,7 @@ class Server(Section):
                 try:
                     ipaddress.ip_network(text, strict=False)
                 except ValueError as error:
-                    raise ValueError(f'{text!r} is not a network; write one like "127.0.0.1/32"') from error
+                    raise ValueError(f'{_shown(text)} is not a network; write one like "127.0.0.1/32"') from error
         return value
 
     @field_validator("public_url")
@@ -157,7 +157,8 @@ class Piwigo(Section):
         except OSError:
             readable = False
         if not readable:
-            raise ValueError(f"{value} is not a folder that this user can read; give the folder of Piwigo's index.php")
+            wanted = "give the folder of Piwigo's index.php"
+            raise ValueError(f"{_shown(str(value))} is not a folder that this user can read; {wanted}")
         return value.absolute()
 
     @field_validator("database")
@@ -347,6 +348,11 @@ def _one_line(error: ValidationError) -> str:
         case _:
             message = problem["msg"].removeprefix("Value error, ")
             return f"{key}: {message[:1].lower()}{message[1:]}"
+
+
+def _shown(value: str) -> str:
+    """A wrong value as it may stand in a message: never an address with a password that slipped."""
+    return "the value" if "@" in value or ":/" in value else repr(value)
 
 
 def _known(location: tuple[int | str, ...]) -> str:

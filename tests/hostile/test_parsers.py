@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from pwgserve.http.media import headers_of
@@ -232,6 +232,8 @@ sandbox = "require"
 
 @hostile
 @given(damaged(TOML) | texts)
+@example(TOML.replace('"/"\ndatabase = ', ""))
+@example(TOML.replace('["127.0.0.1/32", "unix"]', '["mysql://user:password-that-is-secret@127.0.0.1:3306/piwigo"]'))
 def test_a_damaged_configuration_is_settings_or_one_line_without_the_password(text):
     with tempfile.NamedTemporaryFile("wb", suffix=".toml") as file:
         file.write(text.encode("utf-8", "surrogatepass"))
