@@ -16,7 +16,7 @@ from pwgserve.answers.sources import Version
 from pwgserve.piwigo.derivatives import DerivativeSettings
 from pwgserve.piwigo.sizing import Size
 from pwgserve.render.plan import FORMATS, RECODED, REVISION, RenderPlan, RenderRules
-from pwgserve.render.quality import LARGE, quality_like
+from pwgserve.render.quality import SIZES, quality_like
 from pwgserve.targets import Target
 
 _NONE = "-"
@@ -48,7 +48,7 @@ def rules_digest(rules: RenderRules) -> str:
         [
             native,
             encoding,
-            *(quality_like(quality, native, written, size) for size in (0, LARGE) for quality in _QUALITIES),
+            *(quality_like(quality, native, written, size) for size in SIZES for quality in _QUALITIES),
         ]
         for native, encodings in RECODED.items()
         for encoding, written in encodings.items()

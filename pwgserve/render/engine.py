@@ -17,7 +17,7 @@ from pwgserve.piwigo.wanted import ENCODINGS
 from pwgserve.render.limits import MEGABYTE, SMALL, Header, Limits, needed_memory
 from pwgserve.render.metadata import PRIVATE_NAMES
 from pwgserve.render.plan import Layout, RenderPlan, fitted_watermark, sharpen_kernel, watermark_places
-from pwgserve.render.quality import WHOLE_CHROMA
+from pwgserve.render.quality import WHOLE_CHROMA, webp_effort
 
 LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", "VipsForeignLoadWebp")
 """The only decoders that exist for us: those of the formats that a gallery shows."""
@@ -25,8 +25,8 @@ LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", 
 KERNEL = "cubic"
 """How pixels are weighed when scaling: the kernel whose results are most like both of Piwigo's usual libraries'."""
 
-AVIF_EFFORT, AVIF_BITS, WEBP_EFFORT = 1, 10, 4
-"""Efforts beyond which few bytes less cost twice the time; ten bits, for the same look in fewer bytes. Decision 25."""
+AVIF_EFFORT, AVIF_BITS = 1, 10
+"""More effort costs twice the time for few bytes less; ten bits have the same look in fewer bytes. Decision 25."""
 
 SHARED_SHRINK = 1.3
 """By how much a size must be smaller than the largest of several to be made from it."""
@@ -332,7 +332,7 @@ def _save(image: pyvips.Image, plan: RenderPlan, descriptor: int) -> None:
             image.gifsave_target(target, keep=keep)
         case "webp":
             # Where the source is one, the owner's number is a WebP's own, as in Piwigo.
-            image.webpsave_target(target, Q=plan.quality, effort=WEBP_EFFORT, keep=keep)
+            image.webpsave_target(target, Q=plan.quality, effort=webp_effort(plan.ideal[0] * plan.ideal[1]), keep=keep)
         case "webp-lossless":
             image.webpsave_target(target, lossless=True, keep=keep)
         case "avif":

@@ -6,22 +6,30 @@ descriptor, and confines itself before it sees the first one. The daemon's side 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import resource
 import socket
+import struct
 import sys
 from pathlib import Path
 
 from pwgserve.render import engine, sandbox
-from pwgserve.render.limits import Limits
+from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
 
 MAX_MESSAGE = 65_536
 MAX_DESCRIPTORS = 3
 NICENESS = 10
 """Visitors whose pictures are finished go first: the daemon itself has the processor before its workers."""
+
+KEPT = 64 * MEGABYTE
+"""Memory beyond what it started with that a worker keeps from one picture to the next: what most photos take again."""
+
+IDLE_SECONDS = 1
+"""After how long without another picture it gives that back."""
 
 
 def main() -> None:
@@ -32,6 +40,8 @@ def main() -> None:
     os.nice(NICENESS)
     engine.confine()
     with socket.socket(fileno=given["socket"]) as jobs, Path("/proc/self/statm").open("rb", buffering=0) as memory:
+        # The kernel's own time limit: it needs no system call that a confined worker would have to be allowed.
+        jobs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", IDLE_SECONDS, 0))
         try:
             encodings = engine.warm_up()
             protections = sandbox.enter(given["sandbox"], limits.max_memory)
@@ -39,10 +49,19 @@ def main() -> None:
             jobs.send(json.dumps({"failed": str(error)}).encode())
             return
         jobs.send(json.dumps({"ready": protections.told(), "encodings": encodings}).encode())
+        at_start = _resident(memory.fileno())
+        is_idle = True
         shared: engine.Shared | None = None
         group = None
         while True:
-            message, descriptors, _, _ = socket.recv_fds(jobs, MAX_MESSAGE, MAX_DESCRIPTORS)
+            try:
+                message, descriptors, _, _ = socket.recv_fds(jobs, MAX_MESSAGE, MAX_DESCRIPTORS)
+            except BlockingIOError:
+                if not is_idle:
+                    is_idle = True
+                    _give_back_memory()
+                continue
+            is_idle = False
             if not message:
                 return
             job = json.loads(message)
@@ -57,7 +76,8 @@ def main() -> None:
             if job.get("is_last", True):
                 # Only now does it tell what this process keeps for good.
                 shared = group = None
-                _give_back_memory()
+                if _resident(memory.fileno()) > at_start + KEPT:
+                    _give_back_memory()
                 answer |= {"memory": _resident(memory.fileno())}
             jobs.send(json.dumps(answer).encode())
 
@@ -75,8 +95,11 @@ def _rendered(
     def ask(needed: int) -> None:
         # The daemon knows what else is being rendered: a large picture waits until it says go.
         jobs.send(json.dumps({"needs": needed}).encode())
-        if not jobs.recv(MAX_MESSAGE):
-            raise SystemExit(0)
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                if not jobs.recv(MAX_MESSAGE):
+                    raise SystemExit(0)
+                return
 
     try:
         plan = RenderPlan.from_json(str(job["plan"]))

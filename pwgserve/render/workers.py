@@ -36,6 +36,14 @@ COMMAND = ("-P", "-m", "pwgserve.render.worker")
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 """Signals that somebody sent (the kernel, when memory is short). A process that dies of others did so itself."""
 
+_ALLOCATOR = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(32 * MEGABYTE),
+    "MALLOC_TRIM_THRESHOLD_": str(128 * MEGABYTE),
+}
+"""For glibc: what one picture's pixels took is kept for the next one's, until the worker itself gives it back. To get it
+anew from the kernel, page by page, takes up to an eighth of a rendering. A second arena would give nothing back."""
+
 ENDINGS = ("timeout", "crash", "killed", "age", "growth")
 """Why workers end, see `Workers.ended`."""
 
@@ -244,7 +252,7 @@ async def _answer(worker: Worker) -> dict[str, Any]:
 def _environment() -> dict[str, str]:
     """What a worker inherits: enough to find Python and its libraries, and nothing of the daemon's settings."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH") if name in os.environ}
-    # Several workers share the cores; threads inside of each would only compete. Arenas are memory never given back.
+    # Several workers share the cores; threads inside of each would only compete.
     # Whole pictures stay in memory, whose limit we know, and never go to a temporary file, which a worker cannot open.
-    of_libraries = {"VIPS_CONCURRENCY": "1", "VIPS_DISC_THRESHOLD": "1000g", "MALLOC_ARENA_MAX": "2"}
-    return kept | of_libraries | {"PYTHONDONTWRITEBYTECODE": "1"}
+    of_libvips = {"VIPS_CONCURRENCY": "1", "VIPS_DISC_THRESHOLD": "1000g"}
+    return kept | of_libvips | _ALLOCATOR | {"PYTHONDONTWRITEBYTECODE": "1"}

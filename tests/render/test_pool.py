@@ -12,10 +12,12 @@ import pytest
 import pyvips
 from pictures import corners, write
 
+from pwgserve.render.alone import Alone
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
 from pwgserve.render.pool import BusyError, RenderPool
 from pwgserve.render.turns import Client
+from pwgserve.render.worker import IDLE_SECONDS, KEPT
 from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError
 
 LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=600 * MEGABYTE)
@@ -24,9 +26,9 @@ PLAN = RenderPlan((300, 200), 0, None, None, 0, 0, 90, "jpeg", None)
 
 
 @contextlib.asynccontextmanager
-async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000, **limits):
+async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000, alone=None, **limits):
     made = RenderPool(
-        PoolSettings(workers, queue, timeout, replace(LIMITS, **limits), "require", jobs_of_a_worker=jobs_of_a_worker)
+        PoolSettings(workers, queue, timeout, replace(LIMITS, **limits), "require", jobs_of_a_worker, alone)
     )
     await made.start()
     try:
@@ -201,3 +203,47 @@ async def test_a_picture_that_is_decoded_as_a_whole_needs_no_temporary_file(tmp_
             plan = replace(PLAN, ideal=(730, 500), format="webp")
             await render(made, reader.fileno(), output.fileno(), plan=plan)
         assert pyvips.Image.new_from_file(str(tmp_path / "output")).width == 730
+
+
+def resident(pid):
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_memory_is_kept_for_the_next_picture_and_given_back_when_none_comes(tmp_path):
+    async with pool() as made:
+        worker = workers()[0]
+        at_start = resident(worker)
+        with files(tmp_path, (4000, 3000)) as (source, output, _):
+            await render(made, source, output, plan=replace(PLAN, ideal=(1600, 1200)))
+        kept = resident(worker)
+        assert workers() == [worker]
+        assert at_start + 8 * MEGABYTE < kept < at_start + KEPT
+        async with asyncio.timeout(30):
+            while resident(worker) > at_start + 8 * MEGABYTE:
+                await asyncio.sleep(0.1)
+
+
+async def test_what_a_large_picture_took_is_given_back_at_once(tmp_path):
+    source = write(corners(5000, 4000), tmp_path / "large.jpg", interlace=True)
+    async with pool() as made:
+        worker = workers()[0]
+        at_start = resident(worker)
+        with source.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            await render(made, reader.fileno(), output.fileno(), plan=replace(PLAN, ideal=(2500, 2000)))
+        assert workers() == [worker]
+        assert resident(worker) < at_start + KEPT
+
+
+async def test_a_worker_waits_for_other_large_pictures_for_longer_than_it_is_idle(tmp_path):
+    source = write(corners(8000, 7000), tmp_path / "large.jpg", interlace=True)
+    other = Alone(tmp_path / "alone")
+    async with pool(alone=tmp_path / "alone") as made:
+        with source.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            async with other:
+                job = asyncio.create_task(render(made, reader.fileno(), output.fileno()))
+                await asyncio.sleep(2.5 * IDLE_SECONDS)
+                assert not job.done()
+            await job
+        assert pyvips.Image.new_from_file(str(tmp_path / "output")).height == 200
+    other.close()

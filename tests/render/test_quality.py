@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwgserve.render.quality import LARGE, is_reached, quality_like
+from pwgserve.render.quality import LARGE, MEDIUM, SIZES, is_reached, quality_like, webp_effort
 
 qualities = st.integers(1, 100)
 
@@ -10,7 +10,7 @@ qualities = st.integers(1, 100)
 pairs = st.sampled_from([("jpeg", "avif"), ("jpeg", "webp"), ("webp", "avif")])
 
 
-@given(qualities, qualities, pairs, st.sampled_from([0, LARGE]))
+@given(qualities, qualities, pairs, st.sampled_from(SIZES))
 def test_a_better_quality_is_never_worse_in_another_encoding(one, other, pair, pixels):
     low, high = (quality_like(quality, *pair, pixels) for quality in sorted((one, other)))
     assert 1 <= low <= high <= 100
@@ -33,5 +33,10 @@ def test_what_is_lossless_knows_no_worse():
 
 
 @given(qualities, pairs)
-def test_a_large_picture_never_needs_a_higher_quality(quality, pair):
-    assert quality_like(quality, *pair, LARGE) <= quality_like(quality, *pair, LARGE - 1)
+def test_a_large_picture_never_needs_a_higher_quality_than_a_small_one(quality, pair):
+    assert quality_like(quality, *pair, LARGE) <= quality_like(quality, *pair)
+
+
+def test_a_webp_of_medium_size_needs_a_higher_quality_and_more_effort():
+    assert [quality_like(95, "jpeg", "webp", size) for size in (MEDIUM - 1, MEDIUM, LARGE - 1, LARGE)] == [97, 99, 99, 97]
+    assert [webp_effort(size) for size in (MEDIUM - 1, MEDIUM, LARGE - 1, LARGE)] == [4, 5, 5, 4]
