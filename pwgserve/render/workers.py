@@ -41,7 +41,7 @@ _ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(32 * MEGABYTE),
     "MALLOC_TRIM_THRESHOLD_": str(128 * MEGABYTE),
 }
-"""For glibc: what one picture's pixels took is kept for the next one's, until the worker itself gives it back. To get it
+"""For glibc: what one picture's pixels took is kept for the next one's until the worker itself gives it back. To get it
 anew from the kernel, page by page, takes up to an eighth of a rendering. A second arena would give nothing back."""
 
 ENDINGS = ("timeout", "crash", "killed", "age", "growth")

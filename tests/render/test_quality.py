@@ -38,5 +38,6 @@ def test_a_large_picture_never_needs_a_higher_quality_than_a_small_one(quality, 
 
 
 def test_a_webp_of_medium_size_needs_a_higher_quality_and_more_effort():
-    assert [quality_like(95, "jpeg", "webp", size) for size in (MEDIUM - 1, MEDIUM, LARGE - 1, LARGE)] == [97, 99, 99, 97]
-    assert [webp_effort(size) for size in (MEDIUM - 1, MEDIUM, LARGE - 1, LARGE)] == [4, 5, 5, 4]
+    sizes = (MEDIUM - 1, MEDIUM, LARGE - 1, LARGE)
+    assert [quality_like(95, "jpeg", "webp", size) for size in sizes] == [97, 99, 99, 97]
+    assert [webp_effort(size) for size in sizes] == [4, 5, 5, 4]

@@ -111,11 +111,11 @@ def test_marks_and_harmless_metadata_are_there_and_positions_are_not(tmp_path):
 
 @pytest.fixture(scope="module", params=[("xs", (1800, 1200)), ("me", (3600, 2400))], ids=["xs", "me"])
 def scenes(tmp_path_factory, request):
-    """A type, and seven pictures with the grain of a camera for it."""
+    """A type, and eight pictures with the grain of a camera for it."""
     code, size = request.param
     folder = tmp_path_factory.mktemp("scenes")
     found = []
-    for number, scene in enumerate(["lake", "mist", "dunes", "forest", "sea", "balloons", "lighthouse"]):
+    for number, scene in enumerate(["lake", "mist", "dunes", "forest", "city", "sea", "balloons", "lighthouse"]):
         file = folder / f"{scene}.jpg"
         photograph(file, scene, number + 1, *size)
         found.append(file)
