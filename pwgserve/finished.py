@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import structlog
 
 from pwgserve.answers.sources import ChangedError, Sources, Version
-from pwgserve.cache.at_hand import NotAtHandError
+from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache.store import Cache, Entry
 from pwgserve.originals import SourceFacts
 from pwgserve.render.pool import RenderPool

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pwgserve.cache.at_hand import AtHand, NotAtHandError
+from pwgserve.at_hand import AtHand, NotAtHandError
 from pwgserve.shortage import ShortageError, is_missing
 
 # Without O_NONBLOCK a named pipe among the originals would hold whoever opens it for ever.

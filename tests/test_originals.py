@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pwgserve.cache.at_hand import NotAtHandError
+from pwgserve.at_hand import NotAtHandError
 from pwgserve.originals import MissingOriginalError, Originals
 
 

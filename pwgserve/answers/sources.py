@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 
 from pwgserve.answers.freshness import Fresh
-from pwgserve.cache.at_hand import NotAtHandError
+from pwgserve.at_hand import NotAtHandError
 from pwgserve.originals import MissingOriginalError, Originals, Source, SourceFacts
 from pwgserve.render.metadata import tells_more
 from pwgserve.targets import Target

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve.cache import at_hand
-from pwgserve.cache.at_hand import AtHand, NotAtHandError
+from pwgserve import at_hand
+from pwgserve.at_hand import AtHand, NotAtHandError
 from pwgserve.cache.upkeep import ABANDONED_AFTER, TEMPORARY, Upkeep
 from pwgserve.problems import OwnerError
 from pwgserve.shortage import ShortageError, is_missing

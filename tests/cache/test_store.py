@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pwgserve.cache.at_hand import NotAtHandError
+from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache.store import SMALL, Cache, CacheError
 from pwgserve.shortage import ShortageError
 

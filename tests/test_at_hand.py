@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pwgserve.cache import at_hand
-from pwgserve.cache.at_hand import AtHand, NotAtHandError
+from pwgserve import at_hand
+from pwgserve.at_hand import AtHand, NotAtHandError
 
 READ = os.O_RDONLY | os.O_NOFOLLOW
 
