@@ -32,7 +32,7 @@ def of_settings(settings: Settings) -> Iterator[Finding]:
         is_public = network.num_addresses > WIDE and not network.is_private and not network.is_link_local
         if network.prefixlen == 0 or is_public:
             mend = f"server.trusted_proxies: {network} is everybody; name your web server's own address only"
-            yield Finding(Verdict.PICTURE, "said", "to be a proxy that is trusted", None, 0, mend)
+            yield Finding(Verdict.ADDRESS, "said", "to be a proxy that is trusted", None, 0, mend)
     if settings.cache.dir.is_relative_to(settings.piwigo.root):
         mend = "cache.dir: the cache lies below Piwigo's folder, which the web server serves; move it out"
         yield Finding(Verdict.PICTURE, "cache", "its place", None, 0, mend)
@@ -53,7 +53,7 @@ def of_web_server(lines: Sequence[Line], listen: str) -> Iterator[Finding]:
             place = f"{line.file}:{line.number} “{line.text.strip()}”"
             if _SPOOFED.search(line.text):
                 mend = f"{place} passes on what strangers say of their address; set it to the visitor's own"
-                yield Finding(Verdict.PICTURE, "said", "to come from another address", None, 0, mend)
+                yield Finding(Verdict.ADDRESS, "said", "to come from another address", None, 0, mend)
             if _KEEPS.search(line.text) and _SAFE not in content:
                 mend = f"{place} lets the web server keep private pictures for others; see deploy/ for a safe way"
                 yield Finding(Verdict.PICTURE, "links", "that somebody else has just opened", None, 0, mend)

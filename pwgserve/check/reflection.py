@@ -29,7 +29,7 @@ PAIRS = 3
 """A cache may keep answers for a second only, and a machine may be busy."""
 
 SPOOFED = Finding(
-    Verdict.PICTURE,
+    Verdict.ADDRESS,
     "said",
     "to come from another address",
     None,

@@ -32,6 +32,7 @@ class Verdict(StrEnum):
     EXISTENCE = "existence"
     PATH = "path"
     NUMBERS = "numbers"
+    ADDRESS = "address"
     UNCLEAR = "unclear"
 
     @property
@@ -45,6 +46,7 @@ IN_WORDS = {
     Verdict.EXISTENCE: "a stranger can tell that there is a photo",
     Verdict.PATH: "a stranger is told where files lie",
     Verdict.NUMBERS: "a stranger can read pwgserve's own pages",
+    Verdict.ADDRESS: "a stranger can say from which address he comes",
     Verdict.UNCLEAR: "no clear answer",
 }
 

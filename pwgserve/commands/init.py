@@ -26,11 +26,10 @@ from pwgserve.piwigo.walking import Walk
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
 from pwgserve.setup import database, machine
-from pwgserve.setup.plan import DEFAULT_CACHE, DEFAULT_KEYS, Answers, Plan, missing_helpful, plan
+from pwgserve.setup.plan import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers, Plan, missing_helpful, plan
 from pwgserve.setup.templates import NAMES, Site, WebServer
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
-DEFAULT_OUTPUT = Path("/etc/pwgserve.toml")
 USER = "pwgserve"
 SEND_FILES = ("direct", "x-accel-redirect", "x-sendfile")
 NO_WEB_SERVER = "none"
@@ -235,6 +234,7 @@ async def _answers(
             may_read=machine.readers_problem([*samples, *needed], USER),
             has_unit=machine.has_unit(),
             is_enabled=machine.is_enabled(),
+            drop_ins=machine.written_drop_ins(),
             needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
             originals=tuple(found.piwigo.originals),
             database_hosts=await asyncio.to_thread(database.hosts_elsewhere, reached.database),

@@ -46,6 +46,11 @@ def drop_ins(
     return found
 
 
+def is_ours(content: str) -> bool:
+    """Whether a drop-in was written by `init`, not by the owner."""
+    return content.startswith(HEADER)
+
+
 def _quoted(path: Path) -> str:
     text = str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
     return f'"{text}"'

@@ -5,6 +5,7 @@ Only looks; changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pwgserve.setup.confinement import SERVICES, is_ours, place
 from pwgserve.setup.sites import FoundSite, best, sites_in
 from pwgserve.setup.templates import FOLDERS, WebServer
 
@@ -112,6 +114,15 @@ def has_unit() -> bool:
 def is_enabled() -> bool:
     """Whether the service starts with the machine. Blocks."""
     return os.path.lexists(ENABLED_UNIT)
+
+
+def written_drop_ins() -> tuple[Path, ...]:
+    """The drop-ins for systemd that an earlier `init` wrote. Blocks."""
+    found = []
+    for path in map(place, SERVICES):
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found += [path] if is_ours(path.read_text()) else []
+    return tuple(found)
 
 
 def _running(proc: Path) -> dict[WebServer, str | None]:

@@ -46,6 +46,7 @@ RELOAD = {
     WebServer.CADDY: "caddy validate --config /etc/caddy/Caddyfile && systemctl reload caddy",
 }
 
+DEFAULT_OUTPUT = Path("/etc/pwgserve.toml")
 DEFAULT_KEYS = Path("/var/lib/pwgserve/keys")
 DEFAULT_CACHE = Path("/var/cache/pwgserve")
 MODE_OF_UNIT = 0o750
@@ -95,7 +96,8 @@ class Answers:
     piwigo_has: the settings of Piwigo that are as HELPFUL already. may_read: the command that lets the user read
     Piwigo's files, None when it may. has_unit: whether the service is installed; is_enabled: and starts with the
     machine. needs_user: whether the user that pwgserve should run as is still to be made. originals: folders of photos
-    outside of Piwigo's. database_hosts: addresses of the database, if it is on another machine.
+    outside of Piwigo's. database_hosts: addresses of the database, if it is on another machine. drop_ins: those for
+    systemd that an earlier `init` wrote.
     """
 
     output: Path
@@ -124,6 +126,7 @@ class Answers:
     piwigo_has: frozenset[str] = frozenset()
     originals: tuple[Path, ...] = ()
     database_hosts: tuple[str, ...] = ()
+    drop_ins: tuple[Path, ...] = ()
 
     @property
     def extras(self) -> Path:
@@ -145,17 +148,24 @@ class Answers:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that `init` does and says."""
+    """Everything that `init` does and says. removals: files that `init` wrote and that nothing needs any more."""
 
     folders: tuple[PlannedFolder, ...]
     files: tuple[PlannedFile, ...]
+    removals: tuple[Path, ...]
     steps: tuple[Step, ...]
     undo: tuple[str, ...]
 
 
 def plan(answers: Answers) -> Plan:
     """What to make and to say. Raises TemplateError and ConfigurationError."""
-    return Plan(tuple(_folders(answers)), tuple(_files(answers)), tuple(_steps(answers)), tuple(_undo(answers)))
+    return Plan(
+        tuple(_folders(answers)),
+        tuple(_files(answers)),
+        tuple(_removals(answers)),
+        tuple(_steps(answers)),
+        tuple(_undo(answers)),
+    )
 
 
 def config_values(answers: Answers) -> dict[str, dict[str, Any]]:
@@ -210,6 +220,13 @@ def _drop_ins(answers: Answers) -> Mapping[Path, str]:
     return drop_ins((answers.root, *answers.originals), writes, group, answers.database_hosts)
 
 
+def _removals(answers: Answers) -> list[Path]:
+    # Another configuration beside the service's own knows nothing of what that one needs.
+    if not answers.has_unit or answers.user is None or answers.output != DEFAULT_OUTPUT:
+        return []
+    return [path for path in answers.drop_ins if path not in _drop_ins(answers)]
+
+
 def _steps(answers: Answers) -> list[Step]:
     found = []
     config = shlex.quote(str(answers.output))
@@ -232,7 +249,7 @@ def _steps(answers: Answers) -> list[Step]:
     if answers.may_read is not None:
         found.append(Step("Let pwgserve read Piwigo's files", (answers.may_read,)))
     # What systemd allows a service is taken at a restart.
-    units = ("systemctl daemon-reload",) if _drop_ins(answers) else ()
+    units = ("systemctl daemon-reload",) if _drop_ins(answers) or _removals(answers) else ()
     if answers.has_unit and answers.is_enabled:
         take = "restart" if units else "reload-or-restart"
         found.append(Step("Let pwgserve take the configuration", (*units, f"systemctl {take} pwgserve")))

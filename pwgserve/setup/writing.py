@@ -1,4 +1,7 @@
-"""Makes a plan true: writes what differs, leaves what is right, and says which was which. Blocks."""
+"""Makes a plan true: writes what differs, leaves what is right, removes what is over, and says which is what.
+
+Blocks.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from pwgserve.setup.plan import Plan, PlannedFile, PlannedFolder
 WRITTEN = "written"
 CHANGED = "changed"
 KEPT = "as it was"
+REMOVED = "removed"
 
 
 class WritingError(OwnerError):
@@ -41,7 +45,7 @@ def carry_out(plan: Plan, keys_file: Path | None) -> list[Done]:
     found = [_folder(folder) for folder in plan.folders]
     if keys_file is not None:
         found.append(_keys(plan, keys_file))
-    return found + [_file(file) for file in plan.files]
+    return found + [_file(file) for file in plan.files] + [_removed(path) for path in plan.removals]
 
 
 def _keys(plan: Plan, file: Path) -> Done:
@@ -89,6 +93,14 @@ def _file(file: PlannedFile) -> Done:
     except OSError as error:
         raise WritingError(f"{path}: cannot write it: {error.strerror}; run init as root, or give --output") from error
     return Done(path, WRITTEN if before is None else CHANGED, note)
+
+
+def _removed(path: Path) -> Done:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise WritingError(f"{path}: cannot remove it: {error.strerror}; run init as root") from error
+    return Done(path, REMOVED)
 
 
 def _replace(path: Path, content: bytes, like: PlannedFile) -> None:

@@ -125,7 +125,7 @@ NGINX = {
     "strangers say where they come from": Mistake(
         lambda files, _: put(files, PROXY, "X-Forwarded-For $remote_addr;", "X-Forwarded-For $http_x_forwarded_for;"),
         "said",
-        "picture",
+        "address",
         "pwgserve-proxy.conf:",
     ),
     "strangers say who they are": Mistake(
@@ -291,9 +291,9 @@ def test_a_mistake_that_no_configuration_here_shows_is_found_from_outside(daemon
     deployed.server.write(lambda files: mistake.change(files, deployed))
     deployed.server.start()
     code, report = checked(deployed, "--photos", "1", "--web-config", str(tmp_path))
-    leaks = [(leak["address"], leak["trick"]) for leak in report["leaks"]]
+    leaks = [(leak["address"], leak["what"], leak["trick"]) for leak in report["leaks"]]
     tricks = {"links": "that somebody else has just opened", "said": "to come from another address"}
-    assert (mistake.area, tricks[mistake.area]) in leaks, leaks
+    assert (mistake.area, mistake.what, tricks[mistake.area]) in leaks, leaks
     assert code == 1
 
 

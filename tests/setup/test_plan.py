@@ -8,11 +8,13 @@ import pytest
 from units import FOLDER, values
 
 from pwgserve import settings
+from pwgserve.setup import machine
 from pwgserve.setup.configuration import ConfigurationError, merged
+from pwgserve.setup.confinement import HEADER, place
 from pwgserve.setup.plan import Answers, config_values, plan
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import Site, WebServer
-from pwgserve.setup.writing import CHANGED, KEPT, WRITTEN, WritingError, carry_out
+from pwgserve.setup.writing import CHANGED, KEPT, REMOVED, WRITTEN, WritingError, carry_out
 
 SITE = Site("a.test", "/", Path("/srv/piwigo"), "127.0.0.1:8280", Path("/var/cache/pwgserve"))
 ANSWERS = Answers(
@@ -245,6 +247,41 @@ def test_what_a_machine_needs_besides_is_allowed_to_the_services(changes, servic
     assert "systemctl daemon-reload\nsystemctl enable --now pwgserve\n" in said(answers)
     assert "systemctl daemon-reload\nsystemctl restart pwgserve" in said(replace(answers, is_enabled=True))
     assert "rm -f /etc/systemd/system/pwgserve*.service.d/init.conf* " in "\n".join(plan(answers).undo)
+
+
+def test_a_drop_in_that_nothing_needs_any_more_is_removed(tmp_path):
+    old = tmp_path / "init.conf"
+    old.write_text(HEADER + "ProtectHome=read-only\n")
+    before = replace(ANSWERS, has_unit=True, is_enabled=True, drop_ins=(old,))
+    assert plan(before).removals == (old,)
+    assert "systemctl daemon-reload\nsystemctl restart pwgserve" in said(before)
+    done = carry_out(replace(plan(at(tmp_path)), removals=(old,)), None)
+    assert [one.path for one in done if one.what == REMOVED] == [old]
+    assert not old.exists()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"root": Path("/home/anna/photos")},
+        {"output": Path("/etc/another.toml")},
+        {"user": None},
+        {"has_unit": False},
+    ],
+)
+def test_a_drop_in_that_may_be_needed_stays(changes):
+    answers = replace(
+        ANSWERS, has_unit=True, drop_ins=(place("pwgserve"), place("pwgserve-gc"), place("pwgserve-check"))
+    )
+    assert not plan(replace(answers, **changes)).removals
+
+
+def test_only_drop_ins_of_init_are_known_as_such(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine, "place", lambda service: tmp_path / service)
+    (tmp_path / "pwgserve").write_text("[Service]\nGroup=mine\n")
+    (tmp_path / "pwgserve-gc").write_text(HEADER)
+    (tmp_path / "pwgserve-check").write_bytes(b"\xff")
+    assert machine.written_drop_ins() == (tmp_path / "pwgserve-gc",)
 
 
 def test_a_drop_in_is_understood_by_systemd(tmp_path):
