@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from pwgserve import loading
 from pwgserve.problems import OwnerError
 
 WRONG = 2
@@ -31,7 +32,9 @@ class _Commands(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"pwgserve.commands.{name}"), f"{name}_command")
+        with loading.for_good():
+            module = importlib.import_module(f"pwgserve.commands.{name}")
+        command: click.Command = getattr(module, f"{name}_command")
         return command
 
     def invoke(self, context: click.Context) -> Any:

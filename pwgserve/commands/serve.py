@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
+from pwgserve import loading
 from pwgserve.commands.options import config_file
-from pwgserve.service.supervisor import Supervisor
 
 
 @click.command("serve")
 @config_file
 def serve_command(file: Path) -> None:
     """Serve the gallery that FILE describes, until told to stop."""
+    with loading.for_serving():
+        from pwgserve.service.supervisor import Supervisor
+
     asyncio.run(Supervisor(file).run())

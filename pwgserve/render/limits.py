@@ -11,6 +11,9 @@ from pwgserve.piwigo.sizing import Size
 
 MEGABYTE = 1_000_000
 
+MAX_MESSAGE = 65_536
+"""Bytes of a job, and of its answer, between the daemon and a worker."""
+
 ROOM = 16 * MEGABYTE
 """What any rendering may take: threads' stacks, tables, the file that is being read."""
 

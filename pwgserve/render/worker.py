@@ -17,10 +17,9 @@ import sys
 from pathlib import Path
 
 from pwgserve.render import engine, sandbox
-from pwgserve.render.limits import MEGABYTE, Limits
+from pwgserve.render.limits import MAX_MESSAGE, MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
 
-MAX_MESSAGE = 65_536
 MAX_DESCRIPTORS = 3
 NICENESS = 10
 """Visitors whose pictures are finished go first: the daemon itself has the processor before its workers."""

@@ -20,8 +20,7 @@ from typing import Any
 
 from pwgserve.problems import OwnerError
 from pwgserve.render.alone import Alone
-from pwgserve.render.limits import MEGABYTE, Limits
-from pwgserve.render.worker import MAX_MESSAGE
+from pwgserve.render.limits import MAX_MESSAGE, MEGABYTE, Limits
 
 START_SECONDS = 30.0
 MAX_REASON = 200

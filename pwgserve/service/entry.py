@@ -5,20 +5,16 @@ It ends with its supervisor, in whatever way that ends, so that no process ever 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+from pwgserve import loading
 from pwgserve.render import sandbox
 
 WRONG = 2
-
-_CERTIFICATES = "SSL_CERT_FILE"
-"""The variable that tells OpenSSL where they are."""
 
 
 def main() -> None:
@@ -29,7 +25,7 @@ def main() -> None:
         # Whom this process starts has no business with them: a worker that takes pictures must not take visitors.
         os.set_inheritable(descriptor, False)
     # All that a server process needs, which takes a while; with its supervisor gone, it must not even start.
-    with _leaving_out():
+    with loading.for_serving():
         import uvloop
 
         from pwgserve import logs, settings
@@ -49,24 +45,6 @@ def main() -> None:
     except OwnerError as error:
         reports.problem(str(error))
         sys.exit(WRONG)
-
-
-@contextlib.contextmanager
-def _leaving_out() -> Iterator[None]:
-    """Let libraries not load at their import what no server process uses; it is ready an eighth of a second sooner.
-
-    structlog would colour tracebacks with rich, and aiohttp's client would read all that the system trusts.
-    """
-    before = os.environ.get(_CERTIFICATES)
-    os.environ[_CERTIFICATES] = os.devnull
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        # A database that is reached by TLS does need them.
-        del os.environ[_CERTIFICATES]
-        if before is not None:
-            os.environ[_CERTIFICATES] = before
 
 
 if __name__ == "__main__":
