@@ -65,10 +65,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-v
 	--custom-compile-command "make lock" pyproject.toml --output-file requirements-$(1).lock
 
 $(VENV)/.made:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "pwgserve needs Python 3.11 or newer; call make PYTHON=python3.x" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || \
-		{ rm -rf $(VENV); echo "Python's venv is missing. Please run: sudo apt-get install python3-venv" >&2; exit 1; }
+	@PYTHON=$(PYTHON) scripts/virtual-environment $(VENV)
 	@touch $@
 
 $(VENV)/.demo: requirements-demo.lock pyproject.toml | $(VENV)/.made
