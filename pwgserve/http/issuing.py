@@ -38,9 +38,12 @@ class Issuer:
         self._folder = f"{base}{prefix}/"
         self._ttl = max(1, int(ttl))
 
-    async def issue(self, asker: Asker, found: Target, settings: GallerySettings) -> Issued | None:
+    async def issue(
+        self, asker: Asker, found: Target, settings: GallerySettings, until: int | None = None
+    ) -> Issued | None:
         """A link for the asker, None when they may not have it.
 
+        until: when (seconds since 1970) the link by which alone the asker is known ends; theirs ends no later.
         Raises MissingOriginalError and GalleryUnavailableError.
         """
         guest = await self._viewers.guest(settings.conf)
@@ -53,6 +56,8 @@ class Issuer:
         else:
             return None
         ends = expiry(time.time(), self._ttl)
+        if until is not None and not audience.is_public:
+            ends = min(ends, until)
         fingerprint = await self.fingerprint(found, settings)
         token = self._signer.sign(Link(found.photo.photo_id, found.wanted, audience, ends, fingerprint))
         return Issued(f"{self._folder}{token}.{found.extension}", bucket_end(ends, self._ttl))

@@ -75,7 +75,8 @@ class Signed:
         settings = await self.catalogue.settings()
         found = await self._target(link, settings)
         is_expired = link.is_expired(time.time())
-        asker = await self._holder(request, link, settings.conf, is_expired)
+        own = None if link.audience.is_public and not is_expired else await self._own(request, settings.conf)
+        asker = await self._holder(own, link, settings.conf, is_expired)
         if asker is None or found is None or found.extension != extension:
             raise RefusedError("expired" if is_expired else "audience" if asker is None else "missing")
         if not is_allowed(asker.viewer, found, settings, asker.is_trusted_admin):
@@ -87,7 +88,9 @@ class Signed:
         version = await self.sources.version(found)
         fingerprint = self.signer.fingerprint(*fingerprints.facts(found, version, settings.derivatives))
         if is_expired or not hmac.compare_digest(fingerprint, link.fingerprint):
-            return await self._fresh(asker, found, settings, download)
+            # Whoever has nothing but the link must not get one that lives longer.
+            until = None if own is not None and own.viewer.user_id == asker.viewer.user_id else link.expiry
+            return await self._fresh(asker, found, settings, download, until)
         return await self._picture(request, link, found, version, download)
 
     async def _target(self, link: Link, settings: GallerySettings) -> Target | None:
@@ -97,13 +100,12 @@ class Signed:
         extension = await self.catalogue.format_extension(link.wanted, photo)
         return target(photo, link.wanted, settings, extension)
 
-    async def _holder(self, request: web.BaseRequest, link: Link, conf: PiwigoConf, is_expired: bool) -> Asker | None:
-        """For whom the link is used, None when it is not theirs (any more)."""
+    async def _holder(self, own: Asker | None, link: Link, conf: PiwigoConf, is_expired: bool) -> Asker | None:
+        """For whom the link is used, None when it is not theirs (any more). own: who sends the request."""
         audience = link.audience
         if audience.is_public and not is_expired:
             guest = await self.viewers.guest(conf)
             return Asker(guest) if guest else None
-        own = await self._own(request, conf)
         is_own = own is not None and audience.user_id in (None, own.viewer.user_id)
         if not is_own and (is_expired or self.bind_session):
             return None
@@ -122,10 +124,13 @@ class Signed:
         return await self.viewers.holder(audience.user_id, audience.credential, conf)
 
     async def _fresh(
-        self, asker: Asker, found: Target, settings: GallerySettings, download: bool
+        self, asker: Asker, found: Target, settings: GallerySettings, download: bool, until: int | None = None
     ) -> web.StreamResponse:
-        """The way to a picture that was edited since its link was made, or to one's own picture after its time."""
-        issued = await self.issuer.issue(asker, found, settings)
+        """The way to a picture that was edited since its link was made, or to one's own picture after its time.
+
+        until: as for `Issuer.issue`.
+        """
+        issued = await self.issuer.issue(asker, found, settings, until)
         if issued is None:
             raise RefusedError("forbidden")
         return redirect(issued, download, keep=False)

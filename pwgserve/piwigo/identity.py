@@ -7,6 +7,7 @@ Rules: docs/compatibility.md, "Viewers".
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -14,7 +15,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from pwgserve.piwigo.phpvalues import PhpValueError, session_values
+from pwgserve.piwigo.phpvalues import PhpValue, PhpValueError, session_values
 
 MAX_COOKIE_HEADER = 16_384
 _SESSION_ID = re.compile(r"[A-Za-z0-9,-]{1,128}")
@@ -25,15 +26,17 @@ _DECIMAL = re.compile(r"[0-9]{1,10}")
 def cookies(header: str) -> dict[str, str]:
     """The cookies of a `Cookie` header as PHP reads them: percent-decoded, the first of a name wins.
 
-    A value that is not UTF-8 is left out: nothing of ours is ever written so.
+    A value that is not UTF-8, written out or percent-encoded, is left out: nothing of ours is ever written so, but
+    another program on the gallery's domain may set such a cookie.
     """
     found: dict[str, str] = {}
     for part in header[:MAX_COOKIE_HEADER].split(";"):
         name, equals, value = part.strip().partition("=")
         if equals and name not in found:
             try:
-                found[name] = unquote_to_bytes(value).decode("utf-8")
-            except UnicodeDecodeError:
+                # The library reads a byte that is not UTF-8 as half a character, which this turns back into a byte.
+                found[name] = unquote_to_bytes(value.encode("utf-8", "surrogateescape")).decode("utf-8")
+            except UnicodeError:
                 continue
     return found
 
@@ -59,12 +62,27 @@ def _address_prefix(address: str | None) -> str:
     return f"{first:02X}{second:02X}"
 
 
-def session_user_id(data: bytes) -> int | None:
-    """The user that a session's row names, or None for a guest's session or one that cannot be read."""
-    try:
-        value = session_values(data).get(b"pwg_uid")
-    except PhpValueError:
-        return None
+def session_user_id(data: bytes | str) -> int | None:
+    """The user that a session's row names, or None for a guest's session or one that cannot be read.
+
+    data: the bytes that PHP wrote, or the text that a database made of them. PHP counts bytes, in the encoding of its
+    own connection, which a text does not tell (`DB_CHARSET`). Counted otherwise, what a visitor wrote into the session
+    could end too early and go on as variables. So a text is read in both ways in which galleries count, and names a
+    user when only one of them can be read, or both agree.
+    """
+    readings = {data} if isinstance(data, bytes) else {data.encode(*encoding) for encoding in _COUNTED}
+    named = set()
+    for reading in readings:
+        with contextlib.suppress(PhpValueError):
+            named.add(_named_user(session_values(reading).get(b"pwg_uid")))
+    return named.pop() if len(named) == 1 else None
+
+
+_COUNTED = (("utf-8", "surrogatepass"), ("ascii", "replace"))
+"""UTF-8, and one byte for every character."""
+
+
+def _named_user(value: PhpValue) -> int | None:
     if isinstance(value, bytes) and value.isdigit() and len(value) <= 10:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value <= 0:

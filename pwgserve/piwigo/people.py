@@ -81,9 +81,7 @@ class People:
     async def sessions(self, row_ids: Sequence[str]) -> Mapping[str, Session]:
         """Sessions by the ids of their rows."""
         rows = await self._gallery.rows(self._sessions, row_ids)
-        return {
-            as_text(row.id): Session(session_user_id(as_text(row.data).encode()), float(row.age or 0)) for row in rows
-        }
+        return {as_text(row.id): Session(session_user_id(row.data or ""), float(row.age or 0)) for row in rows}
 
     async def session_ids_of(self, user_ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
         """The row ids of all sessions that seem to be of these users, by user. Reads the whole table.

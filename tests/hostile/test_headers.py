@@ -139,6 +139,26 @@ def test_a_cookie_that_is_not_exactly_hers_is_nobodys(daemon, no, cookie):
         assert comparable(daemon.visitor(cookie).get(PRIVATE)) == no
 
 
+@pytest.mark.parametrize(
+    "cookie", [b"other=\xe9t\xe9; ", b"\xff=\xff; ", b"other=\xed\xb2\x80; ", "other=\u00e9; ".encode()]
+)
+def test_a_cookie_of_another_program_in_another_encoding_keeps_nobody_from_pictures(daemon, gallery, cookie):
+    target = f"/i.php?/{gallery.paths[family.PARTY].replace('.jpg', '-me.jpg')}"
+    link = daemon.visitor(ANNA).link(target)
+    asked = [
+        f"GET {address} HTTP/1.1\r\nHost: x\r\nCookie: ".encode() + cookie + ANNA.encode() + b"\r\n\r\n"
+        for address in (PUBLIC, PRIVATE, target, link)
+    ]
+    answer = exchange(daemon.port, b"".join(asked) + request("/nothing", "Connection: close"))
+    assert statuses(answer) == [302, 302, 302, 200, 404]
+
+
+def test_a_name_of_a_proxys_in_another_encoding_is_nobodys(gallery, start):
+    daemon = start(gallery, **{"piwigo.conf": {"apache_authentication": True}})
+    named = f"GET {PRIVATE} HTTP/1.1\r\nHost: x\r\nX-Remote-User: ".encode() + b"ann\xe4\r\n\r\n"
+    assert statuses(exchange(daemon.port, named + request("/nothing", "Connection: close"))) == [404, 404]
+
+
 HIDDEN = f"GET {PUBLIC} HTTP/1.1\r\nHost: x\r\n\r\n"
 SMUGGLED = {
     "length and chunks": f"Content-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}",

@@ -8,6 +8,7 @@ import pyvips
 from family import DOCUMENT, FILM, LAKE, PARTY
 from links import expiry_of
 
+from pwgserve.answers.freshness import PROMISED_AGE
 from pwgserve.piwigo.derivatives import DEFAULTS
 from pwgserve.piwigo.sizing import compute
 
@@ -248,3 +249,23 @@ def test_an_expired_link_leads_its_own_viewer_to_a_fresh_one_and_nobody_else(gal
     assert daemon.visitor().get(private).status == 404
     assert daemon.visitor(family.cookie("ben")).get(private).status == 404
     assert daemon.visitor().get(public).status == 404
+
+
+def test_whoever_has_nothing_but_a_link_gets_none_that_lives_longer(gallery, start):
+    """A picture that is edited leads to its new link: not for longer than the old one would have worked."""
+    daemon = start(gallery, links={"ttl": "16s"})
+    anna, stranger = daemon.visitor(family.cookie("anna")), daemon.visitor()
+    target = "/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-sq.jpg")
+    link = anna.link(target)
+    while expiry_of(anna.link(target)) == expiry_of(link):  # from here on hers live longer
+        time.sleep(0.2)
+    with gallery.restored():
+        with (gallery.root / gallery.paths[PARTY]).open("ab") as file:
+            file.write(b"edited")
+        time.sleep(PROMISED_AGE)
+        led = stranger.get(link)
+        assert led.status == 302
+        assert expiry_of(led.location) <= expiry_of(link)
+        assert stranger.get(led.location).status == 200
+        assert expiry_of(anna.get(link).location) > expiry_of(link), "who is logged in has a new one anyway"
+    time.sleep(PROMISED_AGE)

@@ -78,6 +78,19 @@ def test_what_a_visitor_wrote_into_a_session_names_nobody(daemon, gallery):
     assert not sees(daemon, PARTY, "pwg_id=injected")
 
 
+def test_what_a_visitor_wrote_names_nobody_where_php_counts_letters_otherwise(daemon, gallery):
+    """A gallery whose DB_CHARSET is latin1: its PHP counted one byte for what arrives here as two."""
+    injected = f'";pwg_uid|i:{USERS["anna"]};z|s:0:"'
+    note = f's_note|s:{2 * len(injected)}:"{"é" * len(injected)}{injected}";'
+    for name, data in {"letters1": note, "letters2": f"pwg_uid|i:{USERS['carol']};{note}"}.items():
+        gallery.insert("sessions", id=f"7F00{name}", data=data, expiration=gallery.ago(0))
+        assert not sees(daemon, PARTY, f"pwg_id={name}")
+    for name, length in {"letters3": 10, "letters4": 5}.items():
+        data = f's_note|s:{length}:"{"é" * 5}";pwg_uid|i:{USERS["anna"]};'
+        gallery.insert("sessions", id=f"7F00{name}", data=data, expiration=gallery.ago(0))
+        assert sees(daemon, PARTY, f"pwg_id={name}")
+
+
 def test_a_session_belongs_to_the_network_it_was_made_in(daemon, gallery):
     gallery.session(USERS["anna"], "fromafar", prefix="C000")  # 192.0.*.*
     cookie = "pwg_id=fromafar"
