@@ -39,7 +39,9 @@ class _Output:
 
     def msg(self, line: str) -> None:
         with contextlib.suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+            # In one piece: all processes write here, and `print` would let another's line in before the end of its own.
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
 
     debug = info = warning = error = msg
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from pwgserve.answers.freshness import Fresh, together
-from pwgserve.piwigo.conf import ConfError, ConfValue, PiwigoConf
+from pwgserve.piwigo.conf import ConfError, ConfValue, PiwigoConf, from_words
 from pwgserve.piwigo.derivatives import DerivativeSettings, DerivativeSettingsError, from_config
 from pwgserve.piwigo.gallery import Format, Gallery, GalleryConfigurationError, GalleryUnavailableError
 from pwgserve.piwigo.permissions import GalleryRules, Photo
@@ -82,7 +82,7 @@ class OwnerFile:
                         f"{self._file}: $conf['{unknown[0]}'] is set in a way that only PHP can follow; "
                         f"write its value under [piwigo.conf], like: {unknown[0]} = …"
                     )
-            return conf.updated(self._overrides)
+            return conf.updated(from_words(self._overrides))
         except OSError as error:
             raise GalleryConfigurationError(f"{self._file}: cannot read it: {error.strerror}") from error
         except (PhpConfigError, ConfError) as error:
@@ -159,7 +159,7 @@ class Catalogue:
             conf = await asyncio.to_thread(self._owner_file.conf)
             rows = await self._gallery.config(sorted(SETTING_NAMES | {_DERIVATIVES}))
             serialized = rows.pop(_DERIVATIVES, None)
-            conf = conf.updated(rows)
+            conf = conf.updated(from_words(rows))
             derivatives = self._derivatives(serialized)
         except (GalleryConfigurationError, ConfError, DerivativeSettingsError) as error:
             # On settings that nobody understands nothing may be served; the owner learns why, visitors do not.

@@ -126,9 +126,9 @@ class Viewers:
             if remembered is not None:
                 user_id, credential = remembered
         if conf.apache_authentication and claims.remote_user:
-            named = await self._names.get(claims.remote_user)
-            if named is not None:
-                user_id, credential = named, self._signer.credential(PROXY_USER, claims.remote_user)
+            # Also whom the gallery does not know (yet) is not whoever used this browser before.
+            user_id = await self._names.get(claims.remote_user)
+            credential = self._signer.credential(PROXY_USER, claims.remote_user) if user_id is not None else nobody
         if claims.auth_key and is_auth_key(claims.auth_key):
             holder = await self._auth_keys.get(claims.auth_key)
             if holder is not None:

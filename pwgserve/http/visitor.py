@@ -43,24 +43,32 @@ class Proxies:
 
     def visitor(self, peer: str | None, forwarded_for: Sequence[str]) -> str | None:
         """The address of who sits in front of the browser: the last one that no trusted proxy has."""
-        visitor = peer or None
-        hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
-        while self.is_trusted(visitor) and hops:
-            hop = hops.pop()
-            try:
-                visitor = str(_address(hop))
-            except ValueError:
-                return None
-        return visitor
+        told = self._as_told(peer, forwarded_for)
+        return str(_address(told)) if told and told != peer else told
 
-    def as_piwigo_sees(self, peer: str | None, visitor: str | None) -> str | None:
-        """The address that sessions of this visitor are tied to."""
+    def as_piwigo_sees(self, peer: str | None, forwarded_for: Sequence[str]) -> str | None:
+        """The address that sessions of this visitor are tied to, as the web server spells it.
+
+        One that listens to both families on one socket writes `::ffff:192.0.2.7`, and so it reaches PHP, for which
+        that is IPv6.
+        """
         match self.visitor_address:
             case "forwarded":
-                return visitor
+                return self._as_told(peer, forwarded_for)
             case "peer":
                 return peer
         return self.visitor_address
+
+    def _as_told(self, peer: str | None, forwarded_for: Sequence[str]) -> str | None:
+        told = peer or None
+        hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
+        while self.is_trusted(told) and hops:
+            told = hops.pop()
+            try:
+                _address(told)
+            except ValueError:
+                return None
+        return told
 
 
 def claims(
@@ -72,11 +80,10 @@ def claims(
 ) -> Claims:
     """The claims of a request. request: `auth_key` and `pwg_token` from its address, where it has them."""
     found = cookies("; ".join(headers.getall("Cookie", ())))
-    visitor = proxies.visitor(peer, headers.getall(FORWARDED_FOR, ()))
     return Claims(
         session_id=found.get(conf.session_name),
         remember_me=found.get(conf.remember_me_name),
-        address=proxies.as_piwigo_sees(peer, visitor),
+        address=proxies.as_piwigo_sees(peer, headers.getall(FORWARDED_FOR, ())),
         remote_user=_only(headers.getall(REMOTE_USER, ())) if proxies.is_trusted(peer) else None,
         auth_key=request.get("auth_key"),
         pwg_token=request.get("pwg_token"),

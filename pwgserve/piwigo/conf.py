@@ -108,15 +108,15 @@ class PiwigoConf:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
-def truth(value: ConfValue) -> bool:
-    """A setting as PHP's `if` would take it; table `config` writes booleans as the words true and false."""
-    if isinstance(value, str):
-        return value.lower() not in ("", "0", "false")
-    return bool(value)
+def from_words(values: Mapping[str, ConfValue]) -> dict[str, ConfValue]:
+    """Settings as table `config` holds them, where booleans are the words true and false, exactly so spelled."""
+    words: dict[ConfValue, bool] = {"true": True, "false": False}
+    return {name: words.get(value, value) if isinstance(value, str) else value for name, value in values.items()}
 
 
 def _truth(_name: str, value: ConfValue) -> bool:
-    return truth(value)
+    """A setting as PHP's `if` would take it: a text is true unless it is empty or `0`, whatever it says."""
+    return value not in ("", "0") if isinstance(value, str) else bool(value)
 
 
 def _whole(name: str, value: ConfValue) -> int:

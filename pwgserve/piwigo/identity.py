@@ -20,6 +20,7 @@ from pwgserve.piwigo.phpvalues import PhpValue, PhpValueError, session_values
 MAX_COOKIE_HEADER = 16_384
 _SESSION_ID = re.compile(r"[A-Za-z0-9,-]{1,128}")
 _AUTH_KEY = re.compile(r"[A-Za-z0-9]{30}")
+_ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
 _DECIMAL = re.compile(r"[0-9]{1,10}")
 
 
@@ -119,10 +120,15 @@ class RememberMe:
 
 
 def remember_me_key(secret_key: str, password_hash: str, time: int, user_id: int, username: str) -> str:
-    """The third part of a remember-me cookie."""
-    message = f"{time}{user_id}{username}".encode()
+    """The third part of a remember-me cookie. username: as in the database, where it may have escapes of PHP's."""
+    message = f"{time}{user_id}{_unescaped(username)}".encode()
     digest = hmac.digest((secret_key + password_hash).encode(), message, hashlib.sha1)
     return base64.b64encode(digest).decode()
+
+
+def _unescaped(text: str) -> str:
+    """A text without backslashes that escape what follows them, as PHP's `stripslashes` returns it."""
+    return _ESCAPED.sub(lambda found: "\0" if found[1] == "0" else found[1], text)
 
 
 def is_auth_key(text: str) -> bool:

@@ -108,6 +108,16 @@ def test_a_session_over_ipv6_has_no_network(daemon, gallery):
     assert not sees(daemon, PARTY, "pwg_id=oversix", X_Forwarded_For="192.0.2.7")
 
 
+def test_a_session_through_a_socket_for_both_families_is_one_over_ipv6(daemon, gallery):
+    """nginx with `listen [::]:80 ipv6only=off` tells PHP, and pwgserve, `::ffff:192.0.2.7`."""
+    gallery.session(USERS["anna"], "mapped", prefix="")
+    gallery.session(USERS["ben"], "unmapped", prefix="C000")
+    assert sees(daemon, PARTY, "pwg_id=mapped", X_Forwarded_For="::ffff:192.0.2.7")
+    assert sees(daemon, PARTY, "pwg_id=mapped", X_Forwarded_For="::ffff:192.0.2.7, ::ffff:127.0.0.1")
+    assert not sees(daemon, PARTY, "pwg_id=unmapped", X_Forwarded_For="::ffff:192.0.2.7")
+    assert sees(daemon, PARTY, "pwg_id=unmapped", X_Forwarded_For="192.0.2.7")
+
+
 def test_a_gallery_may_have_sessions_without_networks(daemon, gallery, settled):
     gallery.session(USERS["anna"], "anywhere", prefix="")
     with gallery.config("session_use_ip_address", "false"):
@@ -201,6 +211,8 @@ def test_a_user_named_by_a_trusted_proxy_counts_if_the_gallery_wants_it(daemon, 
         assert sees(daemon, PARTY, X_Remote_User="anna")
         assert not sees(daemon, PARTY, X_Remote_User="nobody")
         assert not sees(daemon, PARTY, X_Remote_User="ANNA")
+        assert sees(daemon, PARTY, family.cookie("carol"), X_Remote_User="anna")
+        assert not sees(daemon, PARTY, family.cookie("anna"), X_Remote_User="nobody"), "not whoever came before"
     settled()
 
 

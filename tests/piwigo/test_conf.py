@@ -1,15 +1,20 @@
 import pytest
 
-from pwgserve.piwigo.conf import ConfError, PiwigoConf, SyncChars
+from pwgserve.piwigo.conf import ConfError, PiwigoConf, SyncChars, from_words
 
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
         ("guest_id", "5", 5),
-        ("guest_access", "false", False),
-        ("guest_access", "true", True),
+        ("guest_access", True, True),
         ("guest_access", 0, False),
+        ("guest_access", "0", False),
+        ("guest_access", "", False),
+        ("guest_access", None, False),
+        ("guest_access", [], False),
+        ("gallery_locked", "false", True),
+        ("gallery_locked", "0.0", True),
         ("gallery_locked", "1", True),
         ("session_length", 60, 60),
         ("picture_ext", ["JPG", "avif"], ("jpg", "avif")),
@@ -21,6 +26,25 @@ from pwgserve.piwigo.conf import ConfError, PiwigoConf, SyncChars
 )
 def test_a_setting_is_read_as_php_would(name, value, expected):
     assert getattr(PiwigoConf().updated({name: value}), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "locked"),
+    [
+        ("true", True),
+        ("false", False),
+        ("False", True),
+        ("FALSE", True),
+        ("no", True),
+        ("", False),
+        ("0", False),
+        ("1", True),
+        (False, False),
+    ],
+)
+def test_in_table_config_only_the_very_word_false_is_false(value, locked):
+    """Recorded: a gallery with the row `gallery_locked` = `False` is locked."""
+    assert PiwigoConf().updated(from_words({"gallery_locked": value})).gallery_locked is locked
 
 
 def test_settings_that_change_no_answer_are_passed_over():

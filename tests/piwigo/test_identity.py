@@ -1,3 +1,6 @@
+import base64
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +25,16 @@ def test_the_remember_me_cookie_recorded_from_piwigo_is_genuine():
     assert claim == RememberMe(3, 1795479795, "rxzoPgqRTGz7RrxNS/T1SuduMSA=")
     assert claim.is_genuine(SECRET, HASH, "alice")
     assert remember_me_key(SECRET, HASH, 1795479795, 3, "alice") == claim.key
+
+
+@pytest.mark.parametrize(
+    ("stored", "signed"),
+    [("o\\'brien", "o'brien"), ("back\\slash", "backslash"), ("a\\\\b", "a\\b"), ("end\\", "end"), ("a\\0b", "a\0b")],
+)
+def test_a_remember_me_cookie_is_signed_for_the_name_without_phps_escapes(stored, signed):
+    message = f"53{signed}".encode()
+    expected = base64.b64encode(hmac.digest((SECRET + HASH).encode(), message, "sha1")).decode()
+    assert RememberMe(3, 5, expected).is_genuine(SECRET, HASH, stored)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +69,7 @@ def test_a_remember_me_cookie_lasts_for_its_length(now, expected):
         ("192.168.7.9", "C0A8"),
         ("8.8.8.8", "0808"),
         ("::1", ""),
+        ("::ffff:192.168.7.9", ""),
         ("2001:db8::1", ""),
         (None, ""),
         ("", ""),
