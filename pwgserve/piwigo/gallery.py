@@ -17,11 +17,14 @@ from urllib.parse import quote
 
 from sqlalchemy import (
     BindParameter,
+    Column,
     ColumnElement,
     CompoundSelect,
     Select,
     bindparam,
+    false,
     func,
+    literal,
     literal_column,
     or_,
     select,
@@ -32,6 +35,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from pwgserve.piwigo.charsets import can_hold
 from pwgserve.piwigo.permissions import Album, Photo
 from pwgserve.piwigo.schema import Schema
 from pwgserve.problems import OwnerError
@@ -101,6 +105,7 @@ class Gallery:
         self._has_key_types = True
         self._patience = QUERY_SECONDS
         self._is_sqlite = url.get_backend_name() == "sqlite"
+        self._charsets: dict[ColumnElement[str], str] = {}
         self._engine = _engine(url)
         # Written once: writing a statement takes longer than the database takes to answer it.
         self._photos_of = self._photos_where(schema.images.c.id.in_(KEYS))
@@ -117,6 +122,9 @@ class Gallery:
         self._patience = CHECK_SECONDS
         try:
             await self._check_tables()
+            if not self._is_sqlite:
+                for column in (self._schema.images.c.path, self._schema.users.c.username):
+                    self._charsets[column] = await self._charset(column)
         finally:
             self._patience = QUERY_SECONDS
 
@@ -135,6 +143,16 @@ class Gallery:
                 if problem:
                     raise GalleryConfigurationError(f"piwigo.database: {problem}") from error
                 raise
+
+    async def _charset(self, column: Column[str]) -> str:
+        """The character set of a column, also of an empty table."""
+        one_row = select(literal(1)).subquery().outerjoin(column.table, false())
+        return as_text((await self.rows(select(func.charset(column).label("name")).select_from(one_row)))[0].name)
+
+    def held(self, column: ColumnElement[str], texts: Sequence[str]) -> Sequence[str]:
+        """The texts that a column can be compared with: no other text is in it."""
+        charset = self._charsets.get(column)
+        return [text for text in texts if can_hold(charset, text)]
 
     async def _probe(self, columns: Sequence[ColumnElement[Any]]) -> None:
         await self.rows(select(*columns).where(text("0 = 1")))
@@ -167,8 +185,9 @@ class Gallery:
 
     async def photos_at(self, paths: Sequence[str]) -> Mapping[str, Sequence[Photo]]:
         """The photos stored at exactly these paths (with `./`), by path; at most one each in a sound gallery."""
+        column = self._schema.images.c.path
         found: dict[str, list[Photo]] = {path: [] for path in paths}
-        for photo in await self._photos(self._schema.images.c.path.in_(paths)):
+        for photo in await self._photos(column.in_(self.held(column, paths))):
             # MariaDB compares without case, accents and trailing spaces; a file system does not.
             if photo.path in found:
                 found[photo.path].append(photo)
@@ -209,7 +228,7 @@ class Gallery:
     def _is_beside(self, stems: Sequence[str]) -> ColumnElement[bool]:
         path = self._schema.images.c.path
         # A range and not LIKE: it uses the index in every database. "/" is the character after ".".
-        return or_(*((path >= f"{stem}.") & (path < f"{stem}/") for stem in stems))
+        return or_(false(), *((path >= f"{stem}.") & (path < f"{stem}/") for stem in self.held(path, stems)))
 
     async def _photos(self, condition: ColumnElement[bool]) -> tuple[Photo, ...]:
         return _photos(await self.rows(self._photos_where(condition)))

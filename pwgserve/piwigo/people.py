@@ -110,7 +110,8 @@ class People:
     async def users_named(self, usernames: Sequence[str]) -> Mapping[str, int]:
         """The ids of the users with exactly these names, by name."""
         users = self._schema.users.c
-        rows = await self._gallery.rows(select(users.id, users.username).where(users.username.in_(usernames)))
+        known = self._gallery.held(users.username, usernames)
+        rows = await self._gallery.rows(select(users.id, users.username).where(users.username.in_(known)))
         return {as_text(row.username): int(row.id) for row in rows}
 
     async def users_of_auth_keys(self, auth_keys: Sequence[str]) -> Mapping[str, int]:
