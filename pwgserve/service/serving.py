@@ -18,9 +18,10 @@ from typing import Any
 import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
-from aiohttp.streams import StreamReader
-from aiohttp.web_protocol import RequestHandler
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from aiohttp.web_protocol import RequestHandler, _ErrInfo
 
 from pwgserve import logs
 from pwgserve.app import Daemon
@@ -44,6 +45,10 @@ MAX_FILES = 20_000
 FILES_OF_OURS = 100
 """Descriptors that are not connections or pictures: database, workers, logs."""
 
+MAX_HEAD = 40_000
+"""Bytes that a request may have before its body. Each header has a limit of its own, and there may be a hundred; no
+browser and no proxy sends nearly as much. What is not complete is kept, and a stranger may have thousands of them."""
+
 _AT_ONCE = struct.pack("ii", 1, 0)
 """For SO_LINGER: forget what was not sent."""
 
@@ -60,6 +65,8 @@ class _Connection(RepeatingHandler):
         super().__init__(manager, manager.known, **options)
         self._server = manager
         self._deadline: asyncio.TimerHandle | None = None
+        self._head = 0
+        self._body: StreamReader = EMPTY_PAYLOAD
 
     @property
     def is_idle(self) -> bool:
@@ -78,6 +85,25 @@ class _Connection(RepeatingHandler):
         self._forget_deadline()
         super().connection_lost(exc)
         self._server.count()
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the transport with what was read."""
+        requests, is_body = self._request_count, not self._body.is_eof()
+        super().data_received(data)
+        if self._request_count != requests:
+            self._head, self._body = 0, self._messages[-1][1] if self._messages else EMPTY_PAYLOAD
+        elif not is_body:
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        """Answer as the library answers what it cannot parse, after what was asked before; then the connection ends."""
+        self._head = 0
+        self._request_count += 1
+        self._messages.append((_ErrInfo(400, HttpProcessingError(code=400), ""), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def pause_writing(self) -> None:
         # Until the other side has taken what is buffered, which may be never.

@@ -160,6 +160,45 @@ def test_what_is_sent_without_end_is_not_kept(limited, endless):
     assert limited.visitor().follow(PUBLIC).status == 200
 
 
+def send_headers_without_end(connection):
+    """Each within its limit, as many as there may be, one after the other."""
+    with contextlib.suppress(ConnectionError):
+        for number in range(100):
+            connection.sendall(f"X{number}: {'a' * 8_000}\r\n".encode())
+            time.sleep(0.001)
+
+
+def test_requests_that_are_never_complete_take_little_memory(daemon):
+    before = memory_of(daemon)
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(connected(daemon.port)) for _ in range(60)]
+        for connection in connections:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        with ThreadPoolExecutor(10) as pool:
+            list(pool.map(send_headers_without_end, connections))
+        assert memory_of(daemon) - before < 40 * MEGABYTE
+        assert [statuses(received(connection)) for connection in connections] == [[400]] * 60
+    assert daemon.visitor().follow(PUBLIC).status == 200
+
+
+def test_a_request_that_is_never_complete_is_refused_after_the_one_before_it(daemon):
+    with connected(daemon.port) as connection:
+        connection.sendall(request("/nothing") + b"GET / HTTP/1.1\r\nHost: x\r\n")
+        send_headers_without_end(connection)
+        assert statuses(received(connection)) == [404, 400]
+
+
+def test_a_body_is_not_taken_for_headers(daemon):
+    """Its sender is refused for it, and not before it could be read: Piwigo's plugin asks long questions."""
+    signed = ("X-Pwgserve-Time: 1", "X-Pwgserve-Nonce: " + "0" * 32, "X-Pwgserve-Signature: " + "0" * 64)
+    with connected(daemon.port) as connection:
+        connection.sendall(request("/-/plugin/status", "Content-Length: 200000", *signed, method="POST"))
+        for _ in range(20):
+            connection.sendall(b"a" * 10_000)
+            time.sleep(0.001)
+        assert statuses(received(connection)) == [405]
+
+
 def test_finished_pictures_are_served_while_the_renderer_is_saturated(limited, gallery):
     lake = gallery.paths[family.LAKE]
     hit = limited.visitor().link(f"/i.php?/{lake.replace('.jpg', '-th.jpg')}")
