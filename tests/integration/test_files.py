@@ -132,6 +132,20 @@ def test_the_huge_types_are_served_where_they_are_enabled(daemon, gallery, settl
     settled()
 
 
+def test_photos_of_a_further_site_are_served_once_its_folder_is_named(gallery, start):
+    """An owner may have Piwigo synchronise more folders than `galleries/`."""
+    gallery.photo(71, (PUBLIC,), path="archive/2009/harbour.jpg")
+    gallery.photo(72, (FAMILY_ALBUM,), path="archive/2009/kitchen.jpg")
+    addresses = ["/action.php?id={}&part=e", "/i.php?/archive/2009/{}-me.jpg"]
+    unnamed = start(gallery).visitor()
+    named = start(gallery, piwigo={"originals": [str(gallery.root / "archive")]}).visitor()
+    for address, public, private in zip(addresses, (71, "harbour"), (72, "kitchen"), strict=True):
+        assert unnamed.get(address.format(public)).status == 404
+        assert named.follow(address.format(public)).status == 200
+        assert named.get(address.format(private)).status == 404
+    assert named.get("/archive/2009/harbour.jpg").status == 404, "pages lead to originals through action.php"
+
+
 def test_names_of_any_language_are_served_where_the_owner_allows_them(daemon, gallery, settled):
     path = "galleries/Été à la mer/Grüße 山 & co.jpg"
     gallery.photo(60, (FAMILY_ALBUM,), path=path)

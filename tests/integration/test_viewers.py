@@ -5,6 +5,7 @@ import time
 import family
 import pytest
 from family import USERS
+from galleries import GUEST
 
 PARTY = "/action.php?id=2&part=e"  # of the family's album
 LETTER = "/action.php?id=3&part=e"  # anna's alone
@@ -202,6 +203,24 @@ def test_an_authentication_key_logs_in_for_its_time(daemon, gallery, settled):
     gallery.delete("user_auth_keys", auth_key_id=1)
     settled()
     assert daemon.visitor().get(link).status == 404
+
+
+def test_a_programs_key_in_an_address_logs_in_nobody(daemon, gallery):
+    """Piwigo 16 takes it there, with its secret; addresses are kept by browsers and in logs."""
+    name = "pkid-20261125-abcdefghij0123456789"
+    values = {"auth_key": name, "user_id": USERS["anna"], "expired_on": gallery.ago(-600), "key_type": "api_key"}
+    gallery.insert("user_auth_keys", auth_key_id=30, **values)
+    assert not sees(daemon, f"{PARTY}&auth={name}:{'a' * 40}")
+    assert not sees(daemon, f"{PARTY}&auth={name}")
+
+
+def test_a_guest_whose_row_says_administrator_is_a_guest(daemon, gallery, settled):
+    gallery.update("user_infos", {"user_id": GUEST}, status="admin")
+    settled()
+    assert sees(daemon, f"/action.php?id={family.LAKE}&part=e")
+    assert not sees(daemon, f"/action.php?id={family.WORKSHOP}&part=e"), "of a locked album"
+    gallery.update("user_infos", {"user_id": GUEST}, status="guest")
+    settled()
 
 
 def test_a_user_named_by_a_trusted_proxy_counts_if_the_gallery_wants_it(daemon, gallery, settled):
