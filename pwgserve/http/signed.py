@@ -75,8 +75,7 @@ class Signed:
         settings = await self.catalogue.settings()
         found = await self._target(link, settings)
         is_expired = link.is_expired(time.time())
-        own = None if link.audience.is_public and not is_expired else await self._own(request, settings.conf)
-        asker = await self._holder(own, link, settings.conf, is_expired)
+        own, asker = await self._askers(request, link, settings.conf, is_expired)
         if asker is None or found is None or found.extension != extension:
             raise RefusedError("expired" if is_expired else "audience" if asker is None else "missing")
         if not is_allowed(asker.viewer, found, settings, asker.is_trusted_admin):
@@ -99,6 +98,24 @@ class Signed:
             return None
         extension = await self.catalogue.format_extension(link.wanted, photo)
         return target(photo, link.wanted, settings, extension)
+
+    async def _may_still(self, request: web.BaseRequest, link: Link) -> bool:
+        """Whether the link would show its picture if it was asked for now: rendering may have taken its time."""
+        settings = await self.catalogue.settings()
+        found = await self._target(link, settings)
+        _, asker = await self._askers(request, link, settings.conf, link.is_expired(time.time()))
+        return (
+            found is not None
+            and asker is not None
+            and is_allowed(asker.viewer, found, settings, asker.is_trusted_admin)
+        )
+
+    async def _askers(
+        self, request: web.BaseRequest, link: Link, conf: PiwigoConf, is_expired: bool
+    ) -> tuple[Asker | None, Asker | None]:
+        """Who sends the request, as far as that counts for the link, and for whom the link is used."""
+        own = None if link.audience.is_public and not is_expired else await self._own(request, conf)
+        return own, await self._holder(own, link, conf, is_expired)
 
     async def _holder(self, own: Asker | None, link: Link, conf: PiwigoConf, is_expired: bool) -> Asker | None:
         """For whom the link is used, None when it is not theirs (any more). own: who sends the request."""
@@ -147,6 +164,8 @@ class Signed:
         else:
             client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
             finished = await self.derivatives.get(found, version, client)
+            if finished.was_rendered and not await self._may_still(request, link):
+                return await self._decided(request, link, found.extension, download)
             outcome = "render" if finished.was_rendered else "hit"
             file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download) | {

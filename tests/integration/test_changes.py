@@ -1,6 +1,9 @@
 """What changes in Piwigo counts within two seconds, for old addresses and for links that were handed out."""
 
+import os
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import family
 import pytest
@@ -103,6 +106,40 @@ def test_a_viewer_who_may_no_more_may_not_at_once(daemon, gallery, change):
     address = "/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-sm.jpg")
     visitor = daemon.visitor(family.cookie("ben"))
     assert_ends(daemon, visitor, visitor.link(address), address, change, gallery)
+
+
+@pytest.mark.parametrize(
+    ("photo", "name", "change", "code"),
+    [
+        (PARTY, "ben", log_out, "la"),
+        (PARTY, "ben", leave_group, "xs"),
+        (SHARED, "guest", take_out_of_album, "la"),
+        (SHARED, "guest", delete_photo, "xs"),
+    ],
+)
+def test_a_picture_that_had_to_be_made_goes_to_whom_may_see_it_when_it_is_made(
+    daemon, gallery, photo, name, change, code
+):
+    """Between the question whether somebody may see it and the picture may lie as long as others wait for theirs."""
+    visitor = daemon.visitor(family.cookie(name))
+    link = visitor.link("/i.php?/" + gallery.paths[photo].replace(".jpg", f"-{code}.jpg"))
+    workers = daemon.workers()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for pid in workers:
+                os.kill(pid, signal.SIGSTOP)
+            asked = pool.submit(visitor.get, link)
+            deadline = time.monotonic() + 30
+            while daemon.metric("pwgserve_render_jobs") < 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            change(gallery)
+            time.sleep(PROMISED_SECONDS)
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+        answer = asked.result()
+    assert (answer.status, answer.body) == (404, visitor.get("/nothing").body)
 
 
 def test_who_still_may_is_led_from_a_public_link_to_one_of_their_own(daemon, gallery):
