@@ -73,7 +73,7 @@ def _lake(rng: random.Random, moment: float) -> str:
         colour = rng.choice(("#ffe2a8", "#ffd08a", "#f6b27d"))
         parts.append(
             f'<rect x="{x - length / 2:.0f}" y="{y:.0f}" width="{length:.0f}" height="{2 + (y - shore) / 90:.1f}" '
-            f'rx="2" fill="{colour}" opacity="{rng.uniform(0.15, 0.6):.2f}"/>'
+            f'rx="2" fill="{colour}" fill-opacity="{rng.uniform(0.15, 0.6):.2f}"/>'
         )
     return "".join(parts)
 
@@ -125,7 +125,7 @@ def _city(rng: random.Random, moment: float) -> str:
     for _ in range(140):
         parts.append(
             f'<circle cx="{rng.uniform(0, WIDTH):.0f}" cy="{rng.uniform(0, 420):.0f}" r="{rng.uniform(0.6, 1.8):.1f}" '
-            f'fill="#fff" opacity="{rng.uniform(0.2, 0.9):.2f}"/>'
+            f'fill="#fff" fill-opacity="{rng.uniform(0.2, 0.9):.2f}"/>'
         )
     for depth, colour in enumerate(("#3a2f5e", "#241f47", "#120f2c")):
         x = -40.0
@@ -139,7 +139,7 @@ def _city(rng: random.Random, moment: float) -> str:
                         light = rng.choice(("#ffd98a", "#ffe9b8", "#f7b267", "#bfe3ff"))
                         parts.append(
                             f'<rect x="{column}" y="{row}" width="10" height="14" fill="{light}" '
-                            f'opacity="{0.35 + 0.22 * depth:.2f}"/>'
+                            f'fill-opacity="{0.35 + 0.22 * depth:.2f}"/>'
                         )
             x += width + rng.uniform(0, 12)
     return "".join(parts)
@@ -195,7 +195,7 @@ def _boat(_rng: random.Random, _moment: float) -> str:
         '<polygon points="750,190 1010,560 490,560" fill="#f9fbff"/><polygon points="750,190 750,560 490,560" fill="#dfe8f5"/>'
         '<polygon points="170,500 750,640 1330,500 1120,820 380,820" fill="#eef3fb"/>'
         '<polygon points="170,500 750,640 380,820" fill="#c9d7ea"/><polygon points="1330,500 750,640 1120,820" fill="#b5c6de"/>'
-        '<ellipse cx="750" cy="850" rx="520" ry="34" fill="#3b5b7d" opacity=".25"/>'
+        '<ellipse cx="750" cy="850" rx="520" ry="34" fill="#3b5b7d" fill-opacity=".25"/>'
     )
 
 
@@ -204,10 +204,10 @@ def _lighthouse(rng: random.Random, moment: float) -> str:
     return (
         _sky("s", "#0a1030", "#1d2b5c", "#40507f")
         + "".join(
-            f'<circle cx="{rng.uniform(0, WIDTH):.0f}" cy="{rng.uniform(0, 600):.0f}" r="2" fill="#fff" opacity=".6"/>'
+            f'<circle cx="{rng.uniform(0, WIDTH):.0f}" cy="{rng.uniform(0, 600):.0f}" r="2" fill="#fff" fill-opacity=".6"/>'
             for _ in range(90)
         )
-        + f'<g transform="rotate({angle:.0f} 760 300)"><polygon points="760,300 2300,140 2300,460" fill="#fff4b8" opacity=".55"/></g>'
+        + f'<g transform="rotate({angle:.0f} 760 300)"><polygon points="760,300 2300,140 2300,460" fill="#fff4b8" fill-opacity=".55"/></g>'
         + _ridge(rng, 840, 40, "#0b1022")
         + '<polygon points="705,850 725,340 795,340 815,850" fill="#f3f0ea"/><polygon points="713,640 720,480 800,480 807,640" fill="#b33a3a"/>'
         + '<rect x="718" y="270" width="84" height="70" fill="#20263f"/><circle cx="760" cy="304" r="24" fill="#ffe98a"/>'
