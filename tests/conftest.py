@@ -29,14 +29,34 @@ TOGETHER = {
 LONGEST = (
     "packaging",
     "benchmarks/test_run.py",
-    "integration/test_faults.py",
-    "integration/test_changes.py",
+    "integration/test_init.py",
     "deploy/test_mistakes.py",
-    "hostile/test_connections.py",
-    "hostile/test_pictures.py",
+    "integration/test_faults.py",
+    "integration/test_warm.py",
+    "integration/test_systemd.py",
+    "integration/test_changes.py",
     "demo",
+    "integration/test_cache_command.py",
+    "deploy/test_check.py",
+    "hostile/test_pictures.py",
+    "browser/test_plugin_pages.py",
+    "integration/test_viewers.py",
+    "integration/test_signed.py",
+    "integration/test_configuration.py",
+    "integration/test_legacy.py",
+    "integration/test_permissions.py",
+    "integration/test_refusals.py",
+    "hostile/test_timing.py",
+    "integration/test_audit_log.py",
+    "integration/test_keys.py",
+    "integration/test_processes.py",
+    "integration/test_outage.py",
+    "integration/test_message_links.py",
+    "render/test_engine.py",
+    "render/test_shared.py",
+    "render/test_recoded.py",
 )
-"""Begun first, so that no process is left alone with one of them at the end."""
+"""Begun first, in this order: those that take long come before those that fill the gaps at the end."""
 
 
 def group_of(nodeid: str) -> str:

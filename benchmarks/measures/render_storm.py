@@ -41,7 +41,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     idle += first_bytes(daemon.port, hits, count, 0.002)
     before = rendered(daemon)
     raging = threading.Thread(
-        target=lambda: replay(daemon.port, requests, 2 if lab.quick else 8, lab.folder(), connections=16)
+        target=lambda: replay(daemon.port, requests, 1 if lab.quick else 8, lab.folder(), connections=16)
     )
     raging.start()
     while raging.is_alive():

@@ -28,6 +28,7 @@ from pwgserve.render.worker import NICENESS
 from pwgserve.render.workers import PoolSettings
 
 SIZE = (6000, 4000)
+QUICK_SIZE = (3000, 2000)
 CORES = os.cpu_count() or 1
 OURS, RAW = "pwgserve", "libvips"
 LIMITS = Limits(max_pixels=10**9, max_frames=1, max_source=10**9, max_memory=2 * 10**9)
@@ -63,7 +64,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     """Renderings a second, and seconds for one photo."""
     folder = lab.folder()
     source = folder / "photo.jpg"
-    photograph(*SIZE).jpegsave(str(source), Q=90)
+    photograph(*(QUICK_SIZE if lab.quick else SIZE)).jpegsave(str(source), Q=90)
     with ProcessPoolExecutor(CORES, get_context("spawn"), _as_a_worker) as processes, asyncio.Runner() as runner:
         pool = RenderPool(PoolSettings(CORES, 1000, 60.0, LIMITS))
         runner.run(pool.start())
@@ -102,7 +103,7 @@ def _all_sizes(lab: Lab, runner: asyncio.Runner, pool: RenderPool, source: Path)
         every: lambda: _seconds(runner, pool, source, list(DEFAULTS.types)),
         largest: lambda: _seconds(runner, pool, source, ["xx"]),
     }
-    found = interleaved(contenders, lab.rounds * 3)
+    found = interleaved(contenders, lab.rounds if lab.quick else lab.rounds * 3)
     rows = [
         Row(largest, found.median(largest) * 1000),
         Row(every, found.median(every) * 1000, found.ratio(every, largest), Bar(at_most=1.7)),

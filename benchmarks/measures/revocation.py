@@ -75,7 +75,8 @@ def measure(lab: Lab) -> Iterator[Table]:
 def _until_refused(lab: Lab, port: int, link: str, cookie: str, close: object) -> tuple[float, Load]:
     """Seconds from a change until the last answer that still was the picture."""
     loads: list[Load] = []
-    raging = threading.Thread(target=lambda: loads.append(hammer(port, link, 4, cookie=cookie)))
+    seconds = 2 if lab.quick else 4
+    raging = threading.Thread(target=lambda: loads.append(hammer(port, link, seconds, cookie=cookie)))
     raging.start()
     visitor = Visitor(port, cookie or None)
     time.sleep(0.7)
