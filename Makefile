@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	@scripts/system-packages
 	@$(BIN)/python -m compileall -q pwgserve # tests start hundreds of processes, which would each do it
-	$(BIN)/python -m pytest --numprocesses 3 $(ARGS) # on two cores: tests mostly wait for what they have started
+	$(BIN)/python -m pytest --numprocesses 4 $(ARGS) # on two cores: tests mostly wait for what they have started
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
