@@ -58,7 +58,8 @@ class Signed:
             if (seen := mirrored(request, token, self.signer, self.proxies)) is not None:
                 return seen
             raise RefusedError("outdated" if claims_to_be_expired(token, time.time()) else "forged")
-        if appended and extension.isalnum() and extension.isascii():
+        is_odd = appended and extension.isalnum() and extension.isascii()
+        if is_odd and not link.is_expired(time.time()) and await self._may_still(request, link):
             # Programs append i.php's options (`&b=…`) to whatever address a page holds. One picture has one address.
             return redirect(self.issuer.repeated(f"{token}.{extension}"), keep=False)
         try:

@@ -9,7 +9,10 @@ import pytest
 from family import LAKE, LEVEL_8, ORPHAN, PARTY
 from links import expiry_of, parts_of, with_part
 
+from pwgserve.answers.freshness import PROMISED_AGE
+
 PARTY_PATH = "upload/2026/05/14/20260514101112-00000002"
+LAKE_PATH = "upload/2026/05/14/20260514101112-00000001"
 NOWHERE = "upload/2026/05/14/20260514101112-ffffffff"
 
 REFUSED = {
@@ -122,6 +125,19 @@ def test_an_expired_link_is_refused_like_a_forged_one(gallery, start, no):
     assert daemon.visitor().get(link).status == 200
     time.sleep(max(0, expiry_of(link) - time.time()) + 0.1)
     assert _comparable(daemon.visitor().get(link)) == no
+
+
+def test_what_programs_append_to_a_link_makes_no_other_answer_of_a_no(gallery, daemon, start, no):
+    appended = daemon.visitor().link(f"/i.php?/{LAKE_PATH}-me.jpg") + "&b=1"
+    assert daemon.visitor().get(appended).location == appended.removesuffix("&b=1")
+    with gallery.restored():
+        gallery.update("images", {"id": LAKE}, level=8)
+        time.sleep(PROMISED_AGE)
+        assert _comparable(daemon.visitor().get(appended)) == no
+    brief = start(gallery, links={"ttl": "2s"}).visitor()
+    appended = brief.link(f"/i.php?/{LAKE_PATH}-me.jpg") + "&b=1"
+    time.sleep(max(0, expiry_of(appended) - time.time()) + 0.1)
+    assert _comparable(brief.get(appended)) == no
 
 
 def test_a_bound_link_works_with_its_viewers_cookies_only(gallery, start, no):
