@@ -91,13 +91,8 @@ def claims(
 
 
 def _only(values: Sequence[str]) -> str | None:
-    """Of several names one is the proxy's and the others are its visitor's; nobody knows which.
-
-    What is not UTF-8, which the library hands out as half characters, is no name: no database could be asked for it.
-    """
-    if len(values) != 1 or any("\ud800" <= char <= "\udfff" for char in values[0]):
-        return None
-    return values[0]
+    """Of several names one is the proxy's and the others are its visitor's; nobody knows which."""
+    return values[0] if len(values) == 1 else None
 
 
 def client_of(headers: CIMultiDictProxy[str], peer: str | None, proxies: Proxies, user_id: int | None) -> Client:

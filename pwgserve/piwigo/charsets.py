@@ -11,20 +11,20 @@ import codecs
 
 _UTF8_OF_3_BYTES = ("utf8mb3", "utf8", "ucs2")
 _LAST_OF_3_BYTES = "\uffff"
-_CODECS = {"utf8mb4": "utf-8", "latin1": "cp1252"}
-"""MySQL's character set → Python's codec, where the names differ."""
+_CODECS = {None: "utf-8", "utf8mb4": "utf-8", "latin1": "cp1252"}
+"""MySQL's character set → Python's codec, where the names differ. SQLite has UTF-8."""
 
 
 def can_hold(charset: str | None, text: str) -> bool:
-    """Whether a column of this character set may hold the text. None: of a database that knows no such thing.
+    """Whether a column of this character set may hold the text. None: of a database that has but one, UTF-8.
 
     Of character sets that nobody knows only ASCII is believed, which all of them have.
     """
-    if charset is None or text.isascii():
+    if text.isascii():
         return True
     if charset in _UTF8_OF_3_BYTES:
         return max(text) <= _LAST_OF_3_BYTES and not any("\ud800" <= char <= "\udfff" for char in text)
     try:
-        return bool(codecs.encode(text, _CODECS.get(charset, charset)))
+        return bool(codecs.encode(text, _CODECS.get(charset) or str(charset)))
     except (LookupError, UnicodeError, TypeError):
         return False

@@ -154,9 +154,11 @@ def test_a_cookie_of_another_program_in_another_encoding_keeps_nobody_from_pictu
 
 
 def test_a_name_of_a_proxys_in_another_encoding_is_nobodys(gallery, start):
+    """Nor is it whoever has used the browser before."""
     daemon = start(gallery, **{"piwigo.conf": {"apache_authentication": True}})
-    named = f"GET {PRIVATE} HTTP/1.1\r\nHost: x\r\nX-Remote-User: ".encode() + b"ann\xe4\r\n\r\n"
+    named = f"GET {PRIVATE} HTTP/1.1\r\nHost: x\r\nCookie: {ANNA}\r\nX-Remote-User: ".encode() + b"ann\xe4\r\n\r\n"
     assert statuses(exchange(daemon.port, named + request("/nothing", "Connection: close"))) == [404, 404]
+    assert daemon.visitor(ANNA).get(PRIVATE).status == 302
 
 
 HIDDEN = f"GET {PUBLIC} HTTP/1.1\r\nHost: x\r\n\r\n"

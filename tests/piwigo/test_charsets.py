@@ -9,6 +9,7 @@ from pwgserve.piwigo.charsets import can_hold
     ("charset", "text", "expected"),
     [
         (None, "\U0001f600", True),
+        (None, "ann\udce4", False),
         ("utf8mb4", "./upload/\U0001f600.jpg", True),
         ("utf8mb3", "./upload/\U0001f600.jpg", False),
         ("utf8", "\U0001f600", False),
