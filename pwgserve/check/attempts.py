@@ -219,6 +219,7 @@ def _sizes(subject: Subject, place: Place) -> Iterator[Attempt]:
         yield Attempt("_data/i/", "a location that lacks a slash", f"{base}i../i/{path}")
         yield Attempt("i/", "an encoded letter", f"{base}%69/{path}")
         yield Attempt("i/", "doubled slashes", f"{base}i//{path}")
+        yield Attempt("i/", "with a question mark", f"{base}i?/{path}")
 
 
 def _action(subject: Subject, place: Place) -> Iterator[Attempt]:

@@ -71,7 +71,7 @@ def parse(path: str, query: str, conf: PiwigoConf, derivatives: DerivativeSettin
 
     Raises MalformedRequestError and UnservedRequestError.
     """
-    if path == "i.php":
+    if path in ("i.php", "i"):
         located, _, options = query.partition("&")
         return _derivative(_decoded(located), options, conf, derivatives)
     if path == ACTION:

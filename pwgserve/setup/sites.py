@@ -173,7 +173,7 @@ def _rivals(server: WebServer, block: _Block, file: Path, path: str) -> Iterator
     """Locations of nginx that it would call duplicates of ours."""
     if server is not WebServer.NGINX:
         return
-    ours = {("=", f"{path}{name}") for name in ("i.php", "action.php")}
+    ours = {("=", f"{path}{name}") for name in ("i.php", "i", "action.php")}
     ours |= {("^~", f"{path}{name}/") for name in ("i.php", "i", "_data/i", "action.php", "upload", "galleries")}
     for number, line in block.lines:
         found = re.match(r"\s*location\s+(=|\^~)?\s*(/\S*)\s*\{?", line)

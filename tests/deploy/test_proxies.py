@@ -34,6 +34,13 @@ def test_a_picture_is_the_same_when_it_is_made_and_when_it_is_found(deployed):
     assert first.headers["etag"] == second.headers["etag"]
 
 
+@pytest.mark.parametrize("form", ["i.php?/", "i?/", "i.php/", "i/", "_data/i/"])
+def test_a_size_has_every_form_of_address_that_piwigo_may_be_set_to_write(deployed, form):
+    path = deployed.gallery.paths[PARTY].replace(".jpg", "-xs.jpg")
+    assert deployed.visitor("anna").follow(f"{BASE}{form}{path}").status == 200
+    assert deployed.visitor("guest").follow(f"{BASE}{form}{path}").status == 404
+
+
 def test_originals_films_and_names_with_spaces_arrive_whole(deployed):
     anna = deployed.visitor("anna")
     for photo in (LAKE, FILM, DOCUMENT):

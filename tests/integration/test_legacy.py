@@ -17,7 +17,7 @@ def derivative(gallery, photo, code="me"):
     return gallery.paths[photo].replace(".jpg", f"-{code}.jpg")
 
 
-@pytest.mark.parametrize("form", ["i.php?/{}", "i.php?{}", "i.php/{}", "i/{}", "_data/i/{}", "/i/{}"])
+@pytest.mark.parametrize("form", ["i.php?/{}", "i.php?{}", "i?/{}", "i.php/{}", "i/{}", "_data/i/{}", "/i/{}"])
 def test_every_form_of_a_derivatives_address_leads_to_the_same_signed_url(daemon, gallery, form):
     path = derivative(gallery, LAKE)
     expected = daemon.visitor().link(f"/i.php?/{path}")

@@ -54,6 +54,7 @@ def test_a_recorded_request_is_malformed_exactly_when_piwigo_says_so(case):
         ),
         ("i.php", "/upload/a-me.jpg&ajaxload=1", PictureRequest(Wanted(code="me"), path="upload/a.jpg")),
         ("i.php", "/upload/a-me.jpg&b=7", PictureRequest(Wanted(code="me"), path="upload/a.jpg", uncached=True)),
+        ("i", "/upload/a-me.jpg&b=7", PictureRequest(Wanted(code="me"), path="upload/a.jpg", uncached=True)),
         ("i.php/upload/a-me.jpg", "", PictureRequest(Wanted(code="me"), path="upload/a.jpg")),
         ("i/upload/a-me.jpg", "b=1", PictureRequest(Wanted(code="me"), path="upload/a.jpg", uncached=True)),
         ("_data/i/galleries/x/a-xl.gif", "", PictureRequest(Wanted(code="xl"), path="galleries/x/a.gif")),

@@ -14,7 +14,7 @@ FILES = [
     *((WebServer.NGINX, name) for name in CACHE_SNIPPETS),
     *WHOLE.items(),
 ]
-LOCATIONS = ("i.php", "i/", "_data/i/", "action.php", "upload/", "galleries/", "pwgs/")
+LOCATIONS = ("i.php", "i", "_data/i/", "action.php", "upload/", "galleries/", "pwgs/")
 
 
 @pytest.mark.parametrize(("server", "name"), FILES)
