@@ -1,9 +1,11 @@
 """The commands of `pwgserve` as an owner runs them: processes with a configuration file."""
 
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from daemon import settings_for, toml
@@ -47,6 +49,7 @@ class Installation:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
+        """Start it as a terminal does: Ctrl-C reaches it, also when what runs the tests ignores that (`make test &`)."""
         return subprocess.Popen(
             [*COMMAND, *words, "--config", str(self.file)],
             stdout=subprocess.PIPE,
@@ -54,6 +57,7 @@ class Installation:
             text=True,
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
+            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         )
 
     def derivatives(self) -> list[Path]:
