@@ -132,12 +132,12 @@ def test_the_huge_types_are_served_where_they_are_enabled(daemon, gallery, settl
     settled()
 
 
-def test_photos_of_a_further_site_are_served_once_its_folder_is_named(gallery, start):
+def test_photos_of_a_further_site_are_served_once_its_folder_is_named(gallery, daemon, start):
     """An owner may have Piwigo synchronise more folders than `galleries/`."""
     gallery.photo(71, (PUBLIC,), path="archive/2009/harbour.jpg")
     gallery.photo(72, (FAMILY_ALBUM,), path="archive/2009/kitchen.jpg")
     addresses = ["/action.php?id={}&part=e", "/i.php?/archive/2009/{}-me.jpg"]
-    unnamed = start(gallery).visitor()
+    unnamed = daemon.visitor()
     named = start(gallery, piwigo={"originals": [str(gallery.root / "archive")]}).visitor()
     for address, public, private in zip(addresses, (71, "harbour"), (72, "kitchen"), strict=True):
         assert unnamed.get(address.format(public)).status == 404
@@ -161,7 +161,7 @@ def test_names_of_any_language_are_served_where_the_owner_allows_them(daemon, ga
     settled()
 
 
-def test_animations_stay_animated_where_the_owner_wants_them(gallery, start):
+def test_animations_stay_animated_where_the_owner_wants_them(gallery, daemon, start):
     import pyvips
 
     path = "upload/2026/05/16/film.gif"
@@ -171,7 +171,7 @@ def test_animations_stay_animated_where_the_owner_wants_them(gallery, start):
     frames.cast("uchar").gifsave(str(gallery.root / path))
     gallery.photo(61, (PUBLIC,), (900, 600), path=path)
     address = f"/i.php?/{path.replace('.gif', '-sm.gif')}"
-    still = start(gallery).visitor().follow(address).body
+    still = daemon.visitor().follow(address).body
     moving = start(gallery, render={"animate": True}).visitor().follow(address).body
     assert pyvips.Image.new_from_buffer(still, "", n=-1).height == 384
     assert pyvips.Image.new_from_buffer(moving, "", n=-1).get("n-pages") == 3
