@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -322,6 +323,17 @@ def content(text: str, source: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source}: not valid TOML: {error}") from error
+
+
+def is_open_secret(file: Path, tables: Mapping[str, Any]) -> bool:
+    """Whether everybody on this machine can read a configuration that holds the database's password. Blocks."""
+    section = tables.get("piwigo")
+    address = section.get("database") if isinstance(section, dict) else None
+    try:
+        has_password = isinstance(address, str) and bool(urlsplit(address).password)
+        return has_password and bool(file.stat().st_mode & stat.S_IROTH)
+    except (OSError, ValueError):
+        return False
 
 
 def from_values(tables: Mapping[str, Any], source: str) -> Settings:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pwgserve.settings import Listen, Settings, SettingsError, from_values
+from pwgserve.settings import Listen, Settings, SettingsError, from_values, is_open_secret
 
 DOCS = Path(__file__).parents[1] / "docs/configuration.md"
 
@@ -90,3 +90,25 @@ def test_every_described_setting_exists():
     for table, body in re.findall(r"^## \[(\w+)\]\n(.*?)(?=^## |\Z)", text, re.M | re.S):
         known = Settings.model_fields[table].annotation.model_fields
         assert set(re.findall(r"^\| `(\w+)` \|", body, re.M)) == set(known)
+
+
+@pytest.mark.parametrize(
+    ("database", "mode", "expected"),
+    [
+        ("mysql://u:secret@h/d", 0o644, True),
+        ("mysql://u:secret@h/d", 0o604, True),
+        ("mysql://u:secret@h/d", 0o640, False),
+        ("mysql://u@h/d", 0o644, False),
+        ("sqlite:////var/gallery.db", 0o644, False),
+        ("mysql://[", 0o644, False),
+        (3, 0o644, False),
+        (None, 0o644, False),
+    ],
+)
+def test_a_password_that_everybody_can_read_is_noticed(tmp_path, database, mode, expected):
+    file = tmp_path / "pwgserve.toml"
+    file.touch()
+    file.chmod(mode)
+    assert is_open_secret(file, {"piwigo": {"database": database}}) is expected
+    assert not is_open_secret(tmp_path / "gone", {"piwigo": {"database": database}})
+    assert not is_open_secret(file, {"piwigo": "x"})

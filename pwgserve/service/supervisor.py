@@ -42,12 +42,16 @@ _log = structlog.get_logger("service")
 
 @dataclass
 class _Generation:
-    """The processes that serve with one configuration. listen: the sockets' address, or that they are systemd's."""
+    """The processes that serve with one configuration. listen: the sockets' address, or that they are systemd's.
+
+    is_open_secret: whether everybody can read the password in it.
+    """
 
     configuration: Configuration
     settings: Settings
     listen: str
     sockets: Sequence[socket.socket]
+    is_open_secret: bool = False
     members: list[ServerProcess] = field(default_factory=list)
     keepers: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -123,11 +127,12 @@ class Supervisor:
         """The configuration as its file is now, and sockets for it: those of `old` if its address stays. Blocks."""
         configuration = Configuration(settings.read(self._file), str(self._file))
         found = settings.parse(configuration.text, configuration.source)
+        is_open = settings.is_open_secret(self._file, settings.content(configuration.text, configuration.source))
         if old is None and (given := systemd.sockets()):
-            return _Generation(configuration, found, OF_SYSTEMD, given)
+            return _Generation(configuration, found, OF_SYSTEMD, given, is_open)
         if old is not None and old.listen in (OF_SYSTEMD, found.server.listen):
-            return _Generation(configuration, found, old.listen, old.sockets)
-        return _Generation(configuration, found, found.server.listen, listeners(found.server.listen))
+            return _Generation(configuration, found, old.listen, old.sockets, is_open)
+        return _Generation(configuration, found, found.server.listen, listeners(found.server.listen), is_open)
 
     async def _begin(self, generation: _Generation) -> None:
         """Start all processes of a generation and wait until they serve. Raises StartError, and then none is left."""
@@ -145,6 +150,11 @@ class Supervisor:
             raise
         for member, share in zip(generation.members, shares, strict=True):
             generation.keepers.append(self._in_background(self._keep(generation, member, share)))
+        if generation.is_open_secret:
+            _log.warning(
+                "configuration-readable",
+                problem="everybody on this machine can read the database's password in the configuration; chmod 640 it",
+            )
         _log.info(
             "serving",
             listen=generation.listen,

@@ -120,6 +120,13 @@ def test_an_environment_variable_overrides_the_file_and_is_checked_too(config):
     assert_wrong(serve(config(), PWGSERVE_SERVER__LISTEN="nowhere"), "server.listen")
 
 
+def test_a_password_that_everybody_can_read_is_told_without_the_password(daemon, gallery):
+    assert (daemon.directory / "pwgserve.toml").stat().st_mode & 0o004
+    assert ("configuration-readable" in daemon.log) is not gallery.is_sqlite
+    assert "p%40ss" not in daemon.log
+    assert "p@ss" not in daemon.log
+
+
 @ONE_KIND
 def test_a_key_file_that_everybody_can_read(config, tmp_path):
     keys = tmp_path / "keys"
