@@ -83,9 +83,7 @@ def bombs() -> Iterator[tuple[str, str, bytes]]:
     frames.set_type(pyvips.GValue.gint_type, "page-height", 64)
     yield "frames", "gif", frames.write_to_buffer(".gif")
     yield "frames", "webp", frames.copy(interpretation="b-w").write_to_buffer(".webp")
-    jpeg = pyvips.Image.black(3_000, 3_000, bands=3).copy(interpretation="srgb").jpegsave_buffer(interlace=True)
-    scan = jpeg.rindex(b"\xff\xda")
-    yield "scans", "jpg", jpeg[:-2] + jpeg[scan:-2] * 3_000 + jpeg[-2:]
+    yield "scans", "jpg", scans()
     png = genuine("png")
     text = b"x" * 200_000_000
     chunk = b"zTXt" + b"bomb\0\0" + zlib.compress(text, 9)
@@ -101,6 +99,13 @@ def bombs() -> Iterator[tuple[str, str, bytes]]:
         "jpg",
         plain[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + plain[2:],
     )
+
+
+def scans() -> bytes:
+    """A JPEG that decodes for ever."""
+    jpeg = pyvips.Image.black(3_000, 3_000, bands=3).copy(interpretation="srgb").jpegsave_buffer(interlace=True)
+    scan = jpeg.rindex(b"\xff\xda")
+    return jpeg[:-2] + jpeg[scan:-2] * 3_000 + jpeg[-2:]
 
 
 def strangers() -> Iterator[tuple[str, str, bytes]]:

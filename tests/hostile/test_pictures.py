@@ -18,7 +18,7 @@ from pwgserve.render.workers import PoolSettings, UnrenderableError
 
 LIMITS = Limits(max_pixels=100_000_000, max_frames=100, max_source=200 * MEGABYTE, max_memory=400 * MEGABYTE)
 IDEAL = (200, 150)
-SECONDS = 8.0
+SECONDS = 4.0
 KINDS = {
     "cut": corpus.cut(1),
     "flipped": corpus.flipped(2, int(os.environ.get("HOSTILE_EXAMPLES", "100"))),
@@ -98,14 +98,13 @@ def test_the_corpus_is_what_it_says():
 
 
 async def test_a_picture_that_decodes_for_ever_is_ended(tmp_path, monkeypatch):
-    name, extension, content = next(one for one in corpus.bombs() if one[0] == "scans")
     source = tmp_path / "source"
-    source.write_bytes(content)
+    source.write_bytes(corpus.scans())
     pool = RenderPool(PoolSettings(1, 50, 0.5, LIMITS, "require"))
     await pool.start()
     output = os.memfd_create("output")
     with source.open("rb") as reader, pytest.raises(UnrenderableError):
         async with asyncio.timeout(60):
-            await pool.render(name, Client("x"), plan(extension, False), reader.fileno(), output, None)
+            await pool.render("scans", Client("x"), plan("jpg", False), reader.fileno(), output, None)
     os.close(output)
     await pool.close()
