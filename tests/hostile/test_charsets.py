@@ -9,6 +9,8 @@ from daemon import Daemon
 from databases import Databases
 from wire import comparable
 
+from pwgserve.piwigo.gallery import charset_of
+
 BEYOND = {
     "utf8mb3": ("%F0%9F%98%80", "%F3%A0%81%BF"),
     "latin1": ("%E4%B8%AD", "%F0%9F%98%80", "%C2%81", "%D0%A4"),
@@ -69,3 +71,17 @@ def test_who_asks_for_such_paths_takes_no_answers_from_others(older):
         ]
         answers = [(is_good, answer.result().status) for is_good, answer in everybody]
     assert set(answers) == {(True, 302), (False, 404)}
+
+
+@pytest.mark.parametrize("charset", ["utf8mb4", *BEYOND])
+def test_a_columns_character_set_is_told_without_reading_a_row(databases, tmp_path, charset):
+    """A start must not take longer with a million photos, and a gallery may have none yet."""
+    gallery = databases.gallery("mariadb", tmp_path)
+    images = gallery.schema.images
+    asked = charset_of(images.c.path)
+    with gallery.engine.begin() as connection:
+        connection.execute(sa.text(f"ALTER TABLE {images.name} CONVERT TO CHARACTER SET {charset}"))
+        plan = connection.execute(sa.text(f"EXPLAIN {asked.compile(connection)}")).one()
+        assert connection.execute(asked).one().name == charset
+    gallery.engine.dispose()
+    assert plan.Extra == "Impossible WHERE"
