@@ -332,7 +332,7 @@ def _save(image: pyvips.Image, plan: RenderPlan, descriptor: int) -> None:
             image.gifsave_target(target, keep=keep)
         case "webp":
             # Where the source is one, the owner's number is a WebP's own, as in Piwigo.
-            image.webpsave_target(target, Q=plan.quality, effort=webp_effort(plan.ideal[0] * plan.ideal[1]), keep=keep)
+            image.webpsave_target(target, Q=plan.quality, effort=webp_effort(plan.pixels), keep=keep)
         case "webp-lossless":
             image.webpsave_target(target, lossless=True, keep=keep)
         case "avif":

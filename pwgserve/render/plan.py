@@ -90,6 +90,11 @@ class RenderPlan:
     watermark: Watermark | None
     rules: RenderRules = RenderRules()
 
+    @property
+    def pixels(self) -> int:
+        """Pixels of the box that a result fits into."""
+        return self.ideal[0] * self.ideal[1]
+
     def layout(self, source: Size, exif_orientation: int = 1) -> Layout:
         """What the plan means for a source of this size (as it lies in the file)."""
         turns = self.rotation if self.rotation is not None else EXIF_ROTATION.get(exif_orientation, 0)
@@ -168,7 +173,7 @@ def is_worth(encoding: str, plan: RenderPlan) -> bool:
     file_format = RECODED.get(plan.format, {}).get(encoding)
     if file_format is None or not is_reached(plan.quality, plan.format, file_format):
         return False
-    return encoding != "avif" or plan.ideal[0] * plan.ideal[1] <= MAX_AVIF_PIXELS
+    return encoding != "avif" or plan.pixels <= MAX_AVIF_PIXELS
 
 
 def watermark_places(watermark: Watermark, output: Size, mark: Size) -> list[tuple[int, int]]:

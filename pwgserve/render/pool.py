@@ -145,12 +145,12 @@ class RenderPool:
 
     async def _render_together(self, together: Sequence[_Job]) -> None:
         """Render all of them with one worker after the other's end, small ones first; the first has the turn."""
-        plans = sorted((job.plan for job in together), key=_area)
-        largest = plans[-1].to_json() if len(plans) > 1 else None
+        in_order = sorted(together, key=lambda job: job.plan.pixels)
+        largest = in_order[-1].plan.to_json() if len(in_order) > 1 else None
         # Whatever becomes of single jobs, a worker never takes what it keeps of one file for another's.
         group = next(self._groups)
         try:
-            for number, job in enumerate(sorted(together, key=lambda job: _area(job.plan))):
+            for number, job in enumerate(in_order):
                 told = {"plan": job.plan.to_json(), "largest": largest, "group": group}
                 await self._finish(job, told | {"is_last": number == len(together) - 1})
         finally:
@@ -181,7 +181,3 @@ class RenderPool:
             self.workers.give_back(worker)
             return
         await self.workers.work(worker, message, job.descriptors)
-
-
-def _area(plan: RenderPlan) -> int:
-    return plan.ideal[0] * plan.ideal[1]

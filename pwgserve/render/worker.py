@@ -14,6 +14,7 @@ import resource
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from pwgserve.render import engine, sandbox
@@ -49,20 +50,9 @@ def main() -> None:
             return
         jobs.send(json.dumps({"ready": protections.told(), "encodings": encodings}).encode())
         at_start = _resident(memory.fileno())
-        is_idle = True
         shared: engine.Shared | None = None
         group = None
-        while True:
-            try:
-                message, descriptors, _, _ = socket.recv_fds(jobs, MAX_MESSAGE, MAX_DESCRIPTORS)
-            except BlockingIOError:
-                if not is_idle:
-                    is_idle = True
-                    _give_back_memory()
-                continue
-            is_idle = False
-            if not message:
-                return
+        for message, descriptors in _jobs(jobs):
             job = json.loads(message)
             if group is None or job.get("group") != group:
                 group = job.get("group")
@@ -79,6 +69,26 @@ def main() -> None:
                     _give_back_memory()
                 answer |= {"memory": _resident(memory.fileno())}
             jobs.send(json.dumps(answer).encode())
+
+
+def _jobs(daemon: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
+    """Jobs as they come, with their descriptors, until the socket closes.
+
+    Memory that was kept for the next picture is given back when none has come for a while.
+    """
+    has_kept = False
+    while True:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(daemon, MAX_MESSAGE, MAX_DESCRIPTORS)
+        except BlockingIOError:
+            if has_kept:
+                has_kept = False
+                _give_back_memory()
+            continue
+        if not message:
+            return
+        yield message, descriptors
+        has_kept = True
 
 
 def _rendered(
