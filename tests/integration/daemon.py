@@ -149,8 +149,8 @@ class Daemon:
         return self.children(self.pid)
 
     def workers(self) -> list[int]:
-        """The processes that render."""
-        return [worker for process in self.processes() for worker in self.children(process)]
+        """The processes that render. One that is not yet a program of its own does not count: its parent waits for it."""
+        return [worker for process in self.processes() for worker in self.children(process) if _is_worker(worker)]
 
     def wait_for_processes(self, count: int) -> None:
         """Wait until so many serve, and have told their numbers."""
@@ -202,6 +202,13 @@ class Daemon:
 
     def visitor(self, cookie: str | None = None, **headers: str) -> Visitor:
         return Visitor(self.port, cookie, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        return b"pwgserve.render.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # has ended meanwhile
+        return False
 
 
 def starting(folder: Path) -> Iterator[Callable[..., Daemon]]:
