@@ -118,7 +118,7 @@ def _libraries(lab: Lab, runner: asyncio.Runner, pool: RenderPool, source: Path,
     for way, extension in (("GD", "gd"), ("Imagick", "imagick")):
         if _php_has(extension):
             contenders[f"PHP with {way}"] = lambda extension=extension: _php(script, extension, source, folder)
-    if shutil.which("convert"):
+    if _has_imagemagick():
         contenders["ImageMagick's command"] = lambda: _command(source, folder)
     found = interleaved(contenders, lab.rounds)
     others = [name for name in contenders if name != OURS]
@@ -200,6 +200,15 @@ def _php(script: Path, way: str, source: Path, folder: Path) -> float:
     target = folder / f"{way}.jpg"
     given = ["php", "-d", "memory_limit=-1", str(script), way, str(source), str(target), "792", "528", "2"]
     return float(subprocess.run([*NICE, *given], capture_output=True, text=True, check=True).stdout)
+
+
+def _has_imagemagick() -> bool:
+    """Whether `convert` is ImageMagick's: other programs have that name, too."""
+    convert = shutil.which("convert")
+    return (
+        convert is not None
+        and "ImageMagick" in subprocess.run([convert, "-version"], capture_output=True, text=True).stdout
+    )
 
 
 def _command(source: Path, folder: Path) -> float:
