@@ -207,7 +207,7 @@ def _has_imagemagick() -> bool:
     convert = shutil.which("convert")
     return (
         convert is not None
-        and "ImageMagick" in subprocess.run([convert, "-version"], capture_output=True, text=True).stdout
+        and "Version: ImageMagick" in subprocess.run([convert, "-version"], capture_output=True, text=True).stdout
     )
 
 
