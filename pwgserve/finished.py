@@ -81,19 +81,19 @@ class Derivatives:
         Raises BusyError, UnrenderableError, RenderFailedError, MissingOriginalError, ChangedError and ShortageError.
         """
         name = self._cache.name(*version.facts)
-        try:
-            entry: Entry | None = self._cache.at_hand(name)
-        except NotAtHandError:
+        with contextlib.suppress(NotAtHandError):
+            return Finished(name, self._cache.at_hand(name), was_rendered=False)
+        with self._pool.on_its_way(version.source):
             entry = await asyncio.to_thread(self._cache.get, name)
-        if entry is not None:
-            return Finished(name, entry, was_rendered=False)
-        self._refuse_broken(name)
-        task = self._under_way.get(name)
-        if task is None:
-            task = self._under_way[name] = asyncio.create_task(self._make(name, found, version, client))
-            task.add_done_callback(lambda done: self._ended(name, done))
-        else:
-            self._pool.join(name, client)
+            if entry is not None:
+                return Finished(name, entry, was_rendered=False)
+            self._refuse_broken(name)
+            task = self._under_way.get(name)
+            if task is None:
+                task = self._under_way[name] = asyncio.create_task(self._make(name, found, version, client))
+                task.add_done_callback(lambda done: self._ended(name, done))
+            else:
+                self._pool.join(name, client)
         # The work goes on when an asker leaves: others may wait for it, and somebody will ask again.
         made = await asyncio.shield(task)
         return Finished(name, Entry(None, len(made.content), made.content), True, made.is_stored)
@@ -147,7 +147,8 @@ class Derivatives:
             raise UnrenderableError("is not a derivative")
         for attempt in range(1, ATTEMPTS + 1):
             with contextlib.ExitStack() as stack:
-                source, watermark = await asyncio.to_thread(self._opened, stack, version)
+                with self._pool.on_its_way(version.source):
+                    source, watermark = await asyncio.to_thread(self._opened, stack, version)
                 output = os.memfd_create("derivative")
                 stack.callback(os.close, output)
                 try:

@@ -6,10 +6,12 @@ Whose turn it is says `turns`; the processes and their time limit are in `worker
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pwgserve.render.plan import RenderPlan
@@ -17,7 +19,7 @@ from pwgserve.render.turns import Client, Turns
 from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError, Workers
 
 GATHER_SECONDS = 0.005
-"""For how long a free worker waits for further sizes of the same picture: a page asks for several in one moment."""
+"""For how long at the most a free worker waits for further sizes of the same picture that are on their way."""
 
 MAX_TOGETHER = 16
 """How many sizes of one picture are made in one go, before others have their turn."""
@@ -59,7 +61,9 @@ class RenderPool:
         self._jobs: dict[str, _Job] = {}
         # A job that is tried again has its name while the group of its first attempt may still be at work.
         self._attempts: dict[str, str] = {}
-        self._calling: asyncio.TimerHandle | None = None
+        self._calling: asyncio.Handle | None = None
+        self._due = 0.0
+        self._on_their_way: Counter[Hashable] = Counter()
         self._groups = itertools.count(1)
 
     @property
@@ -83,6 +87,20 @@ class RenderPool:
     def join(self, job: str, client: Client) -> None:
         """Another client wants a rendering that is under way or waiting, too."""
         self._turns.join(self._attempts.get(job, job), client)
+
+    @contextlib.contextmanager
+    def on_its_way(self, file: Hashable) -> Iterator[None]:
+        """Around what leads to `render` of a file: sizes of it that are there already wait for this one, a moment.
+
+        A page asks for several sizes of a picture at once; a picture that is asked for alone waits for nothing.
+        """
+        self._on_their_way[file] += 1
+        try:
+            yield
+        finally:
+            self._on_their_way[file] -= 1
+            if not self._on_their_way[file]:
+                del self._on_their_way[file]
 
     async def render(
         self,
@@ -111,8 +129,8 @@ class RenderPool:
         try:
             if file is None:
                 self._call()
-            elif self._calling is None:
-                self._calling = loop.call_later(GATHER_SECONDS, self._call)
+            else:
+                self._call_soon(GATHER_SECONDS if file in self._on_their_way else 0)
             await waiting.done
         finally:
             del self._jobs[attempt]
@@ -125,6 +143,17 @@ class RenderPool:
                 waiting.group.cancel()
                 await asyncio.wait([waiting.group])
                 self._end_together(waiting.together)
+
+    def _call_soon(self, seconds: float) -> None:
+        """Call within so many seconds; 0 is when all have come who ask in this moment."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + seconds
+        if self._calling is not None and self._due <= due:
+            return
+        if self._calling is not None:
+            self._calling.cancel()
+        self._due = due
+        self._calling = loop.call_later(seconds, self._call) if seconds else loop.call_soon(self._call)
 
     def _call(self) -> None:
         """Begin with those whose turn it is, and take along what is made of the same file."""

@@ -191,6 +191,27 @@ async def test_one_that_cannot_be_made_does_not_spoil_the_others(lake):
     assert [image.width for image in done[1:]] == [144, 576, 1656]
 
 
+async def test_a_size_that_is_on_its_way_is_made_in_the_same_go(lake, asked):
+    made = plans((3600, 2400))
+    async with running(workers=2) as workers:
+        with workers.on_its_way("the lake"):
+            first = asyncio.create_task(one(workers, lake, "th", made["th"]))
+            await asyncio.sleep(0.001)
+            assert not asked
+        await asyncio.gather(first, one(workers, lake, "me", made["me"]))
+    assert list(groups(asked).values()) == [2]
+
+
+async def test_a_size_that_never_comes_is_waited_for_a_moment_only(lake, asked):
+    made = plans((3600, 2400))
+    async with running(workers=2) as workers:
+        with workers.on_its_way("the lake"):
+            # For a file of which nothing is on its way, nothing is waited for.
+            for file in ("the sea", "the lake"):
+                assert (await one(workers, lake, file, made["th"], file=file)).width == 144
+    assert list(groups(asked).values()) == [1, 1]
+
+
 async def test_who_waits_before_a_screen_is_not_kept_waiting_by_work_in_bulk(lake, asked):
     made = plans((3600, 2400))
     async with running() as workers:
