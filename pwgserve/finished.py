@@ -11,19 +11,19 @@ import math
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from pwgserve.answers.sources import ChangedError, Sources, Version
+from pwgserve.answers.sources import ChangedError, Sources, Version, of_the_same_file
 from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache.store import Cache, Entry
 from pwgserve.originals import SourceFacts
-from pwgserve.render.pool import RenderPool
+from pwgserve.render.pool import Larger, RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
-from pwgserve.targets import Target
+from pwgserve.targets import GallerySettings, Target, larger
 
 BROKEN_SECONDS = 300.0
 """For how long a picture that could not be rendered is not tried again, unless its file changes."""
@@ -75,10 +75,13 @@ class Derivatives:
         self._broken: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._complained = -math.inf
 
-    async def get(self, found: Target, version: Version, client: Client) -> Finished:
+    async def get(
+        self, found: Target, version: Version, client: Client, settings: GallerySettings | None = None
+    ) -> Finished:
         """The derivative of a target in this version, for a client who waits for it.
 
-        Raises BusyError, UnrenderableError, RenderFailedError, MissingOriginalError, ChangedError and ShortageError.
+        settings: of the gallery, so that it may be made from a larger one of its sizes. Raises BusyError,
+        UnrenderableError, RenderFailedError, MissingOriginalError, ChangedError and ShortageError.
         """
         name = self._cache.name(*version.facts)
         with contextlib.suppress(NotAtHandError):
@@ -90,7 +93,7 @@ class Derivatives:
             self._refuse_broken(name)
             task = self._under_way.get(name)
             if task is None:
-                task = self._under_way[name] = asyncio.create_task(self._make(name, found, version, client))
+                task = self._under_way[name] = asyncio.create_task(self._make(name, found, version, client, settings))
                 task.add_done_callback(lambda done: self._ended(name, done))
             else:
                 self._pool.join(name, client)
@@ -106,14 +109,16 @@ class Derivatives:
         """Wait for the renderings that are under way."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    async def _make(self, name: str, found: Target, version: Version, client: Client) -> _Made:
+    async def _make(
+        self, name: str, found: Target, version: Version, client: Client, settings: GallerySettings | None
+    ) -> _Made:
         """The derivative, made by this process, or by another one that was about to when we wanted it."""
         made = await self._claimed(name)
         if made is not None:
             return made
         try:
             started = time.perf_counter()
-            content = await self._rendered(name, found, version, client)
+            content = await self._rendered(name, found, version, client, settings)
             stored = await self._stored(name, content)
             self._on_rendered(time.perf_counter() - started)
             return _Made(content, stored)
@@ -141,24 +146,32 @@ class Derivatives:
         finally:
             os.close(entry.descriptor)
 
-    async def _rendered(self, name: str, found: Target, version: Version, client: Client) -> bytes:
+    async def _rendered(
+        self, name: str, found: Target, version: Version, client: Client, settings: GallerySettings | None
+    ) -> bytes:
         plan = found.plan
         if plan is None:
             raise UnrenderableError("is not a derivative")
+        candidates = larger(found, settings) if settings is not None else []
         for attempt in range(1, ATTEMPTS + 1):
             with contextlib.ExitStack() as stack:
                 with self._pool.on_its_way(version.source):
                     source, watermark = await asyncio.to_thread(self._opened, stack, version)
+                    made = await asyncio.to_thread(self._larger, stack, version, candidates) if candidates else None
                 output = os.memfd_create("derivative")
                 stack.callback(os.close, output)
                 try:
-                    await self._pool.render(name, client, plan, source, output, watermark, version.source)
+                    await self._pool.render(name, client, plan, source, output, watermark, version.source, made)
                 except RenderFailedError:
                     # Somebody killed the worker, not the picture: visitors need not notice.
                     if attempt == ATTEMPTS:
                         raise
                     continue
                 except UnrenderableError as error:
+                    if made is not None:
+                        # What was made earlier may be at fault: only the photo itself tells.
+                        candidates = []
+                        continue
                     # Remembered would be the version that we know by its size and time, and that is not what was read.
                     if not _is_still(source, version.source):
                         raise ChangedError from error
@@ -176,6 +189,15 @@ class Derivatives:
             return source.descriptor, None
         stack.callback(os.close, watermark.descriptor)
         return source.descriptor, watermark.descriptor
+
+    def _larger(self, stack: contextlib.ExitStack, version: Version, candidates: Sequence[Target]) -> Larger | None:
+        """The first of the candidates that the cache has, open."""
+        for other in candidates:
+            entry = self._cache.get(self._cache.name(*of_the_same_file(other, version).facts))
+            if entry is not None and entry.descriptor is not None and other.plan is not None:
+                stack.callback(os.close, entry.descriptor)
+                return Larger(entry.descriptor, other.plan)
+        return None
 
     async def _stored(self, name: str, content: bytes) -> bool:
         try:

@@ -111,6 +111,24 @@ def recoded(found: Target, offered: Sequence[str], accept: Sequence[str], settin
     return target(found.photo, replace(found.wanted, encoding=encoding), settings) or found
 
 
+def larger(found: Target, settings: GallerySettings) -> list[Target]:
+    """The derivatives that this one may be made from where they are finished already, the largest first.
+
+    From the largest, so that what was made from another one is seldom made smaller once more. Not from AVIF: workers
+    write it, and read nothing but what galleries consist of.
+    """
+    photo, plan = found.photo, found.plan
+    if plan is None or found.wanted.part is not Part.ELEMENT or not photo.width or not photo.height:
+        return []
+    size = (photo.width, photo.height)
+    candidates = []
+    for code in sorted(settings.derivatives.types, key=list(CODES).index, reverse=True):
+        native = target(photo, Wanted(code=code), settings)
+        if native is not None and native.plan is not None and native.plan.may_become(plan, size):
+            candidates += [native, target(photo, Wanted(code=code, encoding="webp"), settings)]
+    return [candidate for candidate in candidates if candidate is not None]
+
+
 def is_allowed(viewer: Viewer, found: Target, settings: GallerySettings, is_trusted_admin: bool = False) -> bool:
     """Whether Piwigo would show this to the viewer.
 

@@ -143,7 +143,7 @@ class Warming:
         if await asyncio.to_thread(self.cache.path(self.cache.name(*version.facts)).exists):
             tally.was_there += 1
             return
-        finished = await self.derivatives.get(found, version, _CLIENT)
+        finished = await self.derivatives.get(found, version, _CLIENT, settings)
         if finished.entry.descriptor is not None:
             os.close(finished.entry.descriptor)
         if not finished.is_stored:

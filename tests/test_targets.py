@@ -10,7 +10,7 @@ from pwgserve.piwigo.derivatives import CODES, DEFAULTS, DerivativeParams, Deriv
 from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.wanted import ENCODINGS, Part, Wanted
 from pwgserve.render.plan import RenderRules
-from pwgserve.targets import GallerySettings, recoded, target
+from pwgserve.targets import GallerySettings, larger, recoded, target
 
 ALL_TYPES = DerivativeSettings(
     DEFAULTS.types | {"3x": DerivativeParams((2232, 1674)), "4x": DerivativeParams((3000, 2250))}
@@ -107,3 +107,25 @@ def test_encodings_are_different_pictures_to_the_cache():
     facts = [shown("jpg", code, accept).facts() for code, accept in itertools.product(CODES, (CHROME, WEBP_ONLY, ()))]
     # The three largest types are no AVIF.
     assert len(set(facts)) == len(facts) - 3
+
+
+def names(found, settings=SETTINGS):
+    return [other.wanted.spelled() for other in larger(found, settings)]
+
+
+def test_a_size_is_made_from_larger_ones_that_show_the_same():
+    # 3xlarge and 4xlarge have less quality; large is not much larger.
+    assert names(target(photo("jpg"), Wanted(code="me"), SETTINGS)) == ["xx", "xx-webp", "xl", "xl-webp"]
+    assert names(target(photo("jpg"), Wanted(code="la", encoding="avif"), SETTINGS)) == ["xx", "xx-webp"]
+    assert names(target(photo("png"), Wanted(code="xl"), SETTINGS))[:2] == ["3x", "3x-webp"]
+    assert names(target(photo("gif"), Wanted(code="me"), SETTINGS)) == []
+    custom = Wanted(code="cu", custom=DerivativeParams((600, 600), max_crop=1, min_size=(600, 600)))
+    allowed = replace(SETTINGS, derivatives=replace(ALL_TYPES, custom=frozenset({custom.custom.token()})))
+    assert names(target(photo("jpg"), custom, allowed), allowed) == ["xx", "xx-webp"]
+
+
+def test_what_nothing_is_known_of_is_made_from_itself():
+    unknown = replace(photo("jpg"), width=None, height=None)
+    assert names(target(unknown, Wanted(code="me"), SETTINGS)) == []
+    assert names(target(photo("jpg"), Wanted(Part.REPRESENTATIVE, "me"), SETTINGS)) == []
+    assert names(target(photo("jpg"), Wanted(), SETTINGS)) == []

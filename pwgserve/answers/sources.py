@@ -37,6 +37,11 @@ class Version:
     watermark: SourceFacts | None
 
 
+def of_the_same_file(found: Target, version: Version) -> Version:
+    """The version of another derivative of the same file, which carries no watermark."""
+    return Version((*found.facts(), *version.source), version.modified, version.source, None)
+
+
 class Sources:
     """The gallery's files. originals: where photos may lie. watermarks: where watermarks may lie."""
 

@@ -107,12 +107,12 @@ class Ahead:
             try:
                 choices = dict.fromkeys((found, recoded(found, self._encodings, _BROWSER, settings)))
                 # At once, so that the photo is decoded once.
-                await asyncio.gather(*(self._make(choice) for choice in choices))
+                await asyncio.gather(*(self._make(choice, settings) for choice in choices))
             except Exception as error:
                 # One photo's trouble must not end this for all others.
                 _log.error("unexpected-error", error=type(error).__name__, at="own_server")
 
-    async def _make(self, found: Target) -> None:
+    async def _make(self, found: Target, settings: GallerySettings) -> None:
         # Whoever asks for it in earnest will be told what is wrong.
         with contextlib.suppress(
             MissingOriginalError,
@@ -124,6 +124,6 @@ class Ahead:
             GalleryUnavailableError,
         ):
             version = await self._sources.version(found)
-            finished = await self._derivatives.get(found, version, _CLIENT)
+            finished = await self._derivatives.get(found, version, _CLIENT, settings)
             if finished.entry.descriptor is not None:
                 os.close(finished.entry.descriptor)

@@ -176,7 +176,7 @@ class Plugin:
         if found is None or version is None or found.plan is None:
             return {"done": False, "problem": "missing"}
         try:
-            finished = await self.derivatives.get(found, version, _CLIENT)
+            finished = await self.derivatives.get(found, version, _CLIENT, settings)
         except UnrenderableError:
             return {"done": False, "problem": "unrenderable"}
         except (BusyError, RenderFailedError, ChangedError, MissingOriginalError):

@@ -91,7 +91,7 @@ class Signed:
             # Whoever has nothing but the link must not get one that lives longer.
             until = None if own is not None and own.viewer.user_id == asker.viewer.user_id else link.expiry
             return await self._fresh(asker, found, settings, download, until)
-        return await self._picture(request, link, found, version, download)
+        return await self._picture(request, link, found, version, settings, download)
 
     async def _target(self, link: Link, settings: GallerySettings) -> Target | None:
         photo = await self.catalogue.photo(link.photo_id)
@@ -154,7 +154,13 @@ class Signed:
         return redirect(issued, download, keep=False)
 
     async def _picture(
-        self, request: web.BaseRequest, link: Link, found: Target, version: Version, download: bool
+        self,
+        request: web.BaseRequest,
+        link: Link,
+        found: Target,
+        version: Version,
+        settings: GallerySettings,
+        download: bool,
     ) -> web.StreamResponse:
         if found.plan is None:
             source = await asyncio.to_thread(self.sources.open, version)
@@ -164,7 +170,7 @@ class Signed:
             file = OpenFile(source.descriptor, facts.size, str(source.real_path), internal, mtime=facts.mtime)
         else:
             client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
-            finished = await self.derivatives.get(found, version, client)
+            finished = await self.derivatives.get(found, version, client, settings)
             if finished.was_rendered and not await self._may_still(request, link):
                 return await self._decided(request, link, found.extension, download)
             outcome = "render" if finished.was_rendered else "hit"

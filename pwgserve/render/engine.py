@@ -12,11 +12,21 @@ from dataclasses import dataclass
 
 import pyvips
 
-from pwgserve.piwigo.sizing import Size
+from pwgserve.piwigo.sizing import Size, turned
 from pwgserve.piwigo.wanted import ENCODINGS
 from pwgserve.render.limits import MEGABYTE, SMALL, Header, Limits, needed_memory
 from pwgserve.render.metadata import PRIVATE_NAMES
-from pwgserve.render.plan import Layout, RenderPlan, fitted_watermark, sharpen_kernel, watermark_places
+from pwgserve.render.plan import (
+    FINISHED_SHRINK,
+    SHARED_SHRINK,
+    Layout,
+    RenderPlan,
+    as_it_lies,
+    fitted_watermark,
+    layout_within,
+    sharpen_kernel,
+    watermark_places,
+)
 from pwgserve.render.quality import WHOLE_CHROMA, webp_effort
 
 LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadNsgif", "VipsForeignLoadWebp")
@@ -27,9 +37,6 @@ KERNEL = "cubic"
 
 AVIF_EFFORT, AVIF_BITS = 1, 10
 """More effort costs twice the time for few bytes less; ten bits have the same look in fewer bytes. Decision 25."""
-
-SHARED_SHRINK = 1.3
-"""By how much a size must be smaller than the largest of several to be made from it."""
 
 _BYTES = {"ushort": 2, "short": 2, "uint": 4, "int": 4, "float": 4, "double": 8}
 _OF_WARM_UP = Limits(max_pixels=10_000, max_frames=1, max_source=100_000, max_memory=2**40)
@@ -51,10 +58,12 @@ class Shared:
     """One decoding for several sizes of a picture: it is scaled to the largest one, from which the others are scaled.
 
     What is kept has neither been turned, sharpened, marked nor encoded, so that nothing is done twice to any size.
+    finished: descriptor of the largest as it was made and encoded some time ago; then nothing else is decoded.
     """
 
-    def __init__(self, largest: RenderPlan) -> None:
+    def __init__(self, largest: RenderPlan, finished: int | None = None) -> None:
         self._largest = largest
+        self._finished = finished
         self._scaled: pyvips.Image | None = None
 
     def layout(self, header: Header, orientation: int, limits: Limits) -> Layout | None:
@@ -76,23 +85,17 @@ class Shared:
 
         kept: the layout of the largest.
         """
-        if kept.scale is None or layout.scale is None:
-            return None
-        full = (opened.width, opened.height)
-        across, down = full[0] / kept.scale[0], full[1] / kept.scale[1]
-        box = layout.crop or (0, 0, *full)
-        left, top, right, bottom = box[0] / across, box[1] / down, box[2] / across, box[3] / down
-        shrink = min((right - left) / layout.scale[0], (bottom - top) / layout.scale[1])
-        if layout != kept and shrink < SHARED_SHRINK:
+        shrink = SHARED_SHRINK if self._finished is None else FINISHED_SHRINK
+        within = layout_within(kept, layout, (opened.width, opened.height), shrink)
+        if self._finished is not None:
+            return _from_finished(self._finished, kept, within) if within else None
+        if within is None and layout != kept:
             return None
         if self._scaled is None:
             self._scaled = _in_srgb(_crop_and_scale(*_load(source, opened, kept))).copy()
             # Its colours were converted: the profile no longer speaks of them.
             self._scaled.remove("icc-profile-data")
-        if layout == kept:
-            return self._scaled, Layout(None, None, layout.turns, layout.output)
-        crop = (round(left), round(top), round(right), round(bottom)) if layout.crop else None
-        return self._scaled, Layout(crop, layout.scale, layout.turns, layout.output)
+        return self._scaled, within or Layout(None, None, layout.turns, layout.output)
 
 
 def confine() -> None:
@@ -237,6 +240,18 @@ def _open(descriptor: int, **options: object) -> pyvips.Image:
     os.lseek(descriptor, 0, os.SEEK_SET)
     source = pyvips.Source.new_from_descriptor(descriptor)
     return pyvips.Image.new_from_source(source, "", access="sequential", fail_on="truncated", **options)
+
+
+def _from_finished(finished: int, kept: Layout, layout: Layout) -> tuple[pyvips.Image, Layout] | None:
+    """A finished derivative to make a smaller one from, and the layout of that in its pixels, which are upright.
+
+    kept: the layout of the finished one; layout: of the smaller one, in the pixels of `kept.scale` as the source lies.
+    """
+    picture = _open(finished)
+    if (picture.width, picture.height) != kept.output or layout.scale is None:
+        return None
+    crop = as_it_lies(layout.crop, kept.output, -layout.turns % 4) if layout.crop else None
+    return _load(finished, picture, Layout(crop, turned(layout.scale, layout.turns), 0, layout.output))
 
 
 def _shrink_on_load(layout: Layout, size: Size) -> int:

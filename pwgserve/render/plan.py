@@ -39,6 +39,12 @@ MAX_AVIF_PIXELS = 1224 * 918
 EXIF_ROTATION = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}
 """EXIF orientation → quarter turns counter-clockwise, for photos of which Piwigo does not know the rotation yet."""
 
+SHARED_SHRINK, FINISHED_SHRINK = 1.3, 1.5
+"""By how much a size must be smaller than another one to be made from its pixels, and from what was encoded of them."""
+
+LIKE_THE_ORIGINAL = 90
+"""The least quality of a JPEG derivative that smaller ones are made from: nobody sees it in them (decision 27)."""
+
 MIN_WATERMARK_GAP = 30
 """Pixels between repeated watermarks, at the least."""
 
@@ -105,7 +111,7 @@ class RenderPlan:
             scale = (max(1, scale[0]), max(1, scale[1]))
         output = scale or ((crop[2] - crop[0], crop[3] - crop[1]) if crop else upright)
         return Layout(
-            crop=_as_it_lies(crop, source, turns) if crop else None,
+            crop=as_it_lies(crop, source, turns) if crop else None,
             scale=turned(scale, turns) if scale else None,
             turns=turns,
             output=output,
@@ -118,6 +124,14 @@ class RenderPlan:
     def keeps_metadata(self, output: Size) -> bool:
         """Whether a result of this size tells what its source told about camera and time."""
         return output[0] * output[1] >= self.rules.keep_metadata_from
+
+    def may_become(self, smaller: RenderPlan, source: Size) -> bool:
+        """Whether a derivative in its source's format shows all that a smaller one needs, and nothing else."""
+        is_good = self.format == "png" or (self.format == "jpeg" and self.quality >= LIKE_THE_ORIGINAL)
+        is_plain = not self.sharpen and self.watermark is None
+        is_alike = (self.rotation, self.rules) == (smaller.rotation, smaller.rules)
+        within = layout_within(self.layout(source), smaller.layout(source), source, FINISHED_SHRINK)
+        return is_good and is_plain and is_alike and within is not None
 
     def to_json(self) -> str:
         """The plan as one canonical text."""
@@ -168,6 +182,22 @@ def plan_for(
     )
 
 
+def layout_within(kept: Layout, layout: Layout, source: Size, shrink: float) -> Layout | None:
+    """`layout` in the pixels of a picture that was scaled to `kept.scale` and not turned.
+
+    None when that picture does not have all of the source, or less than `shrink` is left to do.
+    """
+    if kept.crop is not None or kept.scale is None or layout.scale is None:
+        return None
+    across, down = source[0] / kept.scale[0], source[1] / kept.scale[1]
+    box = layout.crop or (0, 0, *source)
+    left, top, right, bottom = box[0] / across, box[1] / down, box[2] / across, box[3] / down
+    if min((right - left) / layout.scale[0], (bottom - top) / layout.scale[1]) < shrink:
+        return None
+    crop = (round(left), round(top), round(right), round(bottom)) if layout.crop else None
+    return Layout(crop, layout.scale, layout.turns, layout.output)
+
+
 def is_worth(encoding: str, plan: RenderPlan) -> bool:
     """Whether the derivative of a plan should be offered in an encoding: it must look as well, and be made soon."""
     file_format = RECODED.get(plan.format, {}).get(encoding)
@@ -207,6 +237,20 @@ def sharpen_kernel(sharpen: float) -> tuple[list[list[float]], float]:
     return [[-1, -1, -1], [-1, centre, -1], [-1, -1, -1]], centre - 8
 
 
+def as_it_lies(box: Box, source: Size, turns: int) -> Box:
+    """A box of the upright picture in the coordinates of the source as it lies, `turns` before it is upright."""
+    left, top, right, bottom = box
+    width, height = source
+    match turns:
+        case 1:
+            return width - bottom, left, width - top, right
+        case 2:
+            return width - right, height - bottom, width - left, height - top
+        case 3:
+            return top, height - right, bottom, height - left
+    return box
+
+
 def _format_of(native: str, encoding: str | None, rules: RenderRules) -> str | None:
     if encoding is None:
         return native
@@ -219,17 +263,3 @@ def _format_of(native: str, encoding: str | None, rules: RenderRules) -> str | N
 def _as_json(plan: RenderPlan) -> str:
     # Asked for at every request, and a gallery has few different plans.
     return json.dumps(asdict(plan), sort_keys=True, separators=(",", ":"))
-
-
-def _as_it_lies(box: Box, source: Size, turns: int) -> Box:
-    """A box of the upright picture in the coordinates of the source as it lies."""
-    left, top, right, bottom = box
-    width, height = source
-    match turns:
-        case 1:
-            return width - bottom, left, width - top, right
-        case 2:
-            return width - right, height - bottom, width - left, height - top
-        case 3:
-            return top, height - right, bottom, height - left
-    return box

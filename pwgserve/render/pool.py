@@ -29,6 +29,14 @@ class BusyError(Exception):
     """The queue is full: the visitor should come again in a moment."""
 
 
+@dataclass(frozen=True)
+class Larger:
+    """A finished derivative that a smaller one may be made from: an open descriptor, and the plan it was made by."""
+
+    descriptor: int
+    plan: RenderPlan
+
+
 @dataclass
 class _Job:
     """A rendering that somebody waits for. file: what the sizes of one picture have in common, None for nothing."""
@@ -38,14 +46,18 @@ class _Job:
     source: int
     output: int
     watermark: int | None
+    larger: Larger | None
     file: Hashable
     done: asyncio.Future[None]
     group: asyncio.Task[None] | None = None
     together: Sequence[_Job] = ()
 
     @property
-    def descriptors(self) -> list[int]:
-        return [self.source, self.output] + ([] if self.watermark is None else [self.watermark])
+    def files(self) -> dict[str, int]:
+        """The descriptors that a worker needs for it, as in `worker.DESCRIPTORS`."""
+        larger = self.larger.descriptor if self.larger else None
+        files = {"source": self.source, "output": self.output, "watermark": self.watermark, "larger": larger}
+        return {name: descriptor for name, descriptor in files.items() if descriptor is not None}
 
 
 class RenderPool:
@@ -111,12 +123,13 @@ class RenderPool:
         output: int,
         watermark: int | None,
         file: Hashable = None,
+        larger: Larger | None = None,
     ) -> None:
         """Render the picture in descriptor `source` into descriptor `output`; the caller closes them.
 
         job: names the rendering; one with this name at a time. file: the same for renderings of the same version of the
-        same file, of which those that wait together are made together. Raises BusyError, UnrenderableError and
-        RenderFailedError.
+        same file, of which those that wait together are made together. larger: what it is made from instead, if its
+        size allows that. Raises BusyError, UnrenderableError and RenderFailedError.
         """
         if os.fstat(source).st_size > self._settings.limits.max_source:
             raise UnrenderableError("its file is larger than render.max_source allows")
@@ -124,7 +137,9 @@ class RenderPool:
         if not self._turns.add(attempt, client):
             raise BusyError
         loop = asyncio.get_running_loop()
-        waiting = self._jobs[attempt] = _Job(attempt, plan, source, output, watermark, file, loop.create_future())
+        waiting = self._jobs[attempt] = _Job(
+            attempt, plan, source, output, watermark, larger, file, loop.create_future()
+        )
         self._attempts[job] = attempt
         try:
             if file is None:
@@ -175,13 +190,15 @@ class RenderPool:
     async def _render_together(self, together: Sequence[_Job]) -> None:
         """Render all of them with one worker after the other's end, small ones first; the first has the turn."""
         in_order = sorted(together, key=lambda job: job.plan.pixels)
-        largest = in_order[-1].plan.to_json() if len(in_order) > 1 else None
+        decoded = [job for job in in_order if job.larger is None]
+        largest = decoded[-1].plan.to_json() if len(decoded) > 1 else None
         # Whatever becomes of single jobs, a worker never takes what it keeps of one file for another's.
         group = next(self._groups)
         try:
             for number, job in enumerate(in_order):
-                told = {"plan": job.plan.to_json(), "largest": largest, "group": group}
-                await self._finish(job, told | {"is_last": number == len(together) - 1})
+                told = {"plan": job.plan.to_json(), "group": group, "largest": largest, "has": list(job.files)}
+                larger = {"larger": job.larger.plan.to_json()} if job.larger else {}
+                await self._finish(job, told | larger | {"is_last": number == len(together) - 1})
         finally:
             self._end_together(together)
 
@@ -209,4 +226,4 @@ class RenderPool:
             # Who waited has left, and closed the files.
             self.workers.give_back(worker)
             return
-        await self.workers.work(worker, message, job.descriptors)
+        await self.workers.work(worker, message, list(job.files.values()))

@@ -21,7 +21,9 @@ from pwgserve.render import engine, sandbox
 from pwgserve.render.limits import MAX_MESSAGE, MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
 
-MAX_DESCRIPTORS = 3
+DESCRIPTORS = ("source", "output", "watermark", "larger")
+"""What a job may come with, in this order; its `has` names those that there are."""
+
 NICENESS = 10
 """Visitors whose pictures are finished go first: the daemon itself has the processor before its workers."""
 
@@ -54,11 +56,13 @@ def main() -> None:
         group = None
         for message, descriptors in _jobs(jobs):
             job = json.loads(message)
+            files = dict(zip(job["has"], descriptors, strict=True))
             if group is None or job.get("group") != group:
                 group = job.get("group")
                 shared = engine.Shared(RenderPlan.from_json(job["largest"])) if job.get("largest") else None
+            larger = engine.Shared(RenderPlan.from_json(job["larger"]), files["larger"]) if "larger" in files else None
             try:
-                answer = _rendered(job, descriptors, limits, jobs, shared)
+                answer = _rendered(job, files, limits, jobs, larger or shared)
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -79,7 +83,7 @@ def _jobs(daemon: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
     has_kept = False
     while True:
         try:
-            message, descriptors, _, _ = socket.recv_fds(daemon, MAX_MESSAGE, MAX_DESCRIPTORS)
+            message, descriptors, _, _ = socket.recv_fds(daemon, MAX_MESSAGE, len(DESCRIPTORS))
         except BlockingIOError:
             if has_kept:
                 has_kept = False
@@ -93,14 +97,11 @@ def _jobs(daemon: socket.socket) -> Iterator[tuple[bytes, list[int]]]:
 
 def _rendered(
     job: dict[str, object],
-    descriptors: list[int],
+    files: dict[str, int],
     limits: Limits,
     jobs: socket.socket,
     shared: engine.Shared | None,
 ) -> dict[str, object]:
-    source, output = descriptors[:2]
-    watermark = descriptors[2] if len(descriptors) > 2 else None
-
     def ask(needed: int) -> None:
         # The daemon knows what else is being rendered: a large picture waits until it says go.
         jobs.send(json.dumps({"needs": needed}).encode())
@@ -112,7 +113,7 @@ def _rendered(
 
     try:
         plan = RenderPlan.from_json(str(job["plan"]))
-        done = engine.render(plan, source, output, watermark, limits, ask, shared)
+        done = engine.render(plan, files["source"], files["output"], files.get("watermark"), limits, ask, shared)
     except engine.UnrenderableError as error:
         return {"unrenderable": str(error)}
     except MemoryError:

@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeParams, Watermark
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.render.plan import RenderPlan, fitted_watermark, plan_for, sharpen_kernel, watermark_places
+from pwgserve.render.plan import (
+    RenderPlan,
+    RenderRules,
+    as_it_lies,
+    fitted_watermark,
+    layout_within,
+    plan_for,
+    sharpen_kernel,
+    watermark_places,
+)
 
 
 def photo(**columns):
@@ -123,3 +132,58 @@ def test_the_kernel_of_sharpening(amount, centre):
     kernel, total = sharpen_kernel(amount)
     assert kernel[1][1] == centre
     assert total == pytest.approx(sum(map(sum, kernel)))
+
+
+LARGE = {"ideal": (1224, 918), "max_crop": 0, "min_size": None}
+MEDIUM = LARGE | {"ideal": (792, 594)}
+
+
+@pytest.mark.parametrize(
+    ("large", "small", "expected"),
+    [
+        ({}, {}, True),
+        ({}, {"max_crop": 1, "min_size": (480, 480), "ideal": (480, 480)}, True),
+        ({}, {"max_crop": 1, "min_size": (792, 594)}, False),
+        ({}, {"sharpen": 40, "watermark": Watermark("w.png"), "quality": 50, "format": "avif"}, True),
+        ({"quality": 90}, {}, True),
+        ({"format": "png"}, {"format": "png"}, True),
+        # Too little is left of it, or something was done to it that must not be done twice.
+        ({"quality": 89}, {}, False),
+        ({"format": "gif"}, {"format": "gif"}, False),
+        ({"format": "webp"}, {"format": "webp"}, False),
+        ({"sharpen": 1}, {}, False),
+        ({"watermark": Watermark("w.png")}, {}, False),
+        ({"max_crop": 1, "min_size": (1224, 918)}, {}, False),
+        # It is turned otherwise, was made by other rules, or is not much larger.
+        ({"rotation": 1}, {}, False),
+        ({"rotation": None}, {}, False),
+        ({"rules": RenderRules(strip_gps=False)}, {}, False),
+        ({"ideal": (1008, 756)}, {}, False),
+        ({"ideal": (5000, 5000)}, {}, False),
+        ({}, {"ideal": (1224, 918)}, False),
+        ({"ideal": (576, 432)}, {}, False),
+    ],
+)
+def test_from_which_derivatives_smaller_ones_are_made(large, small, expected):
+    assert plan(**LARGE | large).may_become(plan(**MEDIUM | small), (3000, 2000)) is expected
+
+
+@given(
+    st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
+    st.integers(0, 3),
+    st.tuples(st.integers(1, 2000), st.integers(1, 2000)),
+    st.tuples(st.integers(1, 2000), st.integers(1, 2000)),
+    st.sampled_from([0, 0.5, 1]),
+)
+def test_what_a_smaller_size_needs_of_a_larger_one_lies_within_it(source, rotation, ideal, larger, crop):
+    kept = plan(**LARGE | {"ideal": larger, "rotation": rotation}).layout(source)
+    layout = plan(ideal=ideal, max_crop=crop, min_size=ideal, rotation=rotation).layout(source)
+    within = layout_within(kept, layout, source, 1.3)
+    if within is None:
+        return
+    assert (within.scale, within.turns, within.output) == (layout.scale, layout.turns, layout.output)
+    left, top, right, bottom = within.crop or (0, 0, *kept.scale)
+    assert 0 <= left < right <= kept.scale[0]
+    assert 0 <= top < bottom <= kept.scale[1]
+    box = as_it_lies((left, top, right, bottom), kept.output, -rotation % 4)
+    assert as_it_lies(box, kept.scale, rotation) == (left, top, right, bottom)

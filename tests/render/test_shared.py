@@ -91,6 +91,62 @@ def test_sizes_near_the_largest_or_of_a_cropped_one_are_made_alone(lake):
         assert (rendered(lake, made["la"], shared) - rendered(lake, made["la"])).abs().max() == 0
 
 
+@contextlib.contextmanager
+def finished(source: Path, plan: RenderPlan):
+    """A derivative as the cache has it: its descriptor."""
+    output = os.memfd_create("finished")
+    try:
+        with source.open("rb") as reader:
+            engine.render(plan, reader.fileno(), output, None, LIMITS, lambda needed: None)
+        yield output
+    finally:
+        os.close(output)
+
+
+@pytest.mark.parametrize("encoding", ["jpeg", "webp", "png"])
+def test_a_size_made_from_a_finished_one_looks_as_if_it_had_been_made_alone(lake, encoding):
+    made = plans((3600, 2400), coi="adgj")
+    xxlarge = replace(made["xx"], format=encoding, quality=97 if encoding == "webp" else 95)
+    with finished(lake, xxlarge) as descriptor:
+        for code in CODES[:-2]:
+            alone = rendered(lake, made[code])
+            smaller = rendered(lake, made[code], engine.Shared(xxlarge, descriptor))
+            assert (alone.width, alone.height) == (smaller.width, smaller.height)
+            assert (alone - smaller).abs().max() > 0, "it was not made from the other"
+            print(encoding, code, ssim(alone, smaller))
+            assert ssim(alone, smaller) >= BAR, code
+
+
+@pytest.mark.parametrize("rotation", [0, 1, 2, 3, None])
+def test_turns_and_crops_of_a_finished_size_are_not_done_twice(tmp_path, rotation):
+    image = corners(2400, 1400).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    source = write(image, tmp_path / "a.jpg")
+    made = plans((2400, 1400), rotation, coi="aaea")
+    xlarge = replace(made["xl"], format="jpeg")
+    with finished(source, xlarge) as descriptor:
+        for code in ("sq", "th", "me"):
+            alone, smaller = (
+                rendered(source, made[code]),
+                rendered(source, made[code], engine.Shared(xlarge, descriptor)),
+            )
+            assert (alone.width, alone.height) == (smaller.width, smaller.height)
+            assert corner_colours(alone) == corner_colours(smaller)
+
+
+def test_a_finished_size_that_is_not_what_was_said_is_not_used(lake, tmp_path):
+    made = plans((3600, 2400))
+    alone = rendered(lake, made["me"])
+    for other in (made["la"], made["sq"]):
+        with finished(lake, other) as descriptor:
+            shared = engine.Shared(made["xx"], descriptor)
+            assert (rendered(lake, made["me"], shared) - alone).abs().max() == 0
+    with finished(lake, made["xx"]) as descriptor:
+        for code in ("xl", "xx"):  # which are hardly smaller
+            near = rendered(lake, made[code], engine.Shared(made["xx"], descriptor))
+            assert (near - rendered(lake, made[code])).abs().max() == 0
+
+
 def test_nothing_is_shared_where_keeping_it_would_take_too_much_memory(lake):
     made = plans((3600, 2400))
     limits = Limits(10**9, 1, 10**9, 45_000_000)
