@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from pwgserve.answers.sources import ChangedError, Sources, Version, of_the_same_file
+from pwgserve.answers.sources import ChangedError, Sources, Version
 from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache.store import Cache, Entry
 from pwgserve.originals import SourceFacts
 from pwgserve.render.pool import Larger, RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
+from pwgserve.shortage import ShortageError
 from pwgserve.targets import GallerySettings, Target, larger
 
 BROKEN_SECONDS = 300.0
@@ -193,7 +194,9 @@ class Derivatives:
     def _larger(self, stack: contextlib.ExitStack, version: Version, candidates: Sequence[Target]) -> Larger | None:
         """The first of the candidates that the cache has, open."""
         for other in candidates:
-            entry = self._cache.get(self._cache.name(*of_the_same_file(other, version).facts))
+            entry = None
+            with contextlib.suppress(ShortageError):  # what cannot be read is no reason to make nothing
+                entry = self._cache.get(self._cache.name(*Version.of(other, version.source).facts))
             if entry is not None and entry.descriptor is not None and other.plan is not None:
                 stack.callback(os.close, entry.descriptor)
                 return Larger(entry.descriptor, other.plan)

@@ -122,7 +122,7 @@ def larger(found: Target, settings: GallerySettings) -> list[Target]:
         return []
     size = (photo.width, photo.height)
     candidates = []
-    for code in sorted(settings.derivatives.types, key=list(CODES).index, reverse=True):
+    for code in (code for code in reversed(list(CODES)) if code in settings.derivatives.types):
         native = target(photo, Wanted(code=code), settings)
         if native is not None and native.plan is not None and native.plan.may_become(plan, size):
             candidates += [native, target(photo, Wanted(code=code, encoding="webp"), settings)]

@@ -36,10 +36,11 @@ class Version:
     source: SourceFacts
     watermark: SourceFacts | None
 
-
-def of_the_same_file(found: Target, version: Version) -> Version:
-    """The version of another derivative of the same file, which carries no watermark."""
-    return Version((*found.facts(), *version.source), version.modified, version.source, None)
+    @classmethod
+    def of(cls, found: Target, source: SourceFacts, watermark: SourceFacts | None = None) -> Version:
+        """The version of a target that is made from these versions of its files."""
+        facts = (*found.facts(), *source, *(watermark or ()))
+        return cls(facts, source.mtime // 10**9, source, watermark)
 
 
 class Sources:
@@ -64,8 +65,7 @@ class Sources:
             # An owner who wants a mark on every picture must not find one without it.
             if watermark is None:
                 raise MissingOriginalError
-        facts = (*found.facts(), *source, *(watermark or ()))
-        return Version(facts, source.mtime // 10**9, source, watermark)
+        return Version.of(found, source, watermark)
 
     async def tells_more(self, version: Version) -> bool:
         """Whether the file's metadata hold a position, an owner or serial numbers. Raises MissingOriginalError."""

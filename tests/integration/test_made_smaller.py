@@ -92,7 +92,7 @@ def test_a_larger_size_of_an_earlier_version_does_not_serve(daemon, gallery, pho
 def test_a_larger_size_that_is_not_what_it_was_spoils_nothing(daemon, gallery, photo, cached, what):
     assert daemon.visitor().follow(address(photo, "xx")).status == 200
     (file,) = cached()
-    content = file.read_bytes()
+    content, time = file.read_bytes(), file.stat().st_mtime_ns
     if what == "damaged":
         content = content[:5000] + bytes([content[5000] ^ 1]) + content[5001:]
     elif what == "no picture":
@@ -101,13 +101,24 @@ def test_a_larger_size_that_is_not_what_it_was_spoils_nothing(daemon, gallery, p
         content = pyvips.Image.black(1600, 1104, bands=3).jpegsave_buffer()
     else:
         content = content[: len(content) // 2]
-    # All but "damaged" have the seal of what the daemon itself has written: as if a worker had lied.
-    time = file.stat().st_mtime_ns
     file.write_bytes(content)
+    # All but "damaged" have the seal of what the daemon itself has written: as if a worker had lied.
     seal = time if what == "damaged" else time - time % SECOND + _seal(content)
     os.utime(file, ns=(time + SECOND, seal))
     made = picture(daemon.visitor().follow(address(photo, "me")))
     assert ssim(made, expected(gallery, photo, 792, 528)) > 0.97
+
+
+def test_a_larger_size_that_cannot_be_read_spoils_nothing(daemon, gallery, photo, cached):
+    assert daemon.visitor().follow(address(photo, "xx")).status == 200
+    (file,) = cached()
+    file.unlink()
+    file.mkdir()  # reading it fails, as on a disk that is broken
+    try:
+        made = picture(daemon.visitor().follow(address(photo, "me")))
+        assert ssim(made, expected(gallery, photo, 792, 528)) > 0.97
+    finally:
+        file.rmdir()
 
 
 def test_what_may_not_be_seen_is_not_made_from_what_was(daemon, gallery, photo, settled):
