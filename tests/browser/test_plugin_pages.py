@@ -1,10 +1,11 @@
 """A page like Piwigo's in a real browser, with the plugin and without: what is fetched, what is kept, what is refused."""
 
+import itertools
 import time
 from pathlib import Path
 
 import pytest
-from family import DOCUMENT, FILM, VISIBLE
+from family import DOCUMENT, FILM, USERS, VISIBLE
 from links import expiry_of
 from piwigo_site import Site
 from waiting import until
@@ -13,6 +14,7 @@ SHOTS = Path(__file__).parents[2] / "test-output"
 ANNAS = sorted(VISIBLE["anna"] - {DOCUMENT})
 PUBLIC = sorted(VISIBLE["guest"] - {DOCUMENT})
 WAYS = {"plugin": 0, "legacy": 1}
+LOGINS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +26,12 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def anna(site, page):
-    """Anna's browser. A new session each time: some tests end it."""
+    """Anna's browser, with a session of its own, as after every login: an ended one stays ended for half a second."""
     page.answers = []
     page.on("response", lambda answer: page.answers.append((answer.status, answer.url)))
-    site.gallery.delete("sessions", id="7F00annasession")
-    site.gallery.session(3, "annasession")
-    page.goto(f"{site.url}/login?as=anna")
+    session = f"anna{next(LOGINS)}"
+    site.gallery.session(USERS["anna"], session)
+    page.goto(f"{site.url}/login?session={session}")
     return page
 
 
@@ -124,7 +126,6 @@ def scroll_tried(page):
 
 def test_a_film_plays_and_seeks(site, anna):
     anna.goto(f"{site.url}/film?photo={FILM}")
-    # Until it is played, a busy browser may leave it at its metadata.
     anna.evaluate("document.querySelector('video').play()")
     anna.wait_for_function("() => document.querySelector('video').currentTime > 0.2", timeout=30_000)
     anna.evaluate("document.querySelector('video').currentTime = 4")
@@ -155,7 +156,7 @@ def test_with_bound_sessions_a_copied_link_is_nothing_to_another_browser(tmp_pat
         link = link_of_anna(running, browser)
         other = browser.new_context().new_page()
         assert other.goto(link).status == 404
-        other.goto(f"{running.url}/login?as=anna")
+        other.goto(f"{running.url}/login?session=annasession")
         assert other.goto(link).status == 200
     finally:
         running.stop()
@@ -163,7 +164,7 @@ def test_with_bound_sessions_a_copied_link_is_nothing_to_another_browser(tmp_pat
 
 def link_of_anna(site, browser):
     page = browser.new_context().new_page()
-    page.goto(f"{site.url}/login?as=anna")
+    page.goto(f"{site.url}/login?session=annasession")
     page.goto(album(site, "plugin", [2]))
     link = page.evaluate("document.images[0].src")
     assert ".u3s" in link

@@ -22,8 +22,8 @@ $html = function (string $text): string {
 };
 
 if ($asked['path'] === '/login') {
-    setcookie('pwg_id', $query['as'] . 'session', array('path' => '/', 'httponly' => true, 'samesite' => 'Lax'));
-    page('Logged in', $html($query['as']));
+    setcookie('pwg_id', $query['session'], array('path' => '/', 'httponly' => true, 'samesite' => 'Lax'));
+    page('Logged in', '');
 } elseif ($asked['path'] === '/logout') {
     begin(getenv('ROOT'), getenv('DATABASE'), false);
     $ended = Database::$connection->prepare('DELETE FROM piwigo_sessions WHERE id = ?');
