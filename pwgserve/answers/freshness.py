@@ -24,8 +24,12 @@ DECISION_AGE = 0.25
 """Seconds that a decision is kept, counted from before the first of its questions was asked."""
 
 RENEWED_AT = 0.6
-"""At which share of its age an answer, or a decision, is asked for anew by one asker, while it still serves the others:
-when what many ask for becomes too old, they need not all wait."""
+"""At which share of its age a decision is made anew by one asker, while it still serves the others: when what many ask
+for becomes too old, they need not all wait."""
+
+ASKED_ANEW_AT = 0.4
+"""At which share of its age an answer is asked for anew, while it still serves. A decision that is made anew all the
+time asks every DECISION_AGE at the latest: the next one, too, must find an answer that serves."""
 
 PROXY_AGE = 1.0
 """Seconds that nginx in front may keep a public picture, if its owner wants it to; see `http.sending`."""
@@ -38,10 +42,18 @@ class Fresh(Generic[K, V]):
     """Answers to one kind of question, at most MAX_AGE old, the newest `capacity` of them.
 
     Many tasks that ask the same at once share one question. An error is told to all who wait and is not kept.
+    renew: asks, too, and may take these seconds until it does; for what nobody waits for yet.
     """
 
-    def __init__(self, ask: Callable[[K], Awaitable[V]], capacity: int, max_age: float = MAX_AGE) -> None:
+    def __init__(
+        self,
+        ask: Callable[[K], Awaitable[V]],
+        capacity: int,
+        max_age: float = MAX_AGE,
+        renew: Callable[[K, float], Awaitable[V]] | None = None,
+    ) -> None:
         self._ask = ask
+        self._renew = renew or (lambda key, patience: ask(key))
         self._capacity = capacity
         self._max_age = max_age
         self._answers: OrderedDict[K, tuple[float, V]] = OrderedDict()
@@ -52,24 +64,26 @@ class Fresh(Generic[K, V]):
         now = asyncio.get_running_loop().time()
         kept = self._answers.get(key)
         if kept is not None and now - kept[0] <= self._max_age:
-            if now - kept[0] > self._max_age * RENEWED_AT and key not in self._asking:
-                self._asking[key] = renewal = asyncio.create_task(self._fetch(key))
+            if now - kept[0] > self._max_age * ASKED_ANEW_AT and key not in self._asking:
+                # Half of the time that is left gathers questions; in the other half the answer can come.
+                patience = (self._max_age - (now - kept[0])) / 2
+                self._asking[key] = renewal = asyncio.create_task(self._fetch(key, self._renew(key, patience)))
                 renewal.add_done_callback(_note_error)
             return kept[1]
         while True:
             # A question that has been under way for long may answer with a state from before its asker's time.
             task = self._asking.get(key)
             if task is None:
-                task = self._asking[key] = asyncio.create_task(self._fetch(key))
+                task = self._asking[key] = asyncio.create_task(self._fetch(key, self._ask(key)))
             # One asker's disappearance must not take the answer from the others.
             asked_at, answer = await asyncio.shield(task)
             if asked_at >= now - self._max_age:
                 return answer
 
-    async def _fetch(self, key: K) -> tuple[float, V]:
+    async def _fetch(self, key: K, asked: Awaitable[V]) -> tuple[float, V]:
         asked_at = asyncio.get_running_loop().time()
         try:
-            answer = await self._ask(key)
+            answer = await asked
         finally:
             del self._asking[key]
         self._answers[key] = (asked_at, answer)
@@ -94,4 +108,5 @@ def _note_error(task: asyncio.Task[Any]) -> None:
 
 def together(ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], missing: V, capacity: int) -> Fresh[K, V]:
     """Answers that are kept, of questions that are asked for many keys at once; `missing`: for what is not found."""
-    return Fresh(Together(ask, missing).get, capacity)
+    asked = Together(ask, missing)
+    return Fresh(asked.get, capacity, renew=asked.get)

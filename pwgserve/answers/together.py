@@ -7,6 +7,7 @@ answers are kept is in `freshness`.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
@@ -43,39 +44,48 @@ class Together(Generic[K, V]):
         self._may_start = under_way
         self._next_start = 0.0
         self._waiting: OrderedDict[K, asyncio.Future[V]] = OrderedDict()
-        self._asker: asyncio.Task[None] | None = None
+        self._due = math.inf
+        self._starter: asyncio.Handle | None = None
         self._asking: set[asyncio.Task[None]] = set()
-        self._ended = asyncio.Event()
 
-    async def get(self, key: K) -> V:
-        """The answer for one key, asked for after this call. Raises what asking raises."""
+    async def get(self, key: K, patience: float = 0.0) -> V:
+        """The answer for one key, asked for after this call. Raises what asking raises.
+
+        patience: seconds for which the question may wait for others to go out with.
+        """
+        loop = asyncio.get_running_loop()
         answer = self._waiting.get(key)
         if answer is None:
-            answer = self._waiting[key] = asyncio.get_running_loop().create_future()
-            if self._asker is None:
-                self._asker = asyncio.create_task(self._ask_all())
+            answer = self._waiting[key] = loop.create_future()
+        self._start_by(loop.time() + patience)
         return await asyncio.shield(answer)
 
-    async def _ask_all(self) -> None:
-        """Send question after question until no key waits."""
-        loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                await asyncio.sleep(max(0.0, self._next_start - loop.time()))
-                while len(self._asking) >= self._may_start:
-                    self._ended.clear()
-                    await self._ended.wait()
-                self._next_start = loop.time() + self._pause
-                count = min(len(self._waiting), MOST)
-                keys = dict(self._waiting.popitem(last=False) for _ in range(count))
-                self._asking.add(question := asyncio.create_task(self._ask_for(keys)))
-                question.add_done_callback(self._note_end)
-        finally:
-            self._asker = None
+    def _start_by(self, due: float) -> None:
+        """See to it that a question goes out then, or as soon after as one may."""
+        if due < self._due:
+            self._due = due
+            if self._starter is not None:
+                self._starter.cancel()
+            self._starter = asyncio.get_running_loop().call_at(max(due, self._next_start), self._start)
+
+    def _start(self) -> None:
+        """Send a question with all keys that wait, the patient ones, too."""
+        self._due, self._starter = math.inf, None
+        if len(self._asking) >= self._may_start:
+            return  # the next one that ends makes room
+        now = asyncio.get_running_loop().time()
+        self._next_start = now + self._pause
+        count = min(len(self._waiting), MOST)
+        keys = dict(self._waiting.popitem(last=False) for _ in range(count))
+        self._asking.add(question := asyncio.create_task(self._ask_for(keys)))
+        question.add_done_callback(self._note_end)
+        if self._waiting:
+            self._start_by(now)
 
     def _note_end(self, question: asyncio.Task[None]) -> None:
         self._asking.discard(question)
-        self._ended.set()
+        if self._waiting and self._starter is None:
+            self._start_by(asyncio.get_running_loop().time())
 
     async def _ask_for(self, waiting: Mapping[K, asyncio.Future[V]]) -> None:
         try:

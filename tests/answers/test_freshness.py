@@ -127,6 +127,11 @@ def test_the_ages_add_up_to_what_is_promised():
     assert kept + 0.2 <= freshness.PROMISED_AGE, "and there is time left for a slow answer"
 
 
+def test_what_is_asked_for_all_the_time_is_never_waited_for():
+    for age in (freshness.MAX_AGE * freshness.ASKED_ANEW_AT, freshness.DECISION_AGE):
+        assert age + freshness.DECISION_AGE <= freshness.MAX_AGE, "not asked anew at this age, it serves the next, too"
+
+
 async def test_an_answer_is_renewed_before_it_is_too_old_while_it_still_serves(clock):
     question = Question()
     fresh = Fresh(question, 10, max_age=3.0)
@@ -154,3 +159,23 @@ async def test_a_renewal_that_fails_is_told_to_who_asks_next(clock):
     clock.now += 0.8
     with pytest.raises(OSError):
         await fresh.get("a")
+
+
+async def test_a_renewal_may_gather_others_for_half_of_the_time_that_is_left(clock):
+    question, patience = Question(), []
+
+    def renew(key, seconds):
+        patience.append(seconds)
+        return question(key)
+
+    fresh = Fresh(question, 10, max_age=1.0, renew=renew)
+    await fresh.get("a")
+    for age in (0.7, 0.9):
+        clock.now += age
+        assert (await fresh.get("a"))[1] == question.asked, "this one is still served from what is known"
+        await until_asked(question, question.asked + 1)
+        await asyncio.sleep(0)
+    assert patience == pytest.approx([0.15, 0.05])
+    clock.now += 1.1
+    await fresh.get("a")
+    assert len(patience) == 2, "who has to wait is not patient"

@@ -114,3 +114,47 @@ async def test_an_asker_who_leaves_takes_the_answer_from_nobody():
         await first
     table.gate.set()
     assert await second == 10
+
+
+async def test_the_patient_go_out_with_whoever_is_in_a_hurry():
+    table = Table()
+    together = Together(table, None, pause=0)
+    patient = [asyncio.create_task(together.get(key, patience=60)) for key in (1, 2)]
+    await all_that_can_be_done_now()
+    assert table.questions == []
+    assert await together.get(3) == 30
+    assert await asyncio.gather(*patient) == [10, 20]
+    assert table.questions == [[1, 2, 3]]
+
+
+async def test_one_in_a_hurry_hurries_the_same_question_of_a_patient_one():
+    table = Table()
+    together = Together(table, None, pause=0)
+    patient = asyncio.create_task(together.get(1, patience=60))
+    await all_that_can_be_done_now()
+    assert await together.get(1) == await patient == 10
+    assert table.questions == [[1]]
+
+
+async def test_the_patient_wait_no_longer_than_the_least_patient_of_them():
+    table = Table()
+    together = Together(table, None, pause=0)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    asked = [together.get(key, patience) for key, patience in [(1, 60), (2, 0.05), (3, 60)]]
+    assert await asyncio.gather(*asked) == [10, 20, 30]
+    assert table.questions == [[1, 2, 3]]
+    assert table.starts[0] - started >= 0.049
+
+
+async def test_a_patient_question_that_finds_no_room_goes_out_when_there_is_some():
+    table = Table()
+    table.gate = asyncio.Event()
+    together = Together(table, None, pause=0, under_way=1)
+    first = asyncio.create_task(together.get(1))
+    await all_that_can_be_done_now()
+    patient = asyncio.create_task(together.get(2, patience=0.01))
+    await asyncio.sleep(0.05)
+    assert table.questions == [[1]]
+    table.gate.set()
+    assert await asyncio.gather(first, patient) == [10, 20]

@@ -205,6 +205,16 @@ async def test_a_picture_that_is_decoded_as_a_whole_needs_no_temporary_file(tmp_
         assert pyvips.Image.new_from_file(str(tmp_path / "output")).width == 730
 
 
+async def test_workers_go_last_among_all_processes_of_the_machine_not_only_of_their_own_session(tmp_path):
+    async with pool() as made:
+        with files(tmp_path) as (source, output, _):
+            await render(made, source, output)
+        pids = workers()
+        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids} == {10}
+        groups = [Path(f"/proc/{pid}/autogroup") for pid in pids]
+        assert {group.read_text().partition(" ")[2].strip() for group in groups if group.exists()} <= {"nice 10"}
+
+
 def resident(pid):
     """Bytes of memory that a process has."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
