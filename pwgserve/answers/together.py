@@ -1,7 +1,7 @@
 """Puts questions together: what many ask of the database one by one goes out as few statements for many keys.
 
-So its load has a bound that no traffic moves: of each kind at most one statement every PAUSE seconds. For how long
-answers are kept is in `freshness`.
+So its load has a bound that no traffic moves: of each kind one statement every PAUSE seconds, and BURST after a
+silence. For how long answers are kept is in `freshness`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 PAUSE = 0.005
-"""Seconds between the starts of two questions of one kind, at the least: 200 a second."""
+"""Seconds between the starts of two questions of one kind, when many follow one another: 200 a second."""
+
+BURST = 4
+"""Questions that need not keep that distance when none went out for a while: for few who ask, nothing gathers."""
 
 MOST = 500
 """Keys in one question, at the most."""
@@ -37,11 +40,13 @@ class Together(Generic[K, V]):
         missing: V,
         pause: float = PAUSE,
         under_way: int = UNDER_WAY,
+        burst: int = BURST,
     ) -> None:
         self._ask = ask
         self._missing = missing
         self._pause = pause
         self._may_start = under_way
+        self._ahead = (burst - 1) * pause
         self._next_start = 0.0
         self._waiting: OrderedDict[K, asyncio.Future[V]] = OrderedDict()
         self._due = math.inf
@@ -61,12 +66,15 @@ class Together(Generic[K, V]):
         return await asyncio.shield(answer)
 
     def _start_by(self, due: float) -> None:
-        """See to it that a question goes out then, or as soon after as one may."""
+        """See to it that a question goes out then, or as soon after as one may.
+
+        The next start that the pauses lead to is kept; a question may be ahead of it, by the pauses of a burst.
+        """
         if due < self._due:
             self._due = due
             if self._starter is not None:
                 self._starter.cancel()
-            self._starter = asyncio.get_running_loop().call_at(max(due, self._next_start), self._start)
+            self._starter = asyncio.get_running_loop().call_at(max(due, self._next_start - self._ahead), self._start)
 
     def _start(self) -> None:
         """Send a question with all keys that wait, the patient ones, too."""
@@ -74,7 +82,7 @@ class Together(Generic[K, V]):
         if len(self._asking) >= self._may_start:
             return  # the next one that ends makes room
         now = asyncio.get_running_loop().time()
-        self._next_start = now + self._pause
+        self._next_start = max(self._next_start, now) + self._pause
         count = min(len(self._waiting), MOST)
         keys = dict(self._waiting.popitem(last=False) for _ in range(count))
         self._asking.add(question := asyncio.create_task(self._ask_for(keys)))
