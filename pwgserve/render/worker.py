@@ -14,7 +14,6 @@ import resource
 import socket
 import struct
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +23,6 @@ from pwgserve.render.plan import RenderPlan
 
 DESCRIPTORS = ("source", "output", "watermark", "larger")
 """What a job may come with, in this order; its `has` names those that there are."""
-
-NICENESS = 10
-"""Visitors whose pictures are finished go first: all others have the processor before workers."""
-
-AUTOGROUP = Path("/proc/self/autogroup")
-TRIES, PAUSE_SECONDS = 5, 0.1
-"""How often a worker tries to set what only one process of a machine may in each of these pauses."""
 
 KEPT = 64 * MEGABYTE
 """Memory beyond what it started with that a worker keeps from one picture to the next: what most photos take again."""
@@ -44,7 +36,6 @@ def main() -> None:
     given = json.loads(sys.argv[1])
     limits = Limits(**given["limits"])
     sandbox.end_with_parent(given["parent"])
-    _go_last()
     engine.confine()
     with socket.socket(fileno=given["socket"]) as jobs, Path("/proc/self/statm").open("rb", buffering=0) as memory:
         # The kernel's own time limit: it needs no system call that a confined worker would have to be allowed.
@@ -78,22 +69,6 @@ def main() -> None:
                     _give_back_memory()
                 answer |= {"memory": _resident(memory.fileno())}
             jobs.send(json.dumps(answer).encode())
-
-
-def _go_last() -> None:
-    """Let others have the processor first."""
-    os.nice(NICENESS)
-    # Where no service manager makes groups of processes, Linux shares the processor among sessions, of which a worker
-    # has its own (man 7 sched, "autogroup"): niceness alone would count for nothing but within it.
-    for _ in range(TRIES):
-        try:
-            AUTOGROUP.write_text(str(NICENESS))
-        except BlockingIOError:
-            time.sleep(PAUSE_SECONDS)
-        except OSError:
-            return  # this kernel has none
-        else:
-            return
 
 
 def _jobs(daemon: socket.socket) -> Iterator[tuple[bytes, list[int]]]:

@@ -32,6 +32,12 @@ GROWTH = 64 * MEGABYTE
 COMMAND = ("-P", "-m", "pwgserve.render.worker")
 """What Python is started with to be a worker."""
 
+NICENESS = 10
+"""Visitors whose pictures are finished go first: all others have the processor before workers."""
+
+TRIES, PAUSE_SECONDS = 20, 0.1
+"""How often it is tried to give a worker its place among all sessions: the kernel does so for one in each pause."""
+
 _FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 """Signals that somebody sent (the kernel, when memory is short). A process that dies of others did so itself."""
 
@@ -211,6 +217,7 @@ class Workers:
         self.count += 1
         try:
             async with asyncio.timeout(START_SECONDS):
+                await _put_last(process.pid)
                 answer = await _answer(worker)
         except (OSError, ValueError, TimeoutError) as error:
             await self._end(worker)
@@ -246,6 +253,24 @@ def _reason(said: object) -> str:
 async def _answer(worker: Worker) -> dict[str, Any]:
     received = await asyncio.get_running_loop().sock_recv(worker.jobs, MAX_MESSAGE)
     return dict(json.loads(received))
+
+
+async def _put_last(pid: int) -> None:
+    """Let all others have the processor before this process, also while it still starts."""
+    with contextlib.suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+    # Where no service manager makes groups of processes, Linux shares the processor among sessions, of which a worker
+    # has its own (man 7 sched, "autogroup"): niceness alone would count for nothing but within it.
+    place = Path(f"/proc/{pid}/autogroup")
+    for _ in range(TRIES):
+        try:
+            place.write_text(str(NICENESS))
+        except BlockingIOError:
+            await asyncio.sleep(PAUSE_SECONDS)
+        except OSError:
+            return  # the kernel has no such groups, or the process has ended
+        else:
+            return
 
 
 def _environment() -> dict[str, str]:
