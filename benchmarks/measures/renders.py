@@ -24,8 +24,7 @@ from pwgserve.render.limits import Limits
 from pwgserve.render.plan import RenderPlan, plan_for
 from pwgserve.render.pool import RenderPool
 from pwgserve.render.turns import Client
-from pwgserve.render.worker import NICENESS
-from pwgserve.render.workers import PoolSettings
+from pwgserve.render.workers import NICENESS, PoolSettings
 
 SIZE = (6000, 4000)
 QUICK_SIZE = (3000, 2000)
