@@ -259,18 +259,25 @@ async def _put_last(pid: int) -> None:
     """Let all others have the processor before this process, also while it still starts."""
     with contextlib.suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
-    # Where no service manager makes groups of processes, Linux shares the processor among sessions, of which a worker
-    # has its own (man 7 sched, "autogroup"): niceness alone would count for nothing but within it.
-    place = Path(f"/proc/{pid}/autogroup")
     for _ in range(TRIES):
-        try:
-            place.write_text(str(NICENESS))
-        except BlockingIOError:
-            await asyncio.sleep(PAUSE_SECONDS)
-        except OSError:
-            return  # the kernel has no such groups, or the process has ended
-        else:
-            return
+        if _is_session_put_last(pid):
+            break
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _is_session_put_last(pid: int) -> bool:
+    """Put a process' session last; False when it may be tried again.
+
+    Where no service manager makes groups of processes, Linux shares the processor among sessions, of which a worker has
+    its own (man 7 sched, "autogroup"): niceness alone would count for nothing but within it.
+    """
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # the kernel has no such groups, or the process has ended
+    return True
 
 
 def _environment() -> dict[str, str]:
