@@ -78,9 +78,10 @@ class Together(Generic[K, V]):
 
     def _start(self) -> None:
         """Send a question with all keys that wait, the patient ones, too."""
-        self._due, self._starter = math.inf, None
+        self._starter = None
         if len(self._asking) >= self._may_start:
-            return  # the next one that ends makes room
+            return  # the next one that ends makes room; until then nothing is due that is not overdue
+        self._due = math.inf
         now = asyncio.get_running_loop().time()
         self._next_start = max(self._next_start, now) + self._pause
         count = min(len(self._waiting), MOST)
@@ -93,6 +94,7 @@ class Together(Generic[K, V]):
     def _note_end(self, question: asyncio.Task[None]) -> None:
         self._asking.discard(question)
         if self._waiting and self._starter is None:
+            self._due = math.inf
             self._start_by(asyncio.get_running_loop().time())
 
     async def _ask_for(self, waiting: Mapping[K, asyncio.Future[V]]) -> None:

@@ -33,7 +33,10 @@ COMMAND = ("-P", "-m", "pwgserve.render.worker")
 """What Python is started with to be a worker."""
 
 NICENESS = 10
-"""Visitors whose pictures are finished go first: all others have the processor before workers."""
+"""How much nicer than its daemon a worker is. Visitors whose pictures are finished go first."""
+
+NICEST = 19
+"""As nice as the kernel lets a process be."""
 
 TRIES, PAUSE_SECONDS = 20, 0.1
 """How often it is tried to give a worker its place among all sessions: the kernel does so for one in each pause."""
@@ -257,22 +260,24 @@ async def _answer(worker: Worker) -> dict[str, Any]:
 
 async def _put_last(pid: int) -> None:
     """Let all others have the processor before this process, also while it still starts."""
+    # Nobody but root may make it less nice than it is: work in bulk is nice itself.
+    niceness = min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, NICEST)
     with contextlib.suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, pid, NICENESS)
+        os.setpriority(os.PRIO_PROCESS, pid, niceness)
     for _ in range(TRIES):
-        if _is_session_put_last(pid):
+        if _is_session_put_last(pid, niceness):
             break
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-def _is_session_put_last(pid: int) -> bool:
+def _is_session_put_last(pid: int, niceness: int) -> bool:
     """Put a process' session last; False when it may be tried again.
 
     Where no service manager makes groups of processes, Linux shares the processor among sessions, of which a worker has
     its own (man 7 sched, "autogroup"): niceness alone would count for nothing but within it.
     """
     try:
-        Path(f"/proc/{pid}/autogroup").write_text(str(NICENESS))
+        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
     except BlockingIOError:
         return False
     except OSError:

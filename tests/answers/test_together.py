@@ -169,3 +169,19 @@ async def test_a_patient_question_that_finds_no_room_goes_out_when_there_is_some
     assert table.questions == [[1]]
     table.gate.set()
     assert await asyncio.gather(first, patient) == [10, 20]
+
+
+async def test_one_in_a_hurry_who_finds_no_room_does_not_wait_for_a_patient_one_who_comes_later():
+    table = Table()
+    table.gate = asyncio.Event()
+    together = Together(table, None, pause=0, under_way=1)
+    first = asyncio.create_task(together.get(1))
+    await all_that_can_be_done_now()
+    hurried = asyncio.create_task(together.get(2))
+    await all_that_can_be_done_now()
+    patient = asyncio.create_task(together.get(3, patience=60))
+    await all_that_can_be_done_now()
+    table.gate.set()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(first, hurried, patient) == [10, 20, 30]
+    assert table.questions == [[1], [2, 3]]

@@ -5,6 +5,8 @@ import contextlib
 import os
 import secrets
 import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,6 +215,29 @@ async def test_workers_go_last_among_all_processes_of_the_machine_not_only_of_th
         assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids} == {10}
         groups = [Path(f"/proc/{pid}/autogroup") for pid in pids]
         assert {group.read_text().partition(" ")[2].strip() for group in groups if group.exists()} <= {"nice 10"}
+
+
+def test_workers_of_a_process_that_goes_last_itself_go_after_it():
+    started = subprocess.run(
+        ["nice", "-n", "5", sys.executable, "-c", STARTS_A_WORKER], capture_output=True, text=True, timeout=60
+    )
+    assert started.stdout.split() == ["5", "15"], started.stderr
+
+
+STARTS_A_WORKER = """
+import asyncio, os
+from pwgserve.render.limits import Limits
+from pwgserve.render.workers import PoolSettings, Workers
+
+async def main():
+    settings = PoolSettings(1, 1, 30.0, Limits(10**9, 1, 10**9, 600_000_000))
+    worker = await Workers(settings)._started()
+    print(os.getpriority(os.PRIO_PROCESS, 0), os.getpriority(os.PRIO_PROCESS, worker.process.pid))
+    worker.process.kill()
+    await worker.process.wait()
+
+asyncio.run(main())
+"""
 
 
 def resident(pid):
