@@ -18,11 +18,11 @@ from pathlib import Path
 import pyvips
 
 from pwgserve.piwigo.derivatives import DerivativeParams
-from pwgserve.render import engine
 from pwgserve.render.limits import MEGABYTE, Limits, needed_memory
 from pwgserve.render.plan import RenderPlan, RenderRules
 from pwgserve.render.pool import RenderPool
 from pwgserve.render.sandbox import RESERVE
+from pwgserve.render.steps import Source
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import PoolSettings
 
@@ -74,8 +74,7 @@ def plan_of(params: DerivativeParams, file_format: str) -> RenderPlan:
 
 def estimate(file: Path, plan: RenderPlan) -> int:
     with file.open("rb") as source:
-        image = engine._open(source.fileno())
-        header = engine._header(plan, image)
+        header = Source.of(source.fileno(), plan).header
         return needed_memory(header, plan.layout(header.size).output, plan.format)
 
 

@@ -1,5 +1,6 @@
 """Making derivatives: `plan` says what to do (pure), `engine` does it with libvips, `worker` is the process that runs
 the engine, `pool` keeps such processes and gives them work.
 
-Nothing but `engine` and `worker` imports libvips.
+The engine's parts are `steps`, each of which is a few operations of libvips, and `sharing`, what several sizes of one
+picture have in common. Nothing but these three imports libvips, and nothing but `worker` imports the engine.
 """

@@ -191,12 +191,12 @@ class RenderPool:
         """Render all of them with one worker after the other's end, small ones first; the first has the turn."""
         in_order = sorted(together, key=lambda job: job.plan.pixels)
         decoded = [job for job in in_order if job.larger is None]
-        largest = decoded[-1].plan.to_json() if len(decoded) > 1 else None
+        plans = [job.plan.to_json() for job in decoded] if len(decoded) > 1 else []
         # Whatever becomes of single jobs, a worker never takes what it keeps of one file for another's.
         group = next(self._groups)
         try:
             for number, job in enumerate(in_order):
-                told = {"plan": job.plan.to_json(), "group": group, "largest": largest, "has": list(job.files)}
+                told = {"plan": job.plan.to_json(), "group": group, "together": plans, "has": list(job.files)}
                 larger = {"larger": job.larger.plan.to_json()} if job.larger else {}
                 await self._finish(job, told | larger | {"is_last": number == len(together) - 1})
         finally:

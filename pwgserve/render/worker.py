@@ -20,6 +20,7 @@ from pathlib import Path
 from pwgserve.render import engine, sandbox
 from pwgserve.render.limits import MAX_MESSAGE, MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
+from pwgserve.render.sharing import Shared
 
 DESCRIPTORS = ("source", "output", "watermark", "larger")
 """What a job may come with, in this order; its `has` names those that there are."""
@@ -48,15 +49,18 @@ def main() -> None:
             return
         jobs.send(json.dumps({"ready": protections.told(), "encodings": encodings}).encode())
         at_start = _resident(memory.fileno())
-        shared: engine.Shared | None = None
+        shared: Shared | None = None
         group = None
         for message, descriptors in _jobs(jobs):
             job = json.loads(message)
             files = dict(zip(job["has"], descriptors, strict=True))
             if group is None or job.get("group") != group:
+                if shared:
+                    shared.end()
                 group = job.get("group")
-                shared = engine.Shared(RenderPlan.from_json(job["largest"])) if job.get("largest") else None
-            larger = engine.Shared(RenderPlan.from_json(job["larger"]), files["larger"]) if "larger" in files else None
+                plans = [RenderPlan.from_json(plan) for plan in job.get("together", ())]
+                shared = Shared(plans) if plans else None
+            larger = Shared([RenderPlan.from_json(job["larger"])], files["larger"]) if "larger" in files else None
             try:
                 answer = _rendered(job, files, limits, jobs, larger or shared)
             finally:
@@ -64,6 +68,8 @@ def main() -> None:
                     os.close(descriptor)
             if job.get("is_last", True):
                 # Only now does it tell what this process keeps for good.
+                if shared:
+                    shared.end()
                 shared = group = None
                 if _resident(memory.fileno()) > at_start + KEPT:
                     _give_back_memory()
@@ -96,7 +102,7 @@ def _rendered(
     files: dict[str, int],
     limits: Limits,
     jobs: socket.socket,
-    shared: engine.Shared | None,
+    shared: Shared | None,
 ) -> dict[str, object]:
     def ask(needed: int) -> None:
         # The daemon knows what else is being rendered: a large picture waits until it says go.
