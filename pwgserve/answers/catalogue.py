@@ -142,6 +142,15 @@ class Catalogue:
         extension = await self.format_extension(wanted, photo)
         return (Found(photo, wanted, extension),) if photo else ()
 
+    def will_be_asked(self, found: Found) -> None:
+        """Who was given a link to what was found at its path asks for it by its id in a moment: it is known already.
+
+        Only for those who may see it. Nobody else may learn from the time that an answer takes what was found.
+        """
+        kept = self._at.kept(found.photo.path)
+        if kept is not None and found.photo in kept[1]:
+            self._photos.note(found.photo.photo_id, kept[0], found.photo)
+
     async def _find_beside(self, stem: str, extension: str, wanted: Wanted) -> tuple[Found, ...]:
         """The photos whose representative, or other format, has this extension."""
         photos = await self._beside.get(stem)

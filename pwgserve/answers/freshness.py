@@ -80,6 +80,18 @@ class Fresh(Generic[K, V]):
             if asked_at >= now - self._max_age:
                 return answer
 
+    def kept(self, key: K) -> tuple[float, V] | None:
+        """The answer for a key that is kept, however old, and when (the loop's time) it was asked for."""
+        return self._answers.get(key)
+
+    def note(self, key: K, asked_at: float, answer: V) -> None:
+        """Keep an answer that another question gave, unless a newer one is known."""
+        known = self._answers.get(key)
+        if known is None or known[0] < asked_at:
+            self._answers[key] = (asked_at, answer)
+            self._answers.move_to_end(key)
+            self._forget(asyncio.get_running_loop().time())
+
     async def _fetch(self, key: K, asked: Awaitable[V]) -> tuple[float, V]:
         asked_at = asyncio.get_running_loop().time()
         try:

@@ -109,6 +109,7 @@ class Legacy:
                 except MissingOriginalError:
                     continue
                 if issued is not None:
+                    self.catalogue.will_be_asked(one)
                     return issued
         return None
 

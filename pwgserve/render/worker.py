@@ -28,19 +28,17 @@ DESCRIPTORS = ("source", "output", "watermark", "larger")
 KEPT = 64 * MEGABYTE
 """Memory beyond what it started with that a worker keeps from one picture to the next: what most photos take again."""
 
-IDLE_SECONDS = 1
-"""After how long without another picture it gives that back."""
-
 
 def main() -> None:
-    """Serve jobs on a socket. The only argument is JSON: `socket` (its descriptor), `parent`, `sandbox`, `limits`."""
+    """Serve jobs on a socket. The only argument is JSON: `socket` (its descriptor), `parent`, and as in PoolSettings
+    `sandbox`, `limits` and `idle`."""
     given = json.loads(sys.argv[1])
     limits = Limits(**given["limits"])
     sandbox.end_with_parent(given["parent"])
     engine.confine()
     with socket.socket(fileno=given["socket"]) as jobs, Path("/proc/self/statm").open("rb", buffering=0) as memory:
         # The kernel's own time limit: it needs no system call that a confined worker would have to be allowed.
-        jobs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", IDLE_SECONDS, 0))
+        jobs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", given["idle"], 0))
         try:
             encodings = engine.warm_up()
             protections = sandbox.enter(given["sandbox"], limits.max_memory)

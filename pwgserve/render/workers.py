@@ -26,6 +26,9 @@ START_SECONDS = 30.0
 MAX_REASON = 200
 """Characters of a reason that a worker gives: it may be a hostile picture's worker, and its word goes into the log."""
 
+IDLE_SECONDS = 10
+"""More than somebody looks at one picture who goes through an album, where each next one may have to be made."""
+
 GROWTH = 64 * MEGABYTE
 """A worker that has this much more memory than after its first picture is replaced."""
 
@@ -69,7 +72,8 @@ class PoolSettings:
     """How many and which workers.
 
     timeout: seconds for one picture. sandbox: as in `sandbox.enter`. jobs_of_a_worker: after so many pictures one is
-    replaced: what its libraries leak, or an attacker left in it, ends with it. alone: as in `alone.Alone`.
+    replaced: what its libraries leak, or an attacker left in it, ends with it. alone: as in `alone.Alone`. idle:
+    seconds without another picture after which a worker gives back memory that it kept for one.
     """
 
     workers: int
@@ -79,6 +83,7 @@ class PoolSettings:
     sandbox: str = "best-effort"
     jobs_of_a_worker: int = 1000
     alone: Path | None = None
+    idle: int = IDLE_SECONDS
 
 
 @dataclass
@@ -197,6 +202,7 @@ class Workers:
             "parent": os.getpid(),
             "sandbox": self._settings.sandbox,
             "limits": self._settings.limits.to_dict(),
+            "idle": self._settings.idle,
         }
         try:
             process = await asyncio.create_subprocess_exec(

@@ -54,6 +54,32 @@ async def test_an_answer_is_kept_for_its_age_and_no_longer(clock):
     assert await fresh.get("a") == ("a", 2)
 
 
+async def test_an_answer_of_another_question_counts_from_when_that_was_asked(clock):
+    question = Question()
+    fresh = Fresh(question, 10, max_age=0.5)
+    fresh.note("a", clock.now - 0.1, "noted")
+    assert await fresh.get("a") == "noted"
+    clock.now += 0.41
+    assert await fresh.get("a") == ("a", 1)
+
+
+async def test_a_newer_answer_stays(clock):
+    question = Question()
+    fresh = Fresh(question, 10)
+    assert await fresh.get("a") == ("a", 1)
+    fresh.note("a", clock.now - 0.1, "older")
+    assert await fresh.get("a") == ("a", 1)
+    fresh.note("a", clock.now + 0.1, "newer")
+    assert await fresh.get("a") == "newer"
+
+
+async def test_answers_of_other_questions_fill_no_more_than_there_is_room_for(clock):
+    fresh = Fresh(Question(), 10)
+    for key in range(20):
+        fresh.note(key, clock.now, key)
+    assert [fresh.kept(key) for key in (9, 10)] == [None, (clock.now, 10)]
+
+
 async def test_the_age_counts_from_before_the_question_was_asked(clock):
     question = Question()
     question.gate = asyncio.Event()

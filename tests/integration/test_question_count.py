@@ -1,9 +1,13 @@
 """A photo that is forbidden costs the database as many questions as one that does not exist: time tells nothing."""
 
+import time
+
 import pytest
 import sqlalchemy as sa
+from family import LAKE, PARTY
 
 from pwgserve.answers.catalogue import Catalogue, OwnerFile
+from pwgserve.answers.freshness import MAX_AGE
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import from_config
 from pwgserve.piwigo.gallery import Gallery, database_url
@@ -36,6 +40,35 @@ def with_format(gallery):
 async def test_the_same_number_of_questions(with_format, there, nowhere):
     asked = [await _questions(with_format, target) for target in (there, nowhere)]
     assert asked[0] == asked[1] > 0
+
+
+def asked_for(daemon, *targets):
+    """How many questions requests of a stranger cost, none of which was asked before."""
+    time.sleep(MAX_AGE * 1.2)
+    visitor = daemon.visitor()
+    before = daemon.metric("pwgserve_database_questions_total")
+    answers = [visitor.get(target) for target in targets]
+    return answers, daemon.metric("pwgserve_database_questions_total") - before
+
+
+def test_who_was_given_a_link_asks_the_database_nothing_more(daemon, gallery):
+    path = f"/i.php?/{gallery.paths[LAKE].replace('.jpg', '-me.jpg')}"
+    link = daemon.visitor().link(path)
+    _, only_redirect = asked_for(daemon, path)
+    answers, with_picture = asked_for(daemon, path, link)
+    assert [answer.status for answer in answers] == [302, 200]
+    assert with_picture == only_redirect > 0
+
+
+def test_who_was_refused_learns_nothing_from_what_was_found(daemon, gallery):
+    there = [f"/i.php?/{gallery.paths[PARTY].replace('.jpg', '-me.jpg')}", f"/action.php?id={PARTY}&part=e"]
+    nowhere = [f"/i.php?/{NOWHERE}-me.jpg", "/action.php?id=424242&part=e"]
+    costs = []
+    for targets in (there, nowhere):
+        answers, cost = asked_for(daemon, *targets)
+        assert [answer.status for answer in answers] == [404, 404]
+        costs.append(cost)
+    assert costs[0] == costs[1] > 1
 
 
 async def _questions(made, target):

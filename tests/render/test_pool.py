@@ -19,7 +19,7 @@ from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
 from pwgserve.render.pool import BusyError, RenderPool
 from pwgserve.render.turns import Client
-from pwgserve.render.worker import IDLE_SECONDS, KEPT
+from pwgserve.render.worker import KEPT
 from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError
 
 LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=600 * MEGABYTE)
@@ -28,9 +28,9 @@ PLAN = RenderPlan((300, 200), 0, None, None, 0, 0, 90, "jpeg", None)
 
 
 @contextlib.asynccontextmanager
-async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000, alone=None, **limits):
+async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000, alone=None, idle=1, **limits):
     made = RenderPool(
-        PoolSettings(workers, queue, timeout, replace(LIMITS, **limits), "require", jobs_of_a_worker, alone)
+        PoolSettings(workers, queue, timeout, replace(LIMITS, **limits), "require", jobs_of_a_worker, alone, idle)
     )
     await made.start()
     try:
@@ -277,7 +277,7 @@ async def test_a_worker_waits_for_other_large_pictures_for_longer_than_it_is_idl
         with source.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
             async with other:
                 job = asyncio.create_task(render(made, reader.fileno(), output.fileno()))
-                await asyncio.sleep(2.5 * IDLE_SECONDS)
+                await asyncio.sleep(2.5)
                 assert not job.done()
             await job
         assert pyvips.Image.new_from_file(str(tmp_path / "output")).height == 200
