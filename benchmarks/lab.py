@@ -45,7 +45,7 @@ http {{
     client_body_temp_path {folder}/1; proxy_temp_path {folder}/2; fastcgi_temp_path {folder}/3;
     uwsgi_temp_path {folder}/4; scgi_temp_path {folder}/5;
     proxy_cache_path {folder}/cache levels=1:2 keys_zone=pictures:10m max_size=1g;
-    upstream pwgserve {{ server 127.0.0.1:{daemon}; keepalive 64; keepalive_requests 1000000; }}
+    upstream pwgserve {{ server {daemon}; keepalive 64; keepalive_requests 1000000; }}
     server {{
         listen 127.0.0.1:{port};
         proxy_http_version 1.1;
@@ -130,7 +130,7 @@ class Lab:
             workers=PROCESSES,
             user=getpass.getuser(),
             folder=folder,
-            daemon=daemon.port,
+            daemon=daemon.tables["server"]["listen"],
             port=port,
             static=static,
             cache=Path(daemon.tables["cache"]["dir"]),

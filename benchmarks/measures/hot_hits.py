@@ -15,10 +15,16 @@ from benchmarks.results import Bar, Row, Table, interleaved
 STATIC = "nginx, the same file with no check at all"
 DIRECT = "pwgserve alone"
 THROUGH = "pwgserve behind nginx (X-Accel-Redirect)"
+OVER_SOCKET = "pwgserve behind nginx, over a Unix socket (X-Accel-Redirect)"
 CACHED = "pwgserve behind nginx with a cache of one second"
 REDIRECT = "Piwigo's address → redirect to a signed URL"
 THUMBOR = "thumbor, its cached result"
-BARS = {DIRECT: Bar(at_least=0.5), THROUGH: Bar(at_least=0.5), CACHED: Bar(at_least=0.85)}
+BARS = {
+    DIRECT: Bar(at_least=0.5),
+    THROUGH: Bar(at_least=0.5),
+    OVER_SOCKET: Bar(at_least=0.5),
+    CACHED: Bar(at_least=0.85),
+}
 PATH = "upload/2026/05/14/20260514101112-00000001.jpg"
 
 
@@ -34,13 +40,18 @@ def measure(lab: Lab) -> Iterator[Table]:
     processes = {"processes": PROCESSES}
     direct = lab.daemon(gallery, server=processes)
     behind = lab.daemon(gallery, server={**processes, "send_file": "x-accel-redirect"})
+    local = lab.daemon(
+        gallery,
+        server={**processes, "send_file": "x-accel-redirect", "listen": f"unix:{lab.folder()}/pwgserve.sock"},
+    )
     static = lab.folder()
     legacy = f"/i.php?/{PATH.replace('.jpg', '-me.jpg')}"
     picture = direct.visitor().follow(legacy).body
     (static / "picture.jpg").write_bytes(picture)
-    link, link_behind = direct.visitor().link(legacy), behind.visitor().link(legacy)
+    link, link_behind, link_local = (daemon.visitor().link(legacy) for daemon in (direct, behind, local))
     behind.visitor().get(link_behind)
-    plain = lab.nginx(behind, static)
+    local.visitor().get(link_local)
+    plain, over_socket = lab.nginx(behind, static), lab.nginx(local, static)
     cached = lab.nginx(direct, static, "location ~ ^/pwgs/ { proxy_pass http://pwgserve; proxy_cache pictures; }")
 
     def rate(port: int, target: str) -> float:
@@ -53,6 +64,7 @@ def measure(lab: Lab) -> Iterator[Table]:
         STATIC: lambda: rate(plain, "/static/picture.jpg"),
         DIRECT: lambda: rate(direct.port, link),
         THROUGH: lambda: rate(plain, link_behind),
+        OVER_SOCKET: lambda: rate(over_socket, link_local),
         CACHED: lambda: rate(cached, link),
         REDIRECT: lambda: rate(direct.port, legacy),
     }

@@ -22,6 +22,7 @@ class Way:
     server: WebServer
     send_file: str = "direct"
     keeps_public: bool = False
+    over_socket: bool = False
 
 
 WAYS = {
@@ -30,6 +31,9 @@ WAYS = {
     "apache": Way(WebServer.APACHE),
     "apache-xsendfile": Way(WebServer.APACHE, "x-sendfile"),
     "caddy": Way(WebServer.CADDY),
+    "nginx-over-a-socket": Way(WebServer.NGINX, "x-accel-redirect", over_socket=True),
+    "apache-over-a-socket": Way(WebServer.APACHE, over_socket=True),
+    "caddy-over-a-socket": Way(WebServer.CADDY, over_socket=True),
 }
 
 
@@ -64,13 +68,17 @@ def deploy(way: Way, gallery: TestGallery, place: Path, change: Change | None = 
         "server": {"send_file": way.send_file, "public_url": f"https://localhost:{port}{BASE}"},
         "cache": {"dir": str(cache)},
     }
+    if way.over_socket:
+        # Its group is the folder's, as under systemd it is the service's.
+        changes["server"]["listen"] = f"unix:{for_web_servers(folder / 'run')}/pwgserve.sock"
     for table, values in settings.items():
         changes.setdefault(table, {}).update(values)
     conf = changes.get("piwigo", {}).pop("conf", {})
     changes |= {"piwigo.conf": conf} if conf else {}
     (folder / "web").mkdir()
     daemon = Daemon(gallery, folder, changes).start()
-    site = Site(f"localhost:{port}", BASE, gallery.root, f"127.0.0.1:{daemon.port}", cache, php=str(place / "php.sock"))
+    listen = daemon.tables["server"]["listen"]
+    site = Site(f"localhost:{port}", BASE, gallery.root, listen, cache, php=str(place / "php.sock"))
     web = WebServerProcess(
         way.server, site, folder / "web", port, free_port(), way.send_file == "x-sendfile", way.keeps_public
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from galleries import TestGallery
 from ports import free_port
-from visitor import Visitor
+from visitor import LocalVisitor, Visitor
 
 START_SECONDS = 60
 STOP_SECONDS = 60
@@ -201,7 +201,11 @@ class Daemon:
         self._process.wait(STOP_SECONDS)
 
     def visitor(self, cookie: str | None = None, **headers: str) -> Visitor:
-        return Visitor(self.port, cookie, {name.replace("_", "-"): value for name, value in headers.items()})
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        listen = self.tables["server"]["listen"]
+        if listen.startswith("unix:"):
+            return LocalVisitor(self.port, cookie, sent, listen.removeprefix("unix:"))
+        return Visitor(self.port, cookie, sent)
 
 
 def _is_worker(pid: int) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import socket
 from dataclasses import dataclass, field
 
 
@@ -52,3 +53,21 @@ class Visitor:
         answer = self.get(target)
         assert answer.status == 302, (answer.status, target)
         return answer.location
+
+
+@dataclass
+class LocalVisitor(Visitor):
+    """One who comes over a Unix socket, as a web server does."""
+
+    path: str = ""
+
+    def connection(self) -> http.client.HTTPConnection:
+        found = super().connection()
+        found.sock = socket.socket(socket.AF_UNIX)
+        found.sock.settimeout(found.timeout)
+        try:
+            found.sock.connect(self.path)
+        except OSError as error:
+            found.sock.close()
+            raise ConnectionRefusedError(self.path) from error
+        return found
