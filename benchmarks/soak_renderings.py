@@ -2,7 +2,8 @@
 
     nice python benchmarks/soak_renderings.py [--renderings 10000] [--per-worker 1000]
 
-Pictures of all formats, some of them broken, through a real pool with confined workers. Prints a table in Markdown with
+Pictures of all formats, some of them broken, through a real pool with confined workers; half of the time four sizes of
+one picture are asked for together. Prints a table in Markdown with
 a row for every tenth part. Exit code 1 when a process of ours has grown by more than MAX_GROWTH since the first row, or
 when a descriptor was left open. Linux only.
 """
@@ -51,14 +52,14 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def render(pool: RenderPool, file: Path, number: int) -> bool:
-    """Render one picture; False when it is a broken one."""
+async def render(pool: RenderPool, file: Path, number: int, together: int | None) -> bool:
+    """Render one picture; False when it is a broken one. together: the same for sizes that are asked for together."""
     side = 100 + number % 300
     plan = RenderPlan((side, side), number % 2, None, None, number % 4, 30, 90, FORMATS[file.suffix[1:]], None)
     output = os.memfd_create("output")
     try:
         with file.open("rb") as source:
-            await pool.render(str(number), Client(f"c{number % 3}"), plan, source.fileno(), output, None)
+            await pool.render(str(number), Client(f"c{number % 3}"), plan, source.fileno(), output, None, together)
         assert os.fstat(output).st_size > 0
         return True
     except UnrenderableError:
@@ -82,8 +83,11 @@ async def soak(renderings: int, per_worker: int) -> bool:
         files = pictures(Path(folder))
         batch = 4
         for first in range(0, renderings, batch):
+            numbers = range(first, min(first + batch, renderings))
+            together = first if dice.random() < 0.5 else None
+            chosen = [dice.choice(files)] * batch if together is not None else dice.choices(files, k=batch)
             done = await asyncio.gather(
-                *(render(pool, dice.choice(files), number) for number in range(first, min(first + batch, renderings)))
+                *(render(pool, file, number, together) for file, number in zip(chosen, numbers, strict=False))
             )
             good += sum(done)
             broken += len(done) - sum(done)
