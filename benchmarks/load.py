@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import re
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,18 +80,24 @@ def _percentile(text: str, percent: int) -> float:
 
 def first_bytes(port: int, targets: Sequence[str], count: int, pause: float) -> list[float]:
     """Milliseconds to the first byte of `count` answers, one request at a time on one connection, sorted."""
-    found = []
+    with contextlib.closing(visits(port, targets, pause)) as found:
+        return sorted(itertools.islice(found, count))
+
+
+def visits(port: int, targets: Sequence[str], pause: float) -> Generator[float, None, None]:
+    """Milliseconds to the first byte of one answer after the other, for ever, on one connection.
+
+    It stays with one server process, which soon knows what is asked for: each new connection may begin anew.
+    """
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for number in range(count):
-            target = targets[number % len(targets)]
+        for target in itertools.cycle(targets):
             time.sleep(pause)
             started = time.perf_counter()
             connection.sendall(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
             data = connection.recv(65_536)
-            found.append((time.perf_counter() - started) * 1000)
+            yield (time.perf_counter() - started) * 1000
             _rest(connection, data)
-    return sorted(found)
 
 
 def _rest(connection: socket.socket, data: bytes) -> None:

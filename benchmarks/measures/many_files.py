@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from pathlib import Path
 
 from daemon import Daemon
@@ -17,7 +19,7 @@ from daemon import Daemon
 from benchmarks import populating
 from benchmarks.issuing import issuing
 from benchmarks.lab import PROCESSES, Lab, photograph
-from benchmarks.load import first_bytes, percentile
+from benchmarks.load import percentile, visits
 from benchmarks.populating import Scale
 from benchmarks.results import Row, Table
 
@@ -33,17 +35,15 @@ def measure(lab: Lab) -> Iterator[Table]:
     daemon = lab.daemon(gallery, server={"processes": PROCESSES})
     hits = asyncio.run(_hits(daemon))
     fill(Path(daemon.tables["cache"]["dir"]), count)
-    first_bytes(daemon.port, hits, 300, 0.001)
-    calm = first_bytes(daemon.port, hits, 500, 0.002)
     command = [sys.executable, "-m", "pwgserve", "cache", "gc", "--config", str(daemon.directory / "pwgserve.toml")]
     told: list[tuple[float, float]] = []
-    counting = threading.Thread(target=lambda: told.append(_resources_of(command)))
-    counting.start()
-    busy: list[float] = []
-    while counting.is_alive():
-        busy += first_bytes(daemon.port, hits, 20, 0.002)
-    counting.join()
-    busy.sort()
+    with contextlib.closing(visits(daemon.port, hits, 0.002)) as visit:
+        list(islice(visit, 300))  # the first ones tell the process about these pictures
+        calm = sorted(islice(visit, 500))
+        counting = threading.Thread(target=lambda: told.append(_resources_of(command)))
+        counting.start()
+        busy = sorted(takewhile(lambda _: counting.is_alive(), visit))
+        counting.join()
     seconds, megabytes = told[0]
     rows = [
         Row("hit, p50, idle", percentile(calm, 0.5)),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
+from itertools import islice, takewhile
 
 from daemon import Daemon
 
 from benchmarks import populating
 from benchmarks.issuing import issuing
 from benchmarks.lab import PROCESSES, Lab, photograph
-from benchmarks.load import first_bytes, percentile, replay
+from benchmarks.load import percentile, replay, visits
 from benchmarks.populating import Scale
 from benchmarks.results import Bar, Row, Table
 
@@ -34,19 +36,18 @@ def measure(lab: Lab) -> Iterator[Table]:
     daemon = lab.daemon(gallery, server={"processes": PROCESSES})
     hits, storm = asyncio.run(_links(daemon, scale))
     count = 100 if lab.quick else 1500
-    first_bytes(daemon.port, hits, len(hits) * 3, 0.001)
-    idle, busy = [], []
     requests = lab.folder() / "storm.txt"
     requests.write_text("".join(f"{link}\t\n" for link in storm))
-    idle += first_bytes(daemon.port, hits, count, 0.002)
-    before = rendered(daemon)
-    raging = threading.Thread(
-        target=lambda: replay(daemon.port, requests, 1 if lab.quick else 8, lab.folder(), connections=16)
-    )
-    raging.start()
-    while raging.is_alive():
-        busy += first_bytes(daemon.port, hits, 20, 0.002)
-    raging.join()
+    with contextlib.closing(visits(daemon.port, hits, 0.002)) as visit:
+        list(islice(visit, len(hits) * 3))  # the first ones tell the process about these pictures
+        idle = list(islice(visit, count))
+        before = rendered(daemon)
+        raging = threading.Thread(
+            target=lambda: replay(daemon.port, requests, 1 if lab.quick else 8, lab.folder(), connections=16)
+        )
+        raging.start()
+        busy = list(takewhile(lambda _: raging.is_alive(), visit))
+        raging.join()
     made = rendered(daemon) - before
     if not made:
         raise RuntimeError("nothing was rendered in the storm")
