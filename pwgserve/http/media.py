@@ -92,9 +92,10 @@ def headers_of(extension: str, file_name: str, download: bool) -> dict[str, str]
 def disposition(file_name: str, extension: str, download: bool) -> str:
     """The `Content-Disposition` of a file with this name; `download`: the asker wants to save it."""
     kind = "attachment" if download or extension not in SHOWN else "inline"
-    name = "".join(char if char.isprintable() else "_" for char in file_name)
+    name = file_name if file_name.isprintable() else "".join(c if c.isprintable() else "_" for c in file_name)
     name = name.replace("/", "_").replace("\\", "_").strip(". ") or f"file.{extension}"
-    plain = "".join(char if char.isascii() else "_" for char in name).replace('"', "'").replace("%", "_")
+    plain = name if name.isascii() else "".join(c if c.isascii() else "_" for c in name)
+    plain = plain.replace('"', "'").replace("%", "_")
     header = f'{kind}; filename="{plain}"'
     if plain != name:
         header += f"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"

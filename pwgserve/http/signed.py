@@ -167,7 +167,7 @@ class Signed:
             outcome = "original"
             facts = source.facts
             internal = f"originals/{facts.path}"
-            file = OpenFile(source.descriptor, facts.size, str(source.real_path), internal, mtime=facts.mtime)
+            file = OpenFile(source.descriptor, facts.size, source.real_path, internal, mtime=facts.mtime)
         else:
             client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
             finished = await self.derivatives.get(found, version, client, settings)
