@@ -85,12 +85,12 @@ class Fresh(Generic[K, V]):
         return self._answers.get(key)
 
     def note(self, key: K, asked_at: float, answer: V) -> None:
-        """Keep an answer that another question gave, unless a newer one is known."""
+        """Keep an answer, also one that another question gave, unless a newer one is known."""
         known = self._answers.get(key)
-        if known is None or known[0] < asked_at:
+        if known is None or known[0] <= asked_at:
             self._answers[key] = (asked_at, answer)
             self._answers.move_to_end(key)
-            self._forget(asyncio.get_running_loop().time())
+            self._forget(asked_at)
 
     async def _fetch(self, key: K, asked: Awaitable[V]) -> tuple[float, V]:
         asked_at = asyncio.get_running_loop().time()
@@ -98,9 +98,7 @@ class Fresh(Generic[K, V]):
             answer = await asked
         finally:
             del self._asking[key]
-        self._answers[key] = (asked_at, answer)
-        self._answers.move_to_end(key)
-        self._forget(asked_at)
+        self.note(key, asked_at, answer)
         return asked_at, answer
 
     def _forget(self, now: float) -> None:

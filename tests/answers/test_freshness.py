@@ -73,6 +73,19 @@ async def test_a_newer_answer_stays(clock):
     assert await fresh.get("a") == "newer"
 
 
+async def test_a_question_that_was_asked_before_does_not_bring_back_what_was(clock):
+    question = Question()
+    question.gate = asyncio.Event()
+    fresh = Fresh(question, 10)
+    asking = asyncio.create_task(fresh.get("a"))
+    await until_asked(question, 1)
+    clock.now += 0.1
+    fresh.note("a", clock.now, "newer")
+    question.gate.set()
+    assert await asking == ("a", 1), "as old as it may be for who asked then"
+    assert await fresh.get("a") == "newer"
+
+
 async def test_answers_of_other_questions_fill_no_more_than_there_is_room_for(clock):
     fresh = Fresh(Question(), 10)
     for key in range(20):
