@@ -11,12 +11,12 @@ import math
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import structlog
 
-from pwgserve.answers.sources import ChangedError, Sources, Version
+from pwgserve.answers.sources import ChangedError, Sources, Version, facts_of
 from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache.store import Cache, Entry
 from pwgserve.originals import SourceFacts
@@ -24,7 +24,7 @@ from pwgserve.render.pool import Larger, RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
-from pwgserve.targets import GallerySettings, Target, larger
+from pwgserve.targets import GallerySettings, Target, facts_of_plan, larger
 
 BROKEN_SECONDS = 300.0
 """For how long a picture that could not be rendered is not tried again, unless its file changes."""
@@ -64,6 +64,30 @@ class _Made:
     is_stored: bool
 
 
+@dataclass(frozen=True)
+class _Files:
+    """What a rendering needs, as open descriptors. They are closed at the end of a `with` block, or by who takes them.
+
+    output: an empty file without a name. larger: what it may be made from instead of the source.
+    """
+
+    source: int
+    output: int
+    watermark: int | None
+    larger: Larger | None
+    stack: contextlib.ExitStack
+
+    def taken(self) -> _Files:
+        """The same files, which are now closed by nobody but the caller."""
+        return replace(self, stack=self.stack.pop_all())
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *problem: object) -> None:
+        self.stack.close()
+
+
 class Derivatives:
     """All derivatives of a gallery. `on_rendered` is told the seconds that each rendering took."""
 
@@ -88,16 +112,16 @@ class Derivatives:
         with contextlib.suppress(NotAtHandError):
             return Finished(name, self._cache.at_hand(name), was_rendered=False)
         with self._pool.on_its_way(version.source):
-            entry = await asyncio.to_thread(self._cache.get, name)
-            if entry is not None:
-                return Finished(name, entry, was_rendered=False)
-            self._refuse_broken(name)
             task = self._under_way.get(name)
             if task is None:
-                task = self._under_way[name] = asyncio.create_task(self._make(name, found, version, client, settings))
-                task.add_done_callback(lambda done: self._ended(name, done))
-            else:
-                self._pool.join(name, client)
+                looked = await asyncio.to_thread(self._looked, name, found, version, settings)
+                if isinstance(looked, Entry):
+                    return Finished(name, looked, was_rendered=False)
+                with looked:
+                    self._refuse_broken(name)
+                    # Somebody else may have begun meanwhile.
+                    task = self._under_way.get(name) or self._begun(name, found, version, client, settings, looked)
+            self._pool.join(name, client)
         # The work goes on when an asker leaves: others may wait for it, and somebody will ask again.
         made = await asyncio.shield(task)
         return Finished(name, Entry(None, len(made.content), made.content), True, made.is_stored)
@@ -110,19 +134,73 @@ class Derivatives:
         """Wait for the renderings that are under way."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
+    def _looked(self, name: str, found: Target, version: Version, settings: GallerySettings | None) -> Entry | _Files:
+        """The derivative, if the cache has it, or else the files that it is made from. In one go: each trip to a
+        thread costs the loop a tenth of a millisecond."""
+        entry = self._cache.get(name)
+        return self._opened(found, version, settings) if entry is None else entry
+
+    def _opened(self, found: Target, version: Version, settings: GallerySettings | None) -> _Files:
+        with contextlib.ExitStack() as stack:
+
+            def kept(descriptor: int) -> int:
+                stack.callback(os.close, descriptor)
+                return descriptor
+
+            source = kept(self._sources.open(version).descriptor)
+            mark = self._sources.open_watermark(version)
+            watermark = None if mark is None else kept(mark.descriptor)
+            larger = self._larger(found, version, settings) if settings is not None else None
+            if larger is not None:
+                kept(larger.descriptor)
+            output = kept(os.memfd_create("derivative"))
+            return _Files(source, output, watermark, larger, stack.pop_all())
+
+    def _larger(self, found: Target, version: Version, settings: GallerySettings) -> Larger | None:
+        """The first that the cache has of those that it may be made from, open."""
+        for plan in larger(found, settings):
+            entry = None
+            with contextlib.suppress(ShortageError):  # what cannot be read is no reason to make nothing
+                entry = self._cache.get(self._cache.name(*facts_of(facts_of_plan(plan), version.source)))
+            if entry is not None and entry.descriptor is not None:
+                return Larger(entry.descriptor, plan)
+        return None
+
+    def _begun(
+        self,
+        name: str,
+        found: Target,
+        version: Version,
+        client: Client,
+        settings: GallerySettings | None,
+        files: _Files,
+    ) -> asyncio.Task[_Made]:
+        """The making of a derivative, which takes the files."""
+        making = self._make(name, found, version, client, settings, files.taken())
+        task = self._under_way[name] = asyncio.create_task(making)
+        task.add_done_callback(lambda done: self._ended(name, done))
+        return task
+
     async def _make(
-        self, name: str, found: Target, version: Version, client: Client, settings: GallerySettings | None
+        self,
+        name: str,
+        found: Target,
+        version: Version,
+        client: Client,
+        settings: GallerySettings | None,
+        files: _Files,
     ) -> _Made:
         """The derivative, made by this process, or by another one that was about to when we wanted it."""
-        made = await self._claimed(name)
-        if made is not None:
-            return made
         try:
+            with files:
+                made = await self._claimed(name)
+                if made is not None:
+                    return made
+                files = files.taken()
             started = time.perf_counter()
-            content = await self._rendered(name, found, version, client, settings)
-            stored = await self._stored(name, content)
+            made = await self._rendered(name, found, version, client, settings, files)
             self._on_rendered(time.perf_counter() - started)
-            return _Made(content, stored)
+            return made
         except UnrenderableError as error:
             self._note_broken(name, str(error))
             _log.warning("unrenderable", photo=found.photo.photo_id, wanted=found.wanted.spelled(), problem=str(error))
@@ -141,77 +219,68 @@ class Derivatives:
         entry = await asyncio.to_thread(self._cache.get, name)
         if entry is None or entry.descriptor is None:
             return None
-        self._cache.release(name)
         try:
             return _Made(await asyncio.to_thread(os.pread, entry.descriptor, entry.size, 0), is_stored=True)
         finally:
             os.close(entry.descriptor)
 
     async def _rendered(
-        self, name: str, found: Target, version: Version, client: Client, settings: GallerySettings | None
-    ) -> bytes:
-        plan = found.plan
-        if plan is None:
-            raise UnrenderableError("is not a derivative")
-        candidates = larger(found, settings) if settings is not None else []
+        self,
+        name: str,
+        found: Target,
+        version: Version,
+        client: Client,
+        settings: GallerySettings | None,
+        files: _Files,
+    ) -> _Made:
+        """The derivative, made and stored. Closes the files."""
         for attempt in range(1, ATTEMPTS + 1):
-            with contextlib.ExitStack() as stack:
+            if attempt > 1:
                 with self._pool.on_its_way(version.source):
-                    source, watermark = await asyncio.to_thread(self._opened, stack, version)
-                    made = await asyncio.to_thread(self._larger, stack, version, candidates) if candidates else None
-                output = os.memfd_create("derivative")
-                stack.callback(os.close, output)
+                    files = await asyncio.to_thread(self._opened, found, version, settings)
+            with files:
                 try:
-                    await self._pool.render(name, client, plan, source, output, watermark, version.source, made)
+                    await self._render(name, found, version, client, files)
+                    return await asyncio.to_thread(self._stored, name, files.output)
                 except RenderFailedError:
                     # Somebody killed the worker, not the picture: visitors need not notice.
                     if attempt == ATTEMPTS:
                         raise
-                    continue
-                except UnrenderableError as error:
-                    if made is not None:
-                        # What was made earlier may be at fault: only the photo itself tells.
-                        candidates = []
-                        continue
-                    # Remembered would be the version that we know by its size and time, and that is not what was read.
-                    if not _is_still(source, version.source):
-                        raise ChangedError from error
-                    raise
-                if not _is_still(source, version.source):
-                    raise ChangedError
-                return os.pread(output, os.fstat(output).st_size, 0)
+                except UnrenderableError:
+                    if files.larger is None:
+                        raise
+                    # What was made earlier may be at fault: only the photo itself tells.
+                    settings = None
         raise RenderFailedError("a rendering failed again and again")
 
-    def _opened(self, stack: contextlib.ExitStack, version: Version) -> tuple[int, int | None]:
-        source = self._sources.open(version)
-        stack.callback(os.close, source.descriptor)
-        watermark = self._sources.open_watermark(version)
-        if watermark is None:
-            return source.descriptor, None
-        stack.callback(os.close, watermark.descriptor)
-        return source.descriptor, watermark.descriptor
-
-    def _larger(self, stack: contextlib.ExitStack, version: Version, candidates: Sequence[Target]) -> Larger | None:
-        """The first of the candidates that the cache has, open."""
-        for other in candidates:
-            entry = None
-            with contextlib.suppress(ShortageError):  # what cannot be read is no reason to make nothing
-                entry = self._cache.get(self._cache.name(*Version.of(other, version.source).facts))
-            if entry is not None and entry.descriptor is not None and other.plan is not None:
-                stack.callback(os.close, entry.descriptor)
-                return Larger(entry.descriptor, other.plan)
-        return None
-
-    async def _stored(self, name: str, content: bytes) -> bool:
+    async def _render(self, name: str, found: Target, version: Version, client: Client, files: _Files) -> None:
+        """Fill the output. Raises ChangedError when somebody wrote into the source meanwhile."""
+        if found.plan is None:
+            raise UnrenderableError("is not a derivative")
         try:
-            await asyncio.to_thread(self._cache.put, name, content)
+            await self._pool.render(
+                name, client, found.plan, files.source, files.output, files.watermark, version.source, files.larger
+            )
+        except UnrenderableError as error:
+            # Remembered would be the version that we know by its size and time, and that is not what was read.
+            if files.larger is None and not _is_still(files.source, version.source):
+                raise ChangedError from error
+            raise
+        if not _is_still(files.source, version.source):
+            raise ChangedError
+
+    def _stored(self, name: str, output: int) -> _Made:
+        """What is in the output, put into the cache."""
+        content = os.pread(output, os.fstat(output).st_size, 0)
+        try:
+            self._cache.put(name, content)
         except OSError as error:
             now = time.monotonic()
             if now - self._complained > COMPLAIN_SECONDS:
                 self._complained = now
                 _log.error("cache-not-written", problem=f"{error.strerror}; pictures are rendered at every request")
-            return False
-        return True
+            return _Made(content, is_stored=False)
+        return _Made(content, is_stored=True)
 
     def _ended(self, name: str, task: asyncio.Task[_Made]) -> None:
         del self._under_way[name]

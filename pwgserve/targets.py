@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from pwgserve.accept import preferred
 from pwgserve.piwigo.conf import PiwigoConf
@@ -52,9 +53,12 @@ class Target:
 
     def facts(self) -> tuple[str, ...]:
         """What makes the result what it is, besides the bytes of the files that it is made from."""
-        if self.plan is None:
-            return ("file", self.wanted.spelled())
-        return ("derivative", str(REVISION), self.plan.to_json())
+        return facts_of_plan(self.plan) if self.plan is not None else ("file", self.wanted.spelled())
+
+
+def facts_of_plan(plan: RenderPlan) -> tuple[str, ...]:
+    """What makes a derivative what it is, besides the bytes of the files that it is made from."""
+    return ("derivative", str(REVISION), plan.to_json())
 
 
 def target(
@@ -111,7 +115,7 @@ def recoded(found: Target, offered: Sequence[str], accept: Sequence[str], settin
     return target(found.photo, replace(found.wanted, encoding=encoding), settings) or found
 
 
-def larger(found: Target, settings: GallerySettings) -> list[Target]:
+def larger(found: Target, settings: GallerySettings) -> Sequence[RenderPlan]:
     """The derivatives that this one may be made from where they are finished already, the largest first.
 
     From the largest, so that what was made from another one is seldom made smaller once more. Not from AVIF: workers
@@ -119,14 +123,25 @@ def larger(found: Target, settings: GallerySettings) -> list[Target]:
     """
     photo, plan = found.photo, found.plan
     if plan is None or found.wanted.part is not Part.ELEMENT or not photo.width or not photo.height:
-        return []
-    size = (photo.width, photo.height)
+        return ()
+    extension = found.path.rpartition(".")[2]
+    # What a camera makes is much alike: what is the photo's alone is left out, and there is little to be remembered.
+    alike = Photo(0, f"./.{extension}", "", 0, photo.width, photo.height, photo.rotation, photo.coi, None, ())
+    return _larger(plan, alike, extension, settings.derivatives, settings.render)
+
+
+@lru_cache(1024)
+def _larger(
+    plan: RenderPlan, photo: Photo, extension: str, derivatives: DerivativeSettings, rules: RenderRules
+) -> Sequence[RenderPlan]:
+    # Asked for at every rendering; to find it takes longer than to serve a finished picture.
     candidates = []
-    for code in (code for code in reversed(list(CODES)) if code in settings.derivatives.types):
-        native = target(photo, Wanted(code=code), settings)
-        if native is not None and native.plan is not None and native.plan.may_become(plan, size):
-            candidates += [native, target(photo, Wanted(code=code, encoding="webp"), settings)]
-    return [candidate for candidate in candidates if candidate is not None]
+    for code in (code for code in reversed(list(CODES)) if code in derivatives.types):
+        native = plan_for(photo, Wanted(code=code), extension, derivatives, rules)
+        if native is not None and native.may_become(plan, (photo.width or 0, photo.height or 0)):
+            recoded = Wanted(code=code, encoding="webp")
+            candidates += [native, plan_for(photo, recoded, extension, derivatives, rules)]
+    return tuple(candidate for candidate in candidates if candidate is not None)
 
 
 def is_allowed(viewer: Viewer, found: Target, settings: GallerySettings, is_trusted_admin: bool = False) -> bool:

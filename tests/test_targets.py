@@ -110,7 +110,10 @@ def test_encodings_are_different_pictures_to_the_cache():
 
 
 def names(found, settings=SETTINGS):
-    return [other.wanted.spelled() for other in larger(found, settings)]
+    """Which sizes of this very photo the plans are that it may be made from."""
+    sizes = [Wanted(code=code, encoding=encoding) for code in CODES for encoding in (None, "webp")]
+    spelled = {t.plan: wanted.spelled() for wanted in sizes if (t := target(found.photo, wanted, settings))}
+    return [spelled[plan] for plan in larger(found, settings)]
 
 
 def test_a_size_is_made_from_larger_ones_that_show_the_same():

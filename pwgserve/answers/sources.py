@@ -39,8 +39,12 @@ class Version:
     @classmethod
     def of(cls, found: Target, source: SourceFacts, watermark: SourceFacts | None = None) -> Version:
         """The version of a target that is made from these versions of its files."""
-        facts = (*found.facts(), *source, *(watermark or ()))
-        return cls(facts, source.mtime // 10**9, source, watermark)
+        return cls(facts_of(found.facts(), source, watermark), source.mtime // 10**9, source, watermark)
+
+
+def facts_of(made: tuple[str, ...], source: SourceFacts, watermark: SourceFacts | None = None) -> tuple[str, ...]:
+    """What describes a version completely: what is made of which versions of files."""
+    return (*made, *source, *(watermark or ()))
 
 
 class Sources:

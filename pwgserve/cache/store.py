@@ -113,7 +113,7 @@ class Cache:
         Raises ShortageError.
         """
         try:
-            descriptor = os.open(self._directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = os.open(self.location(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
             if not is_missing(error):
                 raise ShortageError from error

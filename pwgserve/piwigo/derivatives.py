@@ -81,7 +81,7 @@ class Watermark:
 class DerivativeSettings:
     """All sizes of one gallery. `types` maps code → params of the enabled ones; `custom` holds the allowed tokens."""
 
-    types: Mapping[str, DerivativeParams]
+    types: Mapping[str, DerivativeParams] = field(hash=False)
     custom: frozenset[str] = frozenset()
     quality: int = 95
     watermark: Watermark = field(default_factory=Watermark)
