@@ -26,7 +26,16 @@ from pwgserve.piwigo.walking import Walk
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
 from pwgserve.setup import database, machine
-from pwgserve.setup.plan import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers, Plan, missing_helpful, plan
+from pwgserve.setup.plan import (
+    DEFAULT_CACHE,
+    DEFAULT_KEYS,
+    DEFAULT_OUTPUT,
+    Answers,
+    Plan,
+    missing_helpful,
+    plan,
+    usual_listen,
+)
 from pwgserve.setup.templates import NAMES, Site, WebServer
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
@@ -200,7 +209,10 @@ async def _answers(
         user = USER if os.geteuid() == 0 and machine.user_exists(USER) else None
         samples = [found.piwigo.root / clean_path(photo.path) for photo in hidden[:2]]
         needed = [] if address else [found.piwigo.root / "local/config/database.inc.php"]
-        listen = given.listen or known.get("server", {}).get("listen") or "127.0.0.1:8280"
+        # Another configuration beside the service's own listens elsewhere.
+        has_place = machine.has_unit() and given.output == DEFAULT_OUTPUT
+        usual = usual_listen(server, seen.group if seen else None, has_place)
+        listen = given.listen or known.get("server", {}).get("listen") or usual
         cache_dir = given.cache_dir or known.get("cache", {}).get("dir") or _place(given, DEFAULT_CACHE)
         configured = settings.from_values(
             {

@@ -7,6 +7,7 @@ What it promises is in docs/service.md; why it is not an existing one, in docs/d
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import socket
 import tempfile
@@ -35,6 +36,9 @@ STEADY_SECONDS = 60.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 """Seconds between two attempts to replace a process that keeps ending."""
+
+FOLDER = "pwgserve-"
+"""What the name of the folder begins with that all processes share."""
 
 OF_SYSTEMD = "systemd"
 _log = structlog.get_logger("service")
@@ -83,7 +87,10 @@ class Supervisor:
         sandbox.hide_memory()
         if self._watchdog:
             self._in_background(self._say_alive(self._watchdog / 3))
-        with tempfile.TemporaryDirectory(prefix="pwgserve-", dir=systemd.runtime_folder()) as folder:
+        runtime = systemd.runtime_folder()
+        if runtime:
+            await asyncio.to_thread(_remove_left, Path(runtime))
+        with tempfile.TemporaryDirectory(prefix=FOLDER, dir=runtime) as folder:
             self._folder = Path(folder)
             serving = asyncio.create_task(self._serve())
             stopping = asyncio.create_task(self._stop.wait())
@@ -246,3 +253,9 @@ class Supervisor:
 def _microseconds() -> int:
     """The time of the clock that systemd compares with."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+
+
+def _remove_left(runtime: Path) -> None:
+    """Remove the shared folders of supervisors that were killed: the service's own folder outlives the service."""
+    for left in runtime.glob(f"{FOLDER}*/"):
+        shutil.rmtree(left, ignore_errors=True)

@@ -5,31 +5,41 @@ Pure. What the units allow by themselves is in systemd/; who needs something els
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from pwgserve.settings import Listen
 
 SERVICES = ("pwgserve", "pwgserve-gc", "pwgserve-check")
 HOMES = (Path("/home"), Path("/root"), Path("/run/user"))
 """What ProtectHome= hides."""
 
 USUAL_GROUP = "www-data"
-HEADER = (
-    "# Written by `pwgserve init`: what this machine needs besides. Your own changes: `systemctl edit`.\n[Service]\n"
-)
+USUAL_SOCKET = "unix:/run/pwgserve/pwgserve.sock"
+"""Where pwgserve.socket listens, as in `server.listen`."""
+
+HEADER = "# Written by `pwgserve init`: what this machine needs besides. Your own changes: `systemctl edit`.\n"
 
 
-def place(service: str) -> Path:
-    """Where the drop-in of a service lies; `systemctl edit` writes another file beside it, which wins."""
-    return Path(f"/etc/systemd/system/{service}.service.d/init.conf")
+def place(unit: str) -> Path:
+    """Where the drop-in of a unit lies; `systemctl edit` writes another file beside it, which wins."""
+    return Path(f"/etc/systemd/system/{unit}.d/init.conf")
+
+
+OF_SOCKET = place("pwgserve.socket")
+PLACES = (*(place(f"{service}.service") for service in SERVICES), OF_SOCKET)
+"""All places where drop-ins may lie."""
 
 
 def drop_ins(
-    reads: Sequence[Path], writes: Sequence[Path], group: str | None, addresses: Sequence[str]
+    reads: Sequence[Path], writes: Sequence[Path], group: str | None, addresses: Sequence[str], listen: str
 ) -> Mapping[Path, str]:
     """Drop-ins by their paths, none where the units are right as they are.
 
     reads, writes: folders besides those of the units themselves. group: that the web server runs as. addresses: of a
-    database on another machine.
+    database on another machine. listen: as in `server.listen`.
     """
     lines = []
     if any(path.is_relative_to(home) for path in (*reads, *writes) for home in HOMES):
@@ -42,8 +52,31 @@ def drop_ins(
         # Upkeep of the cache talks to nobody, and the check may reach the whole world but for link-local addresses.
         own = [f"IPAddressAllow={address}" for address in addresses] if service == "pwgserve" else []
         if lines or own:
-            found[place(service)] = HEADER + "\n".join([*lines, *own]) + "\n"
+            found[place(f"{service}.service")] = f"{HEADER}[Service]\n" + "\n".join([*lines, *own]) + "\n"
+    of_socket = _of_socket(listen, group)
+    if of_socket:
+        found[OF_SOCKET] = f"{HEADER}[Socket]\n" + "\n".join(of_socket) + "\n"
     return found
+
+
+def _of_socket(listen: str, group: str | None) -> list[str]:
+    """What the unit that may hold the address for the service has to say; it knows no names of machines."""
+    lines = []
+    address = Listen.parse(listen)
+    if listen != USUAL_SOCKET:
+        with contextlib.suppress(ValueError):
+            stream = address.path or f"{_bracketed(address.host)}:{address.port}"
+            # Empty first, or the line of the unit itself would count as well.
+            lines += ["ListenStream=", f"ListenStream={stream.replace('%', '%%')}"]
+    if address.path and group not in (None, USUAL_GROUP):
+        lines.append(f"SocketGroup={group}")
+    return lines
+
+
+def _bracketed(host: str) -> str:
+    """An address as systemd wants it before a port. Raises ValueError for a name."""
+    address = ipaddress.ip_address(host)
+    return f"[{address}]" if address.version == 6 else str(address)
 
 
 def is_ours(content: str) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pwgserve.setup.confinement import SERVICES, is_ours, place
+from pwgserve.setup.confinement import PLACES, is_ours
 from pwgserve.setup.sites import FoundSite, best, sites_in
 from pwgserve.setup.templates import FOLDERS, WebServer
 
@@ -119,7 +119,7 @@ def is_enabled() -> bool:
 def written_drop_ins() -> tuple[Path, ...]:
     """The drop-ins for systemd that an earlier `init` wrote. Blocks."""
     found = []
-    for path in map(place, SERVICES):
+    for path in PLACES:
         with contextlib.suppress(OSError, UnicodeDecodeError):
             found += [path] if is_ours(path.read_text()) else []
     return tuple(found)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pwgserve.setup.configuration import merged
-from pwgserve.setup.confinement import drop_ins, place
+from pwgserve.setup.confinement import OF_SOCKET, USUAL_GROUP, USUAL_SOCKET, drop_ins, place
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
 
@@ -49,6 +49,7 @@ RELOAD = {
 DEFAULT_OUTPUT = Path("/etc/pwgserve.toml")
 DEFAULT_KEYS = Path("/var/lib/pwgserve/keys")
 DEFAULT_CACHE = Path("/var/cache/pwgserve")
+DEFAULT_ADDRESS = "127.0.0.1:8280"
 MODE_OF_UNIT = 0o750
 """Of the usual cache folder, as systemd sets it at each start of the service, which has the web server's group."""
 
@@ -168,6 +169,16 @@ def plan(answers: Answers) -> Plan:
     )
 
 
+def usual_listen(web_server: WebServer | None, web_group: str | None, has_unit: bool) -> str:
+    """Where pwgserve listens unless its owner says otherwise.
+
+    A Unix socket is open to the web server's group only, and faster. It needs the service's folder, and a group that
+    the service has anyway and that PHP, for the plugin, has as well.
+    """
+    is_usual = web_server is not None and web_group == USUAL_GROUP and has_unit
+    return USUAL_SOCKET if is_usual else DEFAULT_ADDRESS
+
+
 def config_values(answers: Answers) -> dict[str, dict[str, Any]]:
     """What the configuration says after `init`; what is as the default is not written."""
     is_default_keys = answers.keys_file == DEFAULT_KEYS
@@ -215,9 +226,11 @@ def _drop_ins(answers: Answers) -> Mapping[Path, str]:
         return {}
     usual = {DEFAULT_KEYS.parent, DEFAULT_CACHE}
     writes = [path for path in (answers.keys_file.parent, answers.cache_dir) if path not in usual]
-    # Who sends files itself must be able to read the cache, by its group.
-    group = answers.web_group if answers.send_file != "direct" else None
-    return drop_ins((answers.root, *answers.originals), writes, group, answers.database_hosts)
+    # Who sends files itself must be able to read the cache, and who comes through a socket to write to it.
+    needs_group = answers.send_file != "direct" or answers.listen.startswith("unix:")
+    group = answers.web_group if needs_group else None
+    reads = (answers.root, *answers.originals)
+    return drop_ins(reads, writes, group, answers.database_hosts, answers.listen)
 
 
 def _removals(answers: Answers) -> list[Path]:
@@ -248,10 +261,11 @@ def _steps(answers: Answers) -> list[Step]:
         )
     if answers.may_read is not None:
         found.append(Step("Let pwgserve read Piwigo's files", (answers.may_read,)))
-    # What systemd allows a service is taken at a restart.
-    units = ("systemctl daemon-reload",) if _drop_ins(answers) or _removals(answers) else ()
+    changed = [*_drop_ins(answers), *_removals(answers)]
+    units = ("systemctl daemon-reload",) if changed else ()
     if answers.has_unit and answers.is_enabled:
-        take = "restart" if units else "reload-or-restart"
+        # What systemd allows a service is taken at a restart.
+        take = "restart" if any(path != OF_SOCKET for path in changed) else "reload-or-restart"
         found.append(Step("Let pwgserve take the configuration", (*units, f"systemctl {take} pwgserve")))
     elif answers.has_unit:
         starts = (*units, "systemctl enable --now pwgserve", f"systemctl enable --now {TIMERS}")

@@ -182,6 +182,27 @@ def test_the_real_tool_of_systemd_hands_its_socket_over(gallery, tmp_path):
         daemon.stop()
 
 
+def test_what_a_killed_service_left_is_removed_by_the_next_one(gallery, tmp_path):
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    daemon = Daemon(gallery, tmp_path, {"server": {"processes": 1}}, environment={"RUNTIME_DIRECTORY": str(runtime)})
+    held = socket.socket(socket.AF_UNIX)
+    held.bind(str(runtime / "pwgserve.sock"))
+    try:
+        daemon.start()
+        (left,) = runtime.glob("pwgserve-*")
+        daemon.kill()
+        assert left.is_dir()
+        daemon.start()
+        assert daemon.visitor().get("/-/ready").status == 200
+        (folder,) = runtime.glob("pwgserve-*")
+        assert folder != left
+        assert (runtime / "pwgserve.sock").exists(), "systemd may be listening there"
+    finally:
+        daemon.stop()
+        held.close()
+
+
 def test_a_process_that_hangs_is_killed_and_replaced_and_the_service_lives(systemd, service):
     victim = service.processes()[0]
     os.kill(victim, signal.SIGSTOP)

@@ -56,14 +56,16 @@ def test_installing_from_sources_and_uninstalling_leaves_nothing(tmp_path):
     keys.touch()
     secrets = [tmp_path / "etc/credstore" / name for name in ("pwgserve.keys", "pwgserve.database", "other.keys")]
     secrets[0].parent.mkdir()
-    drop_in = tmp_path / "etc/systemd/system/pwgserve.service.d/init.conf"
-    drop_in.parent.mkdir()
-    for file in (*secrets, drop_in):
+    units = tmp_path / "etc/systemd/system"
+    drop_ins = [units / f"pwgserve.{kind}.d/init.conf" for kind in ("service", "socket")]
+    for file in drop_ins:
+        file.parent.mkdir()
+    for file in (*secrets, *drop_ins):
         file.touch()
 
     done("make", "uninstall", cwd=PROJECT, env=environment)
     left = {file for file in tmp_path.rglob("*") if file.is_file()}
-    assert left == {keys, drop_in, *secrets}, "keys are the owner's"
+    assert left == {keys, *drop_ins, *secrets}, "keys are the owner's"
     done("make", "uninstall", cwd=PROJECT, env={**environment, "PURGE": "1"})
     assert [file for file in tmp_path.rglob("*") if not file.is_dir()] == secrets[2:]
-    assert not drop_in.parent.exists()
+    assert not any(file.parent.exists() for file in drop_ins)

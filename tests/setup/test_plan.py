@@ -10,19 +10,19 @@ from units import FOLDER, values
 from pwgserve import settings
 from pwgserve.setup import machine
 from pwgserve.setup.configuration import ConfigurationError, merged
-from pwgserve.setup.confinement import HEADER, place
-from pwgserve.setup.plan import Answers, config_values, plan
+from pwgserve.setup.confinement import HEADER, OF_SOCKET, PLACES, USUAL_SOCKET, place
+from pwgserve.setup.plan import DEFAULT_ADDRESS, Answers, config_values, plan, usual_listen
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import Site, WebServer
 from pwgserve.setup.writing import CHANGED, KEPT, REMOVED, WRITTEN, WritingError, carry_out
 
-SITE = Site("a.test", "/", Path("/srv/piwigo"), "127.0.0.1:8280", Path("/var/cache/pwgserve"))
+SITE = Site("a.test", "/", Path("/srv/piwigo"), USUAL_SOCKET, Path("/var/cache/pwgserve"))
 ANSWERS = Answers(
     output=Path("/etc/pwgserve.toml"),
     before=None,
     root=Path("/srv/piwigo"),
     url="https://a.test/",
-    listen="127.0.0.1:8280",
+    listen=USUAL_SOCKET,
     send_file="x-accel-redirect",
     keys_file=Path("/var/lib/pwgserve/keys"),
     cache_dir=Path("/var/cache/pwgserve"),
@@ -213,15 +213,17 @@ def test_what_cannot_be_written_is_said_in_a_line(tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
-def drop_in(service, **changes):
-    """The drop-in of a service, for these answers."""
+def drop_in(service, kind="service", **changes):
+    """The drop-in of a unit, for these answers."""
     made = plan(replace(ANSWERS, has_unit=True, **changes))
-    return next((file.content for file in made.files if str(file.path).endswith(f"/{service}.service.d/init.conf")), "")
+    return next((file.content for file in made.files if file.path == place(f"{service}.{kind}")), "")
 
 
 def test_a_usual_machine_needs_no_drop_in():
     assert not any(drop_in(service) for service in ("pwgserve", "pwgserve-gc", "pwgserve-check"))
-    assert not drop_in("pwgserve", web_group="caddy", send_file="direct"), "who sends no file reads no cache"
+    assert not drop_in("pwgserve", kind="socket")
+    alone = {"web_group": "caddy", "send_file": "direct", "listen": DEFAULT_ADDRESS}
+    assert not drop_in("pwgserve", **alone), "who sends no file reads no cache"
     assert "daemon-reload" not in said(replace(ANSWERS, has_unit=True))
     assert (
         not plan(replace(ANSWERS, has_unit=False, root=Path("/home/a/photos")))
@@ -246,12 +248,12 @@ def test_what_a_machine_needs_besides_is_allowed_to_the_services(changes, servic
     answers = replace(ANSWERS, has_unit=True, **changes)
     assert "systemctl daemon-reload\nsystemctl enable --now pwgserve\n" in said(answers)
     assert "systemctl daemon-reload\nsystemctl restart pwgserve" in said(replace(answers, is_enabled=True))
-    assert "rm -f /etc/systemd/system/pwgserve*.service.d/init.conf* " in "\n".join(plan(answers).undo)
+    assert "rm -f /etc/systemd/system/pwgserve*.d/init.conf* " in "\n".join(plan(answers).undo)
 
 
 def test_a_drop_in_that_nothing_needs_any_more_is_removed(tmp_path):
     old = tmp_path / "init.conf"
-    old.write_text(HEADER + "ProtectHome=read-only\n")
+    old.write_text(f"{HEADER}[Service]\nProtectHome=read-only\n")
     before = replace(ANSWERS, has_unit=True, is_enabled=True, drop_ins=(old,))
     assert plan(before).removals == (old,)
     assert "systemctl daemon-reload\nsystemctl restart pwgserve" in said(before)
@@ -270,18 +272,85 @@ def test_a_drop_in_that_nothing_needs_any_more_is_removed(tmp_path):
     ],
 )
 def test_a_drop_in_that_may_be_needed_stays(changes):
-    answers = replace(
-        ANSWERS, has_unit=True, drop_ins=(place("pwgserve"), place("pwgserve-gc"), place("pwgserve-check"))
-    )
+    answers = replace(ANSWERS, has_unit=True, listen=DEFAULT_ADDRESS, drop_ins=PLACES)
     assert not plan(replace(answers, **changes)).removals
 
 
 def test_only_drop_ins_of_init_are_known_as_such(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "place", lambda service: tmp_path / service)
+    monkeypatch.setattr(
+        machine, "PLACES", [tmp_path / name for name in ("pwgserve", "pwgserve-gc", "pwgserve-check", "none")]
+    )
     (tmp_path / "pwgserve").write_text("[Service]\nGroup=mine\n")
     (tmp_path / "pwgserve-gc").write_text(HEADER)
     (tmp_path / "pwgserve-check").write_bytes(b"\xff")
     assert machine.written_drop_ins() == (tmp_path / "pwgserve-gc",)
+
+
+@pytest.mark.parametrize(
+    ("server", "group", "has_unit", "listen"),
+    [
+        (WebServer.NGINX, "www-data", True, USUAL_SOCKET),
+        (WebServer.APACHE, "www-data", True, USUAL_SOCKET),
+        # PHP is of another group than the web server: Piwigo's plugin could not come through the socket.
+        (WebServer.CADDY, "caddy", True, DEFAULT_ADDRESS),
+        (WebServer.NGINX, None, True, DEFAULT_ADDRESS),
+        # Nobody makes the socket's folder, or another machine is in front.
+        (WebServer.NGINX, "www-data", False, DEFAULT_ADDRESS),
+        (None, "www-data", True, DEFAULT_ADDRESS),
+    ],
+)
+def test_a_socket_is_proposed_where_it_is_sure_to_work(server, group, has_unit, listen):
+    assert usual_listen(server, group, has_unit) == listen
+
+
+@pytest.mark.parametrize(
+    ("changes", "lines"),
+    [
+        ({"listen": "127.0.0.1:8280"}, ["ListenStream=", "ListenStream=127.0.0.1:8280"]),
+        ({"listen": "[::1]:9000"}, ["ListenStream=", "ListenStream=[::1]:9000"]),
+        ({"listen": "unix:/srv/50%/a b.sock"}, ["ListenStream=", "ListenStream=/srv/50%%/a b.sock"]),
+        ({"web_group": "http"}, ["SocketGroup=http"]),
+        ({"web_group": "http", "listen": "unix:/a"}, ["ListenStream=", "ListenStream=/a", "SocketGroup=http"]),
+    ],
+)
+def test_the_unit_that_holds_the_address_holds_the_one_that_was_chosen(tmp_path, changes, lines):
+    # The path is none that a web server's configuration would take.
+    content = drop_in("pwgserve", kind="socket", web_server=None, **changes)
+    assert content == "\n".join([HEADER + "[Socket]", *lines, ""])
+    unit = tmp_path / "pwgserve.socket"
+    unit.write_text((FOLDER / unit.name).read_text())
+    service = (FOLDER / "pwgserve.service").read_text()
+    (tmp_path / "pwgserve.service").write_text(service.replace("/usr/bin/pwgserve", "/bin/true"))
+    (tmp_path / "pwgserve.socket.d").mkdir()
+    (tmp_path / "pwgserve.socket.d/init.conf").write_text(content)
+    verify = ["systemd-analyze", "verify", "--man=no", str(unit)]
+    done = subprocess.run(verify, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_an_address_that_systemd_cannot_hold_is_no_reason_for_a_drop_in():
+    assert not drop_in("pwgserve", kind="socket", listen="localhost:8280")
+
+
+def test_who_comes_through_a_socket_is_of_the_services_group():
+    assert "Group=caddy" in drop_in("pwgserve", web_group="caddy", send_file="direct")
+
+
+def test_another_address_is_no_reason_for_a_restart():
+    answers = replace(ANSWERS, has_unit=True, is_enabled=True, listen=DEFAULT_ADDRESS)
+    assert "systemctl daemon-reload\nsystemctl reload-or-restart pwgserve" in said(answers)
+    assert OF_SOCKET in [file.path for file in plan(answers).files]
+
+
+def test_the_units_agree_on_the_socket():
+    (stream,) = values(FOLDER / "pwgserve.socket", "ListenStream")
+    assert f"unix:{stream}" == USUAL_SOCKET
+    (folder,) = values(FOLDER / "pwgserve.service", "RuntimeDirectory")
+    (mode,) = values(FOLDER / "pwgserve.service", "RuntimeDirectoryMode")
+    assert Path(stream).parent == Path("/run", folder)
+    assert f"d /run/{folder} {mode} pwgserve www-data -\n" in (FOLDER / "tmpfiles.conf").read_text()
+    # It would be gone with the service, and systemd would go on listening where nobody can come.
+    assert values(FOLDER / "pwgserve.service", "RuntimeDirectoryPreserve") == ["yes"]
 
 
 def test_a_drop_in_is_understood_by_systemd(tmp_path):
