@@ -330,8 +330,9 @@ def _undo(answers: Answers) -> list[str]:
         sites = "all sites that have it" if answers.other_sites else "the site"
         found.append(f"remove the line “{INCLUDE[server]}” from {sites}, then: {RELOAD[server]}")
         folders = dict.fromkeys([FOLDERS[server], answers.snippets])
-        names = " ".join(shlex.quote(str(folder / name)) for folder in folders for name in SNIPPETS[server])
-        found.append(f"rm {names}")
+        # With what they were before, where they were changed.
+        names = " ".join(f"{shlex.quote(str(folder / name))}*" for folder in folders for name in SNIPPETS[server])
+        found.append(f"rm -f {names}")
     if answers.has_unit:
         found.append(f"systemctl disable --now pwgserve.service pwgserve.socket {TIMERS}")
     if _drop_ins(answers):
