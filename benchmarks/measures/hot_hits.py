@@ -15,7 +15,7 @@ from benchmarks.results import Bar, Row, Table, interleaved
 STATIC = "nginx, the same file with no check at all"
 DIRECT = "pwgserve alone"
 THROUGH = "pwgserve behind nginx (X-Accel-Redirect)"
-OVER_SOCKET = "pwgserve behind nginx, over a Unix socket (X-Accel-Redirect)"
+OVER_SOCKET = "pwgserve behind nginx, over a Unix socket, as `init` chooses (X-Accel-Redirect)"
 CACHED = "pwgserve behind nginx with a cache of one second"
 REDIRECT = "Piwigo's address → redirect to a signed URL"
 THUMBOR = "thumbor, its cached result"

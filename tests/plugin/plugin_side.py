@@ -28,7 +28,7 @@ class PluginSide:
 
     def export(self) -> None:
         ring = keyring.load(self.daemon.directory / "keys")
-        plugin_file.write(self.keys, plugin_file.text(ring, f"127.0.0.1:{self.daemon.port}"))
+        plugin_file.write(self.keys, plugin_file.text(ring, self.daemon.tables["server"]["listen"]))
 
     def addresses(self, name: str, way: str = "page", *more: str) -> dict:
         cookie = "" if name == "guest" else f"{name}session"

@@ -5,8 +5,10 @@ import time
 
 import family
 import pytest
+from daemon import Daemon
 from family import DOCUMENT, FILM, LAKE, NO_ORIGINAL, PARTY, SMALL, USERS, VISIBLE
 from links import expiry_of, parts_of, wanted_of
+from plugin_side import PluginSide, annas_gallery
 
 PICTURES = set(range(1, 18)) - {DOCUMENT}
 
@@ -139,6 +141,26 @@ def test_batch_generation_asks_the_daemon_what_is_missing_and_finishes(plugin):
     assert done["made"] == {"done": True}
     assert done["rest"].get("urls", []) == done["first"]["urls"][:-1]
     assert done["wrong"] == 1003
+
+
+def test_a_daemon_on_a_socket_is_asked_in_the_same_way(tmp_path):
+    (tmp_path / "gallery").mkdir()
+    gallery = annas_gallery(tmp_path / "gallery")
+    (tmp_path / "daemon").mkdir()
+    listen = f"unix:{tmp_path}/pwgserve.sock"
+    daemon = Daemon(gallery, tmp_path / "daemon", {"server": {"listen": listen}}).start()
+    try:
+        found = PluginSide(gallery, daemon).addresses("anna")
+        assert found["problem"] == ""
+        link = found["photos"][str(PARTY)]["me"]
+        assert is_signed(link)
+        # Whose address it is only the web server can tell; sessions of Piwigo are for one.
+        answer = daemon.visitor(family.cookie("anna"), X_Forwarded_For="127.0.0.1").get(link)
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert daemon.visitor(X_Forwarded_For="127.0.0.1").get("/" + gallery.paths[PARTY]).status == 404
+    finally:
+        daemon.stop()
+        gallery.engine.dispose()
 
 
 def test_a_session_that_the_daemon_cannot_know_yet_gets_piwigos_addresses(plugin):
