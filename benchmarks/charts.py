@@ -15,7 +15,7 @@ _STYLE = (
 
 def svg(table: Table) -> str:
     """The chart of a table, values from zero; light and dark as its reader has it."""
-    most = max(row.value for row in table.rows) or 1.0
+    most = max((row.value for row in table.rows), default=0.0) or 1.0
     room = WIDTH - LABEL - 110
     height = PADDING * 2 + LINE * len(table.rows)
     bars = [_bar(row, PADDING + LINE * number, row.value / most * room) for number, row in enumerate(table.rows)]

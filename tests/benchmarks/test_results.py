@@ -37,3 +37,7 @@ def test_a_chart_is_well_formed_and_says_every_value():
     drawn = ElementTree.fromstring(svg(TABLE))
     texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert texts == ["a <file>", "40,000", "ours", "21,000", "slow", "9"]
+
+
+def test_a_table_without_a_row_is_no_reason_to_lose_all_others():
+    assert ElementTree.fromstring(svg(Table("none", "None", "per second", "a file", []))) is not None
