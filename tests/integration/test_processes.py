@@ -3,6 +3,9 @@
 import os
 import signal
 import socket
+import stat
+import subprocess
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -140,6 +143,23 @@ def test_no_process_of_ours_but_the_servers_holds_the_listening_socket(running):
     for worker in running.workers():
         held = [os.fspath(file.readlink()) for file in Path(f"/proc/{worker}/fd").iterdir()]
         assert f"socket:[{inode}]" not in held
+
+
+def test_a_neighbour_on_the_machine_cannot_speak_to_a_unix_socket(gallery, tmp_path):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # the socket itself must keep them out
+        path = Path(folder, "s")
+        daemon = Daemon(gallery, tmp_path, {"server": {"listen": f"unix:{path}", "processes": 1}}).start()
+        try:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o660
+            ask = ["curl", "--silent", "--unix-socket", str(path), "http://a/-/health"]
+            assert subprocess.run(ask, capture_output=True).stdout == b"alive\n"
+            if os.geteuid() == 0:
+                as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+                refused = subprocess.run([*as_nobody, *ask], capture_output=True)
+                assert (refused.returncode, refused.stdout) == (7, b"")  # curl's "failed to connect"
+        finally:
+            daemon.stop()
 
 
 def test_a_second_daemon_on_the_same_unix_socket_is_told_so_and_the_first_stays(gallery, tmp_path):
