@@ -65,6 +65,17 @@ class _Made:
 
 
 @dataclass(frozen=True)
+class _Order:
+    """A derivative to be made, and the client whose turn that takes. settings: as in `Derivatives.get`."""
+
+    name: str
+    found: Target
+    version: Version
+    client: Client
+    settings: GallerySettings | None
+
+
+@dataclass(frozen=True)
 class _Files:
     """What a rendering needs, as open descriptors. They are closed at the end of a `with` block, or by who takes them.
 
@@ -111,16 +122,17 @@ class Derivatives:
         name = self._cache.name(*version.facts)
         with contextlib.suppress(NotAtHandError):
             return Finished(name, self._cache.at_hand(name), was_rendered=False)
+        order = _Order(name, found, version, client, settings)
         with self._pool.on_its_way(version.source):
             task = self._under_way.get(name)
             if task is None:
-                looked = await asyncio.to_thread(self._looked, name, found, version, settings)
+                looked = await asyncio.to_thread(self._looked, order)
                 if isinstance(looked, Entry):
                     return Finished(name, looked, was_rendered=False)
                 with looked:
                     self._refuse_broken(name)
                     # Somebody else may have begun meanwhile.
-                    task = self._under_way.get(name) or self._begun(name, found, version, client, settings, looked)
+                    task = self._under_way.get(name) or self._begun(order, looked)
             self._pool.join(name, client)
         # The work goes on when an asker leaves: others may wait for it, and somebody will ask again.
         made = await asyncio.shield(task)
@@ -134,79 +146,64 @@ class Derivatives:
         """Wait for the renderings that are under way."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
-    def _looked(self, name: str, found: Target, version: Version, settings: GallerySettings | None) -> Entry | _Files:
+    def _looked(self, order: _Order) -> Entry | _Files:
         """The derivative, if the cache has it, or else the files that it is made from. In one go: each trip to a
         thread costs the loop a tenth of a millisecond."""
-        entry = self._cache.get(name)
-        return self._opened(found, version, settings) if entry is None else entry
+        entry = self._cache.get(order.name)
+        return self._opened(order) if entry is None else entry
 
-    def _opened(self, found: Target, version: Version, settings: GallerySettings | None) -> _Files:
+    def _opened(self, order: _Order) -> _Files:
         with contextlib.ExitStack() as stack:
 
             def kept(descriptor: int) -> int:
                 stack.callback(os.close, descriptor)
                 return descriptor
 
-            source = kept(self._sources.open(version).descriptor)
-            mark = self._sources.open_watermark(version)
+            source = kept(self._sources.open(order.version).descriptor)
+            mark = self._sources.open_watermark(order.version)
             watermark = None if mark is None else kept(mark.descriptor)
-            larger = self._larger(found, version, settings) if settings is not None else None
+            larger = self._larger(order)
             if larger is not None:
                 kept(larger.descriptor)
             output = kept(os.memfd_create("derivative"))
             return _Files(source, output, watermark, larger, stack.pop_all())
 
-    def _larger(self, found: Target, version: Version, settings: GallerySettings) -> Larger | None:
+    def _larger(self, order: _Order) -> Larger | None:
         """The first that the cache has of those that it may be made from, open."""
-        for plan in larger(found, settings):
+        plans = larger(order.found, order.settings) if order.settings is not None else ()
+        for plan in plans:
             entry = None
             with contextlib.suppress(ShortageError):  # what cannot be read is no reason to make nothing
-                entry = self._cache.get(self._cache.name(*facts_of(facts_of_plan(plan), version.source)))
+                entry = self._cache.get(self._cache.name(*facts_of(facts_of_plan(plan), order.version.source)))
             if entry is not None and entry.descriptor is not None:
                 return Larger(entry.descriptor, plan)
         return None
 
-    def _begun(
-        self,
-        name: str,
-        found: Target,
-        version: Version,
-        client: Client,
-        settings: GallerySettings | None,
-        files: _Files,
-    ) -> asyncio.Task[_Made]:
+    def _begun(self, order: _Order, files: _Files) -> asyncio.Task[_Made]:
         """The making of a derivative, which takes the files."""
-        making = self._make(name, found, version, client, settings, files.taken())
-        task = self._under_way[name] = asyncio.create_task(making)
-        task.add_done_callback(lambda done: self._ended(name, done))
+        task = self._under_way[order.name] = asyncio.create_task(self._make(order, files.taken()))
+        task.add_done_callback(lambda done: self._ended(order.name, done))
         return task
 
-    async def _make(
-        self,
-        name: str,
-        found: Target,
-        version: Version,
-        client: Client,
-        settings: GallerySettings | None,
-        files: _Files,
-    ) -> _Made:
+    async def _make(self, order: _Order, files: _Files) -> _Made:
         """The derivative, made by this process, or by another one that was about to when we wanted it."""
+        found = order.found
         try:
             with files:
-                made = await self._claimed(name)
+                made = await self._claimed(order.name)
                 if made is not None:
                     return made
                 files = files.taken()
             started = time.perf_counter()
-            made = await self._rendered(name, found, version, client, settings, files)
+            made = await self._rendered(order, files)
             self._on_rendered(time.perf_counter() - started)
             return made
         except UnrenderableError as error:
-            self._note_broken(name, str(error))
+            self._note_broken(order.name, str(error))
             _log.warning("unrenderable", photo=found.photo.photo_id, wanted=found.wanted.spelled(), problem=str(error))
             raise
         finally:
-            self._cache.release(name)
+            self._cache.release(order.name)
 
     async def _claimed(self, name: str) -> _Made | None:
         """Wait until the making is ours (None), or until the process that has it has made it."""
@@ -224,24 +221,16 @@ class Derivatives:
         finally:
             os.close(entry.descriptor)
 
-    async def _rendered(
-        self,
-        name: str,
-        found: Target,
-        version: Version,
-        client: Client,
-        settings: GallerySettings | None,
-        files: _Files,
-    ) -> _Made:
+    async def _rendered(self, order: _Order, files: _Files) -> _Made:
         """The derivative, made and stored. Closes the files."""
         for attempt in range(1, ATTEMPTS + 1):
             if attempt > 1:
-                with self._pool.on_its_way(version.source):
-                    files = await asyncio.to_thread(self._opened, found, version, settings)
+                with self._pool.on_its_way(order.version.source):
+                    files = await asyncio.to_thread(self._opened, order)
             with files:
                 try:
-                    await self._render(name, found, version, client, files)
-                    return await asyncio.to_thread(self._stored, name, files.output)
+                    await self._render(order, files)
+                    return await asyncio.to_thread(self._stored, order.name, files.output)
                 except RenderFailedError:
                     # Somebody killed the worker, not the picture: visitors need not notice.
                     if attempt == ATTEMPTS:
@@ -250,23 +239,24 @@ class Derivatives:
                     if files.larger is None:
                         raise
                     # What was made earlier may be at fault: only the photo itself tells.
-                    settings = None
+                    order = replace(order, settings=None)
         raise RenderFailedError("a rendering failed again and again")
 
-    async def _render(self, name: str, found: Target, version: Version, client: Client, files: _Files) -> None:
+    async def _render(self, order: _Order, files: _Files) -> None:
         """Fill the output. Raises ChangedError when somebody wrote into the source meanwhile."""
-        if found.plan is None:
+        plan, source = order.found.plan, order.version.source
+        if plan is None:
             raise UnrenderableError("is not a derivative")
         try:
             await self._pool.render(
-                name, client, found.plan, files.source, files.output, files.watermark, version.source, files.larger
+                order.name, order.client, plan, files.source, files.output, files.watermark, source, files.larger
             )
         except UnrenderableError as error:
             # Remembered would be the version that we know by its size and time, and that is not what was read.
-            if files.larger is None and not _is_still(files.source, version.source):
+            if files.larger is None and not _is_still(files.source, source):
                 raise ChangedError from error
             raise
-        if not _is_still(files.source, version.source):
+        if not _is_still(files.source, source):
             raise ChangedError
 
     def _stored(self, name: str, output: int) -> _Made:

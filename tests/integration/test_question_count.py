@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from family import LAKE, PARTY
 
 from pwgserve.answers.catalogue import Catalogue, OwnerFile
-from pwgserve.answers.freshness import MAX_AGE
+from pwgserve.answers.freshness import ASKED_ANEW_AT, MAX_AGE
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import from_config
 from pwgserve.piwigo.gallery import Gallery, database_url
@@ -44,16 +44,22 @@ async def test_the_same_number_of_questions(with_format, there, nowhere):
 
 def asked_for(daemon, *targets):
     """How many questions requests of a stranger cost, none of which was asked before."""
-    time.sleep(MAX_AGE * 1.2)
-    visitor = daemon.visitor()
-    before = daemon.metric("pwgserve_database_questions_total")
-    answers = [visitor.get(target) for target in targets]
-    return answers, daemon.metric("pwgserve_database_questions_total") - before
+    for _ in range(50):
+        time.sleep(MAX_AGE * 1.2)
+        visitor = daemon.visitor()
+        before = daemon.metric("pwgserve_database_questions_total")
+        started = time.monotonic()
+        answers = [visitor.get(target) for target in targets]
+        if time.monotonic() - started < MAX_AGE * ASKED_ANEW_AT / 2:
+            return answers, daemon.metric("pwgserve_database_questions_total") - before
+        # On a machine that is busy: what lies so far back may rightly be asked anew.
+    raise AssertionError("this machine is too busy to tell")
 
 
 def test_who_was_given_a_link_asks_the_database_nothing_more(daemon, gallery):
     path = f"/i.php?/{gallery.paths[LAKE].replace('.jpg', '-me.jpg')}"
     link = daemon.visitor().link(path)
+    assert daemon.visitor().get(link).status == 200  # made now, and not while questions are counted
     _, only_redirect = asked_for(daemon, path)
     answers, with_picture = asked_for(daemon, path, link)
     assert [answer.status for answer in answers] == [302, 200]
