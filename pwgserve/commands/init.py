@@ -209,8 +209,8 @@ async def _answers(
         user = USER if os.geteuid() == 0 and machine.user_exists(USER) else None
         samples = [found.piwigo.root / clean_path(photo.path) for photo in hidden[:2]]
         needed = [] if address else [found.piwigo.root / "local/config/database.inc.php"]
-        # Another configuration beside the service's own listens elsewhere.
-        has_place = machine.has_unit() and given.output == DEFAULT_OUTPUT
+        # Not for another configuration beside the service's own, nor for one that served at the default address so far.
+        has_place = machine.has_unit() and given.output == DEFAULT_OUTPUT and before is None
         usual = usual_listen(server, seen.group if seen else None, has_place)
         listen = given.listen or known.get("server", {}).get("listen") or usual
         cache_dir = given.cache_dir or known.get("cache", {}).get("dir") or _place(given, DEFAULT_CACHE)

@@ -169,13 +169,13 @@ def plan(answers: Answers) -> Plan:
     )
 
 
-def usual_listen(web_server: WebServer | None, web_group: str | None, has_unit: bool) -> str:
-    """Where pwgserve listens unless its owner says otherwise.
+def usual_listen(web_server: WebServer | None, web_group: str | None, has_place: bool) -> str:
+    """Where pwgserve listens unless its owner says otherwise. has_place: whether the service's folder is there for it.
 
     A Unix socket is open to the web server's group only, and faster. It needs the service's folder, and a group that
     the service has anyway and that PHP, for the plugin, has as well.
     """
-    is_usual = web_server is not None and web_group == USUAL_GROUP and has_unit
+    is_usual = web_server is not None and web_group == USUAL_GROUP and has_place
     return USUAL_SOCKET if is_usual else DEFAULT_ADDRESS
 
 
