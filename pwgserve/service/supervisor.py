@@ -7,10 +7,8 @@ What it promises is in docs/service.md; why it is not an existing one, in docs/d
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +22,7 @@ from pwgserve.problems import OwnerError
 from pwgserve.render import sandbox
 from pwgserve.service import systemd
 from pwgserve.service.listening import listeners
+from pwgserve.service.own_folder import own_folder
 from pwgserve.service.process import Configuration, ServerProcess, StartError
 from pwgserve.service.share import Share, processes
 from pwgserve.settings import Settings
@@ -36,9 +35,6 @@ STEADY_SECONDS = 60.0
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 10.0
 """Seconds between two attempts to replace a process that keeps ending."""
-
-FOLDER = "pwgserve-"
-"""What the name of the folder begins with that all processes share."""
 
 OF_SYSTEMD = "systemd"
 _log = structlog.get_logger("service")
@@ -88,10 +84,7 @@ class Supervisor:
         if self._watchdog:
             self._in_background(self._say_alive(self._watchdog / 3))
         runtime = systemd.runtime_folder()
-        if runtime:
-            await asyncio.to_thread(_remove_left, Path(runtime))
-        with tempfile.TemporaryDirectory(prefix=FOLDER, dir=runtime) as folder:
-            self._folder = Path(folder)
+        with own_folder(Path(runtime) if runtime else None) as self._folder:
             serving = asyncio.create_task(self._serve())
             stopping = asyncio.create_task(self._stop.wait())
             await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -253,9 +246,3 @@ class Supervisor:
 def _microseconds() -> int:
     """The time of the clock that systemd compares with."""
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-
-
-def _remove_left(runtime: Path) -> None:
-    """Remove the shared folders of supervisors that were killed: the service's own folder outlives the service."""
-    for left in runtime.glob(f"{FOLDER}*/"):
-        shutil.rmtree(left, ignore_errors=True)

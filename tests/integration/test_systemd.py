@@ -201,6 +201,27 @@ def test_what_a_killed_service_left_is_removed_by_the_next_one(gallery, tmp_path
     finally:
         daemon.stop()
         held.close()
+    assert not list(runtime.glob("pwgserve-*"))
+
+
+def test_a_service_leaves_another_one_its_folder(gallery, tmp_path):
+    """Whoever has two galleries may have copied the unit, with its folder."""
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    daemons = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        changes = {"server": {"processes": 1}}
+        daemons.append(Daemon(gallery, tmp_path / name, changes, environment={"RUNTIME_DIRECTORY": str(runtime)}))
+    try:
+        daemons[0].start()
+        (first,) = runtime.glob("pwgserve-*")
+        daemons[1].start()
+        assert first.is_dir()
+        assert len(list(runtime.glob("pwgserve-*"))) == 2
+    finally:
+        for daemon in daemons:
+            daemon.kill()
 
 
 def test_a_process_that_hangs_is_killed_and_replaced_and_the_service_lives(systemd, service):
