@@ -53,13 +53,13 @@ def drop_ins(
         own = [f"IPAddressAllow={address}" for address in addresses] if service == "pwgserve" else []
         if lines or own:
             found[place(f"{service}.service")] = f"{HEADER}[Service]\n" + "\n".join([*lines, *own]) + "\n"
-    of_socket = _of_socket(listen, group)
-    if of_socket:
-        found[OF_SOCKET] = f"{HEADER}[Socket]\n" + "\n".join(of_socket) + "\n"
+    socket_lines = _socket_lines(listen, group)
+    if socket_lines:
+        found[OF_SOCKET] = f"{HEADER}[Socket]\n" + "\n".join(socket_lines) + "\n"
     return found
 
 
-def _of_socket(listen: str, group: str | None) -> list[str]:
+def _socket_lines(listen: str, group: str | None) -> list[str]:
     """What the unit that may hold the address for the service has to say; it knows no names of machines."""
     lines = []
     address = Listen.parse(listen)

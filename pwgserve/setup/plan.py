@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pwgserve.settings import Server
 from pwgserve.setup.configuration import merged
 from pwgserve.setup.confinement import OF_SOCKET, USUAL_GROUP, USUAL_SOCKET, drop_ins, place
 from pwgserve.setup.sites import FoundSite
@@ -49,7 +50,7 @@ RELOAD = {
 DEFAULT_OUTPUT = Path("/etc/pwgserve.toml")
 DEFAULT_KEYS = Path("/var/lib/pwgserve/keys")
 DEFAULT_CACHE = Path("/var/cache/pwgserve")
-DEFAULT_ADDRESS = "127.0.0.1:8280"
+DEFAULT_ADDRESS = Server().listen
 MODE_OF_UNIT = 0o750
 """Of the usual cache folder, as systemd sets it at each start of the service, which has the web server's group."""
 
