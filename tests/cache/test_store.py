@@ -216,13 +216,18 @@ def test_a_planted_link_is_not_followed(cache, tmp_path):
     assert cache.get(name) is None
 
 
-def test_reading_does_not_write_each_time(cache):
+def test_reading_does_not_write_each_time(cache, monkeypatch):
     name = cache.name("a")
     put(cache, name)
     content_of(cache, name)
     before = cache.path(name).stat().st_atime_ns
+    noted = []
+    monkeypatch.setattr(os, "utime", lambda *use, **times: noted.append(use))
     cache.get(name)
-    assert cache.path(name).stat().st_atime_ns == before
+    assert noted == []
+    # Some systems mount /tmp so that the kernel itself notes every use (strictatime), where nobody is to blame.
+    if os.statvfs(cache.path(name)).f_flag & (os.ST_RELATIME | os.ST_NOATIME):
+        assert cache.path(name).stat().st_atime_ns == before
 
 
 def test_opening_removes_what_was_abandoned_and_keeps_what_is_being_made(cache, tmp_path):

@@ -88,7 +88,9 @@ class TlsVisitor(Visitor):
 
     def connection(self) -> http.client.HTTPConnection:
         context = ssl._create_unverified_context()
-        return http.client.HTTPSConnection("localhost", self.port, timeout=60, context=context)
+        # Piwigo's sessions are for one address, and the name may mean ::1 as well.
+        own = ("127.0.0.1", 0)
+        return http.client.HTTPSConnection("localhost", self.port, timeout=60, context=context, source_address=own)
 
 
 @dataclass
