@@ -178,6 +178,8 @@ def pool_settings(render: Render, cache: Path | None = None, share: Share = ALL)
         render.sandbox,
         render.renderings_per_worker,
         alone,
+        # With a server process in one session: Linux weighs sessions first, and processes by their niceness within one.
+        apart=share.folder is None,
     )
 
 

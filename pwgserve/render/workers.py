@@ -73,7 +73,8 @@ class PoolSettings:
 
     timeout: seconds for one picture. sandbox: as in `sandbox.enter`. jobs_of_a_worker: after so many pictures one is
     replaced: what its libraries leak, or an attacker left in it, ends with it. alone: as in `alone.Alone`. idle:
-    seconds without another picture after which a worker gives back memory that it kept for one.
+    seconds without another picture after which a worker gives back memory that it kept for one. apart: whether workers
+    have sessions of their own, as those of a program in a terminal must; else who starts them has left the terminal.
     """
 
     workers: int
@@ -84,6 +85,7 @@ class PoolSettings:
     jobs_of_a_worker: int = 1000
     alone: Path | None = None
     idle: int = IDLE_SECONDS
+    apart: bool = True
 
 
 @dataclass
@@ -214,8 +216,8 @@ class Workers:
                 stderr=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 env=_environment(),
-                # A Ctrl-C in the daemon's terminal is for the daemon, which ends its workers when their work is done.
-                start_new_session=True,
+                # A Ctrl-C in a terminal is for who started the workers, and ends them when their work is done.
+                start_new_session=self._settings.apart,
             )
         except OSError as error:
             ours.close()
@@ -226,7 +228,7 @@ class Workers:
         self.count += 1
         try:
             async with asyncio.timeout(START_SECONDS):
-                await _put_last(process.pid)
+                await _put_last(process.pid, self._settings.apart)
                 answer = await _answer(worker)
         except (OSError, ValueError, TimeoutError) as error:
             await self._end(worker)
@@ -264,23 +266,23 @@ async def _answer(worker: Worker) -> dict[str, Any]:
     return dict(json.loads(received))
 
 
-async def _put_last(pid: int) -> None:
-    """Let all others have the processor before this process, also while it still starts."""
+async def _put_last(pid: int, apart: bool) -> None:
+    """Let all others have the processor before this process, also while it still starts. apart: as in PoolSettings."""
     # Nobody but root may make it less nice than it is: work in bulk is nice itself.
     niceness = min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, NICEST)
     with contextlib.suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, pid, niceness)
-    for _ in range(TRIES):
+    for _ in range(TRIES if apart else 0):
         if _is_session_put_last(pid, niceness):
             break
         await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _is_session_put_last(pid: int, niceness: int) -> bool:
-    """Put a process' session last; False when it may be tried again.
+    """Put a process' own session last; False when it may be tried again.
 
-    Where no service manager makes groups of processes, Linux shares the processor among sessions, of which a worker has
-    its own (man 7 sched, "autogroup"): niceness alone would count for nothing but within it.
+    Where no service manager makes groups of processes, Linux shares the processor among sessions (man 7 sched,
+    "autogroup"): niceness alone would count for nothing but within the session.
     """
     try:
         Path(f"/proc/{pid}/autogroup").write_text(str(niceness))

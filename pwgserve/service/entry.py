@@ -5,10 +5,13 @@ It ends with its supervisor, in whatever way that ends, so that no process ever 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import socket
 import sys
+import termios
 from pathlib import Path
 
 from pwgserve import loading
@@ -21,6 +24,7 @@ def main() -> None:
     """Serve on the given sockets. The only argument is JSON, see `ServerProcess.start`."""
     given = json.loads(sys.argv[1])
     sandbox.end_with_parent(given["parent"])
+    _leave_terminal()
     for descriptor in (given["reports"], given["configuration"], *given["listeners"]):
         # Whom this process starts has no business with them: a worker that takes pictures must not take visitors.
         os.set_inheritable(descriptor, False)
@@ -45,6 +49,20 @@ def main() -> None:
     except OwnerError as error:
         reports.problem(str(error))
         sys.exit(WRONG)
+
+
+def _leave_terminal() -> None:
+    """Give up the terminal in which the service was started by hand, if it was.
+
+    Workers are started without one, so that a hostile picture finds none to type into, and what this process logs never
+    stops it (`stty tostop`).
+    """
+    with contextlib.suppress(OSError):  # there is none
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            fcntl.ioctl(terminal, termios.TIOCNOTTY)
+        finally:
+            os.close(terminal)
 
 
 if __name__ == "__main__":

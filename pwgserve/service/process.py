@@ -89,8 +89,9 @@ class ServerProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[telling, text, *sockets],
                 env={name: value for name, value in os.environ.items() if name not in OF_SYSTEMD},
-                # A Ctrl-C in the terminal is for the supervisor, which lets processes finish.
-                start_new_session=True,
+                # A Ctrl-C in the terminal is for the supervisor, which lets processes finish. The session is the same
+                # for all: Linux shares the processor among sessions first (docs/decisions/0034).
+                process_group=0,
             )
         except OSError as error:
             os.close(receiving)

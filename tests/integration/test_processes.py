@@ -1,11 +1,15 @@
 """Several server processes behind one address: one rendering for all, one truth for all, and a parent that minds them."""
 
+import contextlib
+import fcntl
 import os
+import pty
 import signal
 import socket
 import stat
 import subprocess
 import tempfile
+import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -131,6 +135,65 @@ def test_ctrl_c_ends_all(running):
     assert running.wait(30) == 0
     assert not any(is_alive(pid) for pid in children)
     assert "Traceback" not in running.log
+
+
+@pytest.fixture
+def in_terminal(gallery, tmp_path):
+    """A daemon that was started from a terminal that stops whoever writes to it in the background, and the terminal."""
+    ours, theirs = pty.openpty()
+    flags = termios.tcgetattr(theirs)
+    flags[3] |= termios.TOSTOP
+    termios.tcsetattr(theirs, termios.TCSANOW, flags)
+
+    def enter():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    daemon = Daemon(gallery, tmp_path, {"server": {"processes": 2}}, preexec=enter).start()
+    daemon.wait_for_processes(2)
+    yield daemon, ours
+    daemon.kill()
+    os.close(ours)
+    os.close(theirs)
+
+
+def session_and_terminal(pid):
+    """A process' session, and the number of its controlling terminal (0: it has none)."""
+    _state, _parent, _group, session, terminal = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:5]
+    return int(session), int(terminal)
+
+
+def test_who_serves_and_who_decodes_has_no_terminal_even_if_the_service_has(in_terminal):
+    """A picture that takes a worker over must find no terminal to type commands into."""
+    daemon, _ = in_terminal
+    session, terminal = session_and_terminal(daemon.pid)
+    assert terminal
+    assert daemon.workers()
+    # One session for all: the kernel weighs sessions before it looks at how nice processes are.
+    assert {session_and_terminal(pid) for pid in [*daemon.processes(), *daemon.workers()]} == {(session, 0)}
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in daemon.processes()} == {0}
+    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in daemon.workers()} == {10}
+
+
+def test_ctrl_c_in_a_terminal_lets_pictures_be_finished(in_terminal, gallery):
+    daemon, terminal = in_terminal
+    children = [*daemon.processes(), *daemon.workers()]
+    link = daemon.visitor().link(f"/i.php?/{gallery.paths[family.LAKE].replace('.jpg', '-me.jpg')}")
+    stopped = daemon.workers()
+    for worker in stopped:
+        os.kill(worker, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as browser:
+        asked = browser.submit(lambda: daemon.visitor().get(link))
+        until(lambda: daemon.metric("pwgserve_render_jobs") == 1)
+        os.write(terminal, b"\x03")
+        until(lambda: '"stopping"' in daemon.log)
+        for worker in stopped:
+            with contextlib.suppress(ProcessLookupError):  # it had nothing to do
+                os.kill(worker, signal.SIGCONT)
+        assert asked.result().status == 200
+    assert daemon.wait(30) == 0
+    assert not any(is_alive(pid) for pid in children)
+    assert "Traceback" not in daemon.log
 
 
 def test_no_process_of_ours_but_the_servers_holds_the_listening_socket(running):
