@@ -8,11 +8,17 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
+
+TIMEOUT = 20
+"""Seconds until an answer counts as none: a benchmark is to fail for what is wrong, not for a machine that is busy."""
+
+REFUSED = "neither 2xx nor 3xx"
+"""The kind of errors that are answers."""
 
 REPLAY = """
 -- Sends the requests of a file, each thread from another place in it. A line: path, tab, Cookie header or nothing.
@@ -37,16 +43,16 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What a run of the client found. Latencies in milliseconds; errors: answers that were not 2xx or 3xx."""
+    """What a run of the client found. Latencies in milliseconds. errors: how many of each kind that there was."""
 
     per_second: float
     p50: float
     p99: float
-    errors: int
+    errors: Mapping[str, int]
 
 
 def hammer(port: int, target: str, seconds: float, connections: int = 32, cookie: str = "") -> Load:
-    """As many requests for one address as the contender answers. Raises RuntimeError when one fails."""
+    """As many requests for one address as the contender answers. Raises RuntimeError when the client fails."""
     headers = ["-H", f"Cookie: {cookie}"] if cookie else []
     return _wrk([*headers, f"http://127.0.0.1:{port}{target}"], seconds, connections)
 
@@ -60,17 +66,23 @@ def replay(port: int, requests: Path, seconds: float, directory: Path, connectio
 
 def _wrk(arguments: Sequence[str], seconds: float, connections: int) -> Load:
     # wrk wants whole seconds.
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}", "--latency", *arguments]
+    run = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}", "--timeout", f"{TIMEOUT}s", "--latency"]
+    command = [*run, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60)
     text = done.stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
     if done.returncode != 0 or rate is None:
         raise RuntimeError(f"wrk failed: {done.stderr or text}")
-    errors = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
+    return Load(float(rate[1]), _percentile(text, 50), _percentile(text, 99), _errors(text))
+
+
+def _errors(text: str) -> Mapping[str, int]:
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
     broken = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
-    count = int(errors[1]) if errors else 0
-    count += sum(int(number) for number in broken.groups()) if broken else 0
-    return Load(float(rate[1]), _percentile(text, 50), _percentile(text, 99), count)
+    kinds = ("connect", "read", "write", f"no answer in {TIMEOUT} s")
+    found = dict(zip(kinds, map(int, broken.groups()), strict=True)) if broken else {}
+    found[REFUSED] = int(refused[1]) if refused else 0
+    return {kind: count for kind, count in found.items() if count}
 
 
 def _percentile(text: str, percent: int) -> float:

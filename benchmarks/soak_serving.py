@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 from benchmarks.lab import PROCESSES, Daemon, Lab, TestGallery
-from benchmarks.load import Load, hammer, replay
+from benchmarks.load import REFUSED, Load, hammer, replay
 from benchmarks.measures.mixed_traffic import Look, prepared, visits
 from benchmarks.populating import FIRST_USER, Scale, address, cookie, files, populate
 
@@ -62,7 +62,7 @@ class Soak:
         self._count(replay(port, self._legacy, SLICE, self._folder), "redirects")
         refused = hammer(port, f"/i.php?/upload/2026/05/14/{dice.randrange(10**6):08x}-none-th.jpg", 1)
         self.requests += round(refused.per_second)
-        if not refused.errors:
+        if not refused.errors.get(REFUSED):
             raise RuntimeError("what does not exist was answered")
         for look in dice.sample(self._looks, min(20, len(self._looks))):
             visitor = self._daemon.visitor(cookie(look.user) if look.user else None)
@@ -73,7 +73,7 @@ class Soak:
 
     def _count(self, load: Load, kind: str) -> None:
         if load.errors:
-            raise RuntimeError(f"{load.errors} errors: {kind}")
+            raise RuntimeError(f"{load.errors}: {kind}")
         self.requests += round(load.per_second * SLICE)
 
     def _written(self, name: str, looks: list[Look]) -> Path:

@@ -57,7 +57,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     def rate(port: int, target: str) -> float:
         found = hammer(port, target, lab.seconds)
         if found.errors:
-            raise RuntimeError(f"{found.errors} errors for {target} on port {port}")
+            raise RuntimeError(f"{found.errors} for {target} on port {port}")
         return found.per_second
 
     contenders = {

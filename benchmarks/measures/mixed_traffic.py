@@ -64,7 +64,7 @@ def measure(lab: Lab) -> Iterator[Table]:
         before = asked(daemon) if daemon else 0
         found = replay(port, file, lab.seconds, lab.folder())
         if found.errors:
-            raise RuntimeError(f"{found.errors} errors: {name}")
+            raise RuntimeError(f"{found.errors}: {name}")
         if daemon:
             questions.append((asked(daemon) - before) / lab.seconds)
         loads.setdefault(name, []).append(found)
