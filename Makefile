@@ -12,7 +12,7 @@ demo: $(VENV)/.demo
 	@exec $(BIN)/python -m pwgserve demo $(if $(PORT),--port $(PORT))
 
 test: $(VENV)/.test
-	@scripts/system-packages
+	@scripts/system-packages $(BIN)/python
 	@$(BIN)/python -m compileall -q pwgserve # tests start hundreds of processes, which would each do it
 	$(BIN)/python -m pytest --numprocesses 4 $(ARGS) # on two cores: tests mostly wait for what they have started
 
@@ -23,7 +23,7 @@ lint: $(VENV)/.test
 
 # Ratios to nginx, thumbor and libvips, into docs/performance.md. Some minutes; best on a machine that does nothing else.
 bench: $(VENV)/.test
-	@scripts/system-packages
+	@scripts/system-packages $(BIN)/python
 	@scripts/benchmark-peers $(VENV)-thumbor
 	$(BIN)/python -m benchmarks.run --write --thumbor $(VENV)-thumbor $(ARGS)
 

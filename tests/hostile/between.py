@@ -39,9 +39,18 @@ class Between:
                 self.connections += 1
                 server = socket.create_connection(("127.0.0.1", self._target))
                 self._open += [client, server]
-                state = {"is_dead": self.mode == "hang"}
-                threading.Thread(target=self._relay, args=(client, server, state, False), daemon=True).start()
-                threading.Thread(target=self._relay, args=(server, client, state, True), daemon=True).start()
+                threading.Thread(target=self._relay_both, args=(client, server), daemon=True).start()
+
+    def _relay_both(self, client: socket.socket, server: socket.socket) -> None:
+        state = {"is_dead": self.mode == "hang"}
+        questions = threading.Thread(target=self._relay, args=(client, server, state, False), daemon=True)
+        questions.start()
+        self._relay(server, client, state, True)
+        questions.join()
+        if not state["is_dead"]:  # the dead ones stay, without a word
+            for one in (client, server):
+                self._open.remove(one)
+                one.close()
 
     def _relay(self, source: socket.socket, target: socket.socket, state: dict[str, bool], is_answer: bool) -> None:
         with contextlib.suppress(OSError):

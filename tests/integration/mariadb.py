@@ -1,4 +1,4 @@
-"""A private MariaDB server: own data folder, own port, gone at the end."""
+"""A private MariaDB server, or MySQL where only that is installed: own data folder, own port, gone at the end."""
 
 import getpass
 import os
@@ -31,18 +31,13 @@ class MariaDb:
         # Short, whatever the folder is called: a socket's path has room for 107 bytes.
         self._socket = Path(tempfile.mkdtemp(prefix="mariadb-")) / "s"
         self._process: subprocess.Popen[bytes] | None = None
-        subprocess.run(
-            [
-                program("mariadb-install-db", "mysql_install_db"),
-                "--no-defaults",
-                f"--datadir={directory / 'data'}",
-                f"--user={getpass.getuser()}",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-            ],
-            check=True,
-            capture_output=True,
-        )
+        options = ["--no-defaults", f"--datadir={directory / 'data'}", f"--user={getpass.getuser()}"]
+        try:
+            of_mariadb = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+            command = [program("mariadb-install-db", "mysql_install_db"), *options, *of_mariadb]
+        except FileNotFoundError:
+            command = [program("mysqld"), *options, "--initialize-insecure"]
+        subprocess.run(command, check=True, capture_output=True)
 
     def start(self) -> None:
         """Start it, or start it again on the same port. Another program may have taken the port at the first time."""
@@ -67,6 +62,8 @@ class MariaDb:
                     "--innodb-flush-log-at-trx-commit=0",
                     "--innodb-buffer-pool-size=32M",
                     "--skip-name-resolve",
+                    "--skip-log-bin",
+                    "--loose-mysqlx=0",  # MySQL's other port, which is the same for all servers
                 ],
                 stdout=log,
                 stderr=log,
