@@ -31,6 +31,7 @@ PROCESSES = 2
 NGINX = """
 worker_processes {workers};
 user {user};
+worker_rlimit_nofile 20000; # open_file_cache holds more than the 1,024 that most systems give a process
 daemon off;
 pid {folder}/pid;
 error_log {folder}/error.log;

@@ -42,7 +42,9 @@ def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clean") / "root"
     codename = system["VERSION_CODENAME"].strip('"')
     # Nobody minds if this root is lost in a power cut: nothing of it is forced to the disk.
-    options = ["--variant=essential", "--include=python3,libstdc++6,libseccomp2,adduser,systemd-standalone-sysusers"]
+    # What makes the package's user: Ubuntu 24.04 has it as a part of systemd only.
+    makes_users = "systemd" if system["ID"] == "ubuntu" else "systemd-standalone-sysusers"
+    options = ["--variant=essential", f"--include=python3,libstdc++6,libseccomp2,adduser,{makes_users}"]
     done("mmdebstrap", *options, "--dpkgopt=force-unsafe-io", codename, folder)
     yield folder
     done(*AS_ROOT, "rm", "-rf", folder)

@@ -37,7 +37,8 @@ def _expanded(names: list[str]) -> set[str]:
         if not name.startswith("@"):
             found.add(name)
             continue
-        told = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True)
+        command = ["env", "SYSTEMD_COLORS=0", "systemd-analyze", "syscall-filter", name]
+        told = subprocess.run(command, capture_output=True, text=True, check=True)
         lines = [line.strip() for line in told.stdout.splitlines()[1:]]
         found |= _expanded([line for line in lines if line and not line.startswith("#")])
     return found
