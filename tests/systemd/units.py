@@ -6,6 +6,7 @@ memory that is both written and run, and its number of open files.
 
 import ctypes
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -37,9 +38,9 @@ def _expanded(names: list[str]) -> set[str]:
         if not name.startswith("@"):
             found.add(name)
             continue
-        command = ["env", "SYSTEMD_COLORS=0", "systemd-analyze", "syscall-filter", name]
-        told = subprocess.run(command, capture_output=True, text=True, check=True)
-        lines = [line.strip() for line in told.stdout.splitlines()[1:]]
+        told = subprocess.run(["systemd-analyze", "syscall-filter", name], capture_output=True, text=True, check=True)
+        # Some versions underline what they print, to whomever.
+        lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in told.stdout.splitlines()[1:]]
         found |= _expanded([line for line in lines if line and not line.startswith("#")])
     return found
 
