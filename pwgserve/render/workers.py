@@ -123,7 +123,7 @@ class Workers:
 
         Raises RenderFailedError.
         """
-        worker = await self._started()
+        worker = await self._started(in_haste=True)
         self.protections, self.encodings = worker.protections, worker.encodings
         self.give_back(worker)
 
@@ -196,7 +196,8 @@ class Workers:
             await asyncio.get_running_loop().sock_sendall(worker.jobs, b"go")
             return await _answer(worker)
 
-    async def _started(self) -> Worker:
+    async def _started(self, in_haste: bool = False) -> Worker:
+        """A worker that waits for its first job. in_haste: all wait for this one, it goes last only from then on."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         given = {
@@ -228,8 +229,11 @@ class Workers:
         self.count += 1
         try:
             async with asyncio.timeout(START_SECONDS):
-                await _put_last(process.pid, self._settings.apart)
+                if not in_haste:
+                    await _put_last(process.pid, self._settings.apart)
                 answer = await _answer(worker)
+                if in_haste:
+                    await _put_last(process.pid, self._settings.apart)
         except (OSError, ValueError, TimeoutError) as error:
             await self._end(worker)
             raise RenderFailedError("a worker process did not start; is pyvips-binary installed?") from error
@@ -267,15 +271,21 @@ async def _answer(worker: Worker) -> dict[str, Any]:
 
 
 async def _put_last(pid: int, apart: bool) -> None:
-    """Let all others have the processor before this process, also while it still starts. apart: as in PoolSettings."""
+    """Let all others have the processor before this process, with all its threads. apart: as in PoolSettings."""
     # Nobody but root may make it less nice than it is: work in bulk is nice itself.
     niceness = min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, NICEST)
-    with contextlib.suppress(ProcessLookupError):
-        os.setpriority(os.PRIO_PROCESS, pid, niceness)
+    _make_nice(pid, niceness)
     for _ in range(TRIES if apart else 0):
         if _is_session_put_last(pid, niceness):
             break
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _make_nice(pid: int, niceness: int) -> None:
+    """Give a process this niceness. Linux has it for each thread; later ones take it from those that start them."""
+    with contextlib.suppress(OSError):  # it has ended
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), niceness)
 
 
 def _is_session_put_last(pid: int, niceness: int) -> bool:

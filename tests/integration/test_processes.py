@@ -173,7 +173,8 @@ def test_who_serves_and_who_decodes_has_no_terminal_even_if_the_service_has(in_t
     assert {session_and_terminal(pid) for pid in [*daemon.processes(), *daemon.workers()]} == {(session, 0)}
     niceness = os.getpriority(os.PRIO_PROCESS, 0)
     assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in daemon.processes()} == {niceness}
-    assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in daemon.workers()} == {min(niceness + 10, 19)}
+    threads = [int(thread.name) for pid in daemon.workers() for thread in Path(f"/proc/{pid}/task").iterdir()]
+    assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {min(niceness + 10, 19)}
 
 
 def test_ctrl_c_in_a_terminal_lets_pictures_be_finished(in_terminal, gallery):

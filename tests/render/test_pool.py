@@ -212,7 +212,8 @@ async def test_workers_go_last_among_all_processes_of_the_machine_not_only_of_th
         with files(tmp_path) as (source, output, _):
             await render(made, source, output)
         pids = workers()
-        assert {os.getpriority(os.PRIO_PROCESS, pid) for pid in pids} == {10}
+        threads = [int(thread.name) for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
+        assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {10}
         groups = [Path(f"/proc/{pid}/autogroup") for pid in pids]
         assert {group.read_text().partition(" ")[2].strip() for group in groups if group.exists()} <= {"nice 10"}
 
