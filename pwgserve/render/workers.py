@@ -275,10 +275,11 @@ async def _put_last(pid: int, apart: bool) -> None:
     # Nobody but root may make it less nice than it is: work in bulk is nice itself.
     niceness = min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, NICEST)
     _make_nice(pid, niceness)
-    for _ in range(TRIES if apart else 0):
-        if _is_session_put_last(pid, niceness):
-            break
-        await asyncio.sleep(PAUSE_SECONDS)
+    if apart:
+        for _ in range(TRIES):
+            if _is_session_put_last(pid, niceness):
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
 
 
 def _make_nice(pid: int, niceness: int) -> None:
