@@ -1,4 +1,4 @@
-"""The server process: what `python -m pwgserve.service.entry` does. Started by `process`, never by a person.
+"""The server process: what `python -m pwgserve.service.entry` does. Started by `recruit`, never by a person.
 
 It ends with its supervisor, in whatever way that ends, so that no process ever serves that nobody watches.
 """
@@ -21,30 +21,33 @@ WRONG = 2
 
 
 def main() -> None:
-    """Serve on the given sockets. The only argument is JSON, see `ServerProcess.start`."""
+    """Load all code, wait for orders, and serve. The only argument is JSON, see `Recruit.begin`."""
     given = json.loads(sys.argv[1])
     sandbox.end_with_parent(given["parent"])
     _leave_terminal()
-    for descriptor in (given["reports"], given["configuration"], *given["listeners"]):
-        # Whom this process starts has no business with them: a worker that takes pictures must not take visitors.
-        os.set_inheritable(descriptor, False)
     # All that a server process needs, which takes a while; with its supervisor gone, it must not even start.
     with loading.for_serving():
         import uvloop
 
         from pwgserve import logs, settings
         from pwgserve.problems import OwnerError
+        from pwgserve.service import recruit
         from pwgserve.service.reports import Reports
         from pwgserve.service.serving import serve
         from pwgserve.service.share import Share
 
-    reports = Reports(given["reports"])
+    # Nothing that it holds is inherited: a worker that takes pictures must not take visitors.
+    told = recruit.orders(socket.socket(fileno=given["orders"]))
+    if told is None:
+        return
+    orders, (reporting, configuration, *listening) = told
+    reports = Reports(reporting)
     try:
-        with os.fdopen(given["configuration"], "rb") as file:
-            found = settings.parse(os.pread(file.fileno(), 1 << 24, 0).decode(), given["source"])
+        with os.fdopen(configuration, "rb") as file:
+            found = settings.parse(os.pread(file.fileno(), 1 << 24, 0).decode(), orders["source"])
         logs.configure(found.log.level, found.log.format)
-        share = Share(given["number"], given["processes"], Path(given["folder"]))
-        listeners = [socket.socket(fileno=descriptor) for descriptor in given["listeners"]]
+        share = Share(orders["number"], orders["processes"], Path(orders["folder"]))
+        listeners = [socket.socket(fileno=descriptor) for descriptor in listening]
         uvloop.run(serve(found, listeners, share, reports))
     except OwnerError as error:
         reports.problem(str(error))

@@ -1,30 +1,23 @@
 """A server process as its supervisor sees it: started, watched, told to finish, ended.
 
-A process is started afresh, so that it has the code that is installed now, and gets the listening sockets as open
-descriptors. What it does with them is in `entry`.
+It gets the listening sockets as open descriptors. How it begins is in `recruit`, what it does with them in `entry`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from pwgserve.problems import OwnerError
 from pwgserve.service import reports
+from pwgserve.service.recruit import Recruit, StartError
 from pwgserve.service.share import Share
-from pwgserve.service.systemd import OF_SYSTEMD
-
-COMMAND = ("-P", "-m", "pwgserve.service.entry")
-"""What Python is started with to be a server process."""
 
 START_SECONDS = 60.0
 """How long a process may take until its first sign of life: a slow machine reads much code from a slow disk."""
@@ -38,10 +31,6 @@ END_SECONDS = 10.0
 _log = structlog.get_logger("service")
 
 
-class StartError(OwnerError):
-    """A server process cannot serve; the message is its own word why, for the owner."""
-
-
 @dataclass(frozen=True)
 class Configuration:
     """A configuration as the owner wrote it, which is how server processes get it. source: its file's name."""
@@ -51,7 +40,7 @@ class Configuration:
 
 
 class ServerProcess:
-    """A process that serves. `start` makes one."""
+    """A process that serves. `start` makes one of a recruit."""
 
     def __init__(self, process: asyncio.subprocess.Process, patience: float) -> None:
         self._process = process
@@ -63,43 +52,28 @@ class ServerProcess:
         self.end = ""
 
     @classmethod
-    async def start(
-        cls, configuration: Configuration, listeners: Sequence[socket.socket], share: Share, patience: float
+    def start(
+        cls,
+        recruit: Recruit,
+        configuration: Configuration,
+        listeners: Sequence[socket.socket],
+        share: Share,
+        patience: float,
     ) -> ServerProcess:
-        """Start a process. patience: seconds without a sign of life after which it is killed. Raises StartError."""
+        """Let a recruit serve. patience: seconds without a sign of life after which it is killed."""
         receiving, telling = os.pipe()
         text = os.memfd_create("configuration")
         os.pwrite(text, configuration.text.encode(), 0)
-        sockets = [listener.fileno() for listener in listeners]
-        given = {
-            "parent": os.getpid(),
-            "reports": telling,
-            "configuration": text,
+        orders = {
             "source": configuration.source,
-            "listeners": sockets,
             "number": share.number,
             "processes": share.processes,
             "folder": str(share.folder),
         }
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *COMMAND,
-                json.dumps(given),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=[telling, text, *sockets],
-                env={name: value for name, value in os.environ.items() if name not in OF_SYSTEMD},
-                # A Ctrl-C in the terminal is for the supervisor, which lets processes finish. The session is the same
-                # for all: Linux shares the processor among sessions first (docs/decisions/0034).
-                process_group=0,
-            )
-        except OSError as error:
-            os.close(receiving)
-            raise StartError(f"a server process cannot be started: {error.strerror}") from error
-        finally:
-            os.close(telling)
-            os.close(text)
-        started = cls(process, patience)
+        recruit.order(orders, [telling, text, *(listener.fileno() for listener in listeners)])
+        os.close(telling)
+        os.close(text)
+        started = cls(recruit.process, patience)
         started._following = asyncio.create_task(started._follow(receiving))
         return started
 

@@ -23,7 +23,8 @@ from pwgserve.render import sandbox
 from pwgserve.service import systemd
 from pwgserve.service.listening import listeners
 from pwgserve.service.own_folder import own_folder
-from pwgserve.service.process import Configuration, ServerProcess, StartError
+from pwgserve.service.process import Configuration, ServerProcess
+from pwgserve.service.recruit import Recruit, StartError
 from pwgserve.service.share import Share, processes
 from pwgserve.settings import Settings
 
@@ -61,10 +62,11 @@ class _Generation:
 
 
 class Supervisor:
-    """Serves what a configuration file describes, until it is told to stop."""
+    """Serves what a configuration file describes, until it is told to stop. first: its first process, already begun."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, first: Recruit | None = None) -> None:
         self._file = file
+        self._first = first
         self._folder: Path
         self._stop = asyncio.Event()
         self._stop_now = asyncio.Event()
@@ -164,7 +166,8 @@ class Supervisor:
 
     async def _started(self, generation: _Generation, share: Share) -> ServerProcess:
         patience = self._watchdog or PATIENCE_SECONDS
-        process = await ServerProcess.start(generation.configuration, generation.sockets, share, patience)
+        recruit, self._first = self._first or await Recruit.begin(), None
+        process = ServerProcess.start(recruit, generation.configuration, generation.sockets, share, patience)
         self._processes.add(process)
         self._in_background(self._forget_when_ended(process))
         return process
