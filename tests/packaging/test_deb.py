@@ -67,7 +67,7 @@ def test_the_package_serves_in_a_clean_root_and_leaves_nothing_behind(package, r
     for file in OURS:
         assert (root / file).exists() or (root / file).is_symlink(), file
     for unit in (PROJECT / "systemd").glob("*.service"):
-        assert (root / "lib/systemd/system" / unit.name).is_file()
+        assert (root / "usr/lib/systemd/system" / unit.name).is_file()
     version = done(*inside(root, "pwgserve", "--version")).split()[-1]
     assert version in package.name
     owner = done(*inside(root, "id", "-un", "pwgserve")).strip()
