@@ -111,6 +111,14 @@ class Derivatives:
         self._broken: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._complained = -math.inf
 
+    def at_hand(self, version: Version) -> Finished | None:
+        """The derivative of a version, if it is finished and having it takes no waiting."""
+        name = self._cache.name(*version.facts)
+        try:
+            return Finished(name, self._cache.at_hand(name), was_rendered=False)
+        except NotAtHandError:
+            return None
+
     async def get(
         self, found: Target, version: Version, client: Client, settings: GallerySettings | None = None
     ) -> Finished:
@@ -119,9 +127,9 @@ class Derivatives:
         settings: of the gallery, so that it may be made from a larger one of its sizes. Raises BusyError,
         UnrenderableError, RenderFailedError, MissingOriginalError, ChangedError and ShortageError.
         """
+        if (at_hand := self.at_hand(version)) is not None:
+            return at_hand
         name = self._cache.name(*version.facts)
-        with contextlib.suppress(NotAtHandError):
-            return Finished(name, self._cache.at_hand(name), was_rendered=False)
         order = _Order(name, found, version, client, settings)
         with self._pool.on_its_way(version.source):
             task = self._under_way.get(name)

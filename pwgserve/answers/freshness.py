@@ -8,11 +8,13 @@ a proxy that keeps public pictures; tests/answers/test_freshness.py adds them up
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from pwgserve.answers.together import Together
+from pwgserve.at_hand import NotAtHandError
 
 PROMISED_AGE = 2.0
 """Seconds within which what is taken away in Piwigo is refused: the promise to owners."""
@@ -42,7 +44,8 @@ class Fresh(Generic[K, V]):
     """Answers to one kind of question, at most MAX_AGE old, the newest `capacity` of them.
 
     Many tasks that ask the same at once share one question. An error is told to all who wait and is not kept.
-    renew: asks, too, and may take these seconds until it does; for what nobody waits for yet.
+    renew: asks, too, and may take these seconds until it does; for what nobody waits for yet. at_hand: the answer, if
+    having it takes no waiting; raises NotAtHandError otherwise.
     """
 
     def __init__(
@@ -51,32 +54,38 @@ class Fresh(Generic[K, V]):
         capacity: int,
         max_age: float = MAX_AGE,
         renew: Callable[[K, float], Awaitable[V]] | None = None,
+        at_hand: Callable[[K], V] | None = None,
     ) -> None:
         self._ask = ask
         self._renew = renew or (lambda key, patience: ask(key))
+        self._at_hand = at_hand
         self._capacity = capacity
         self._max_age = max_age
         self._answers: OrderedDict[K, tuple[float, V]] = OrderedDict()
-        self._asking: dict[K, asyncio.Task[tuple[float, V]]] = {}
+        self._asking: dict[K, tuple[float, asyncio.Future[V]]] = {}
 
     async def get(self, key: K) -> V:
         """The answer for a key. Raises what asking raises."""
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         kept = self._answers.get(key)
+        if kept is not None and now - kept[0] <= self._max_age * ASKED_ANEW_AT:
+            return kept[1]
+        if self._at_hand is not None:
+            with contextlib.suppress(NotAtHandError):
+                found = self._at_hand(key)
+                self.note(key, now, found)
+                return found
         if kept is not None and now - kept[0] <= self._max_age:
-            if now - kept[0] > self._max_age * ASKED_ANEW_AT and key not in self._asking:
+            if key not in self._asking:
                 # Half of the time that is left gathers questions; in the other half the answer can come.
-                patience = (self._max_age - (now - kept[0])) / 2
-                self._asking[key] = renewal = asyncio.create_task(self._fetch(key, self._renew(key, patience)))
-                renewal.add_done_callback(_note_error)
+                self._begin(key, now, self._renew(key, (self._max_age - (now - kept[0])) / 2))
             return kept[1]
         while True:
             # A question that has been under way for long may answer with a state from before its asker's time.
-            task = self._asking.get(key)
-            if task is None:
-                task = self._asking[key] = asyncio.create_task(self._fetch(key, self._ask(key)))
+            asked_at, question = self._asking.get(key) or self._begin(key, loop.time(), self._ask(key))
             # One asker's disappearance must not take the answer from the others.
-            asked_at, answer = await asyncio.shield(task)
+            answer = await asyncio.shield(question)
             if asked_at >= now - self._max_age:
                 return answer
 
@@ -92,14 +101,20 @@ class Fresh(Generic[K, V]):
             self._answers.move_to_end(key)
             self._forget(asked_at)
 
-    async def _fetch(self, key: K, asked: Awaitable[V]) -> tuple[float, V]:
-        asked_at = asyncio.get_running_loop().time()
-        try:
-            answer = await asked
-        finally:
+    def _begin(self, key: K, asked_at: float, asked: Awaitable[V]) -> tuple[float, asyncio.Future[V]]:
+        """Have a question under way, whose answer is kept whether anybody waits for it or not."""
+        question = asyncio.ensure_future(asked)
+
+        def end(_: asyncio.Future[V]) -> None:
             del self._asking[key]
-        self.note(key, asked_at, answer)
-        return asked_at, answer
+            # An error is told to who waits; of a renewal, to whoever asks next.
+            if not question.cancelled() and question.exception() is None:
+                self.note(key, asked_at, question.result())
+
+        self._asking[key] = (asked_at, question)
+        # Added first, so that it is called before anybody hears the answer.
+        question.add_done_callback(end)
+        return self._asking[key]
 
     def _forget(self, now: float) -> None:
         """Let go of what is too old for anybody, or too much."""
@@ -110,13 +125,7 @@ class Fresh(Generic[K, V]):
             del self._answers[key]
 
 
-def _note_error(task: asyncio.Task[Any]) -> None:
-    """Nobody waits for a renewal: whoever asks next is told that it failed."""
-    if not task.cancelled():
-        task.exception()
-
-
 def together(ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], missing: V, capacity: int) -> Fresh[K, V]:
     """Answers that are kept, of questions that are asked for many keys at once; `missing`: for what is not found."""
     asked = Together(ask, missing)
-    return Fresh(asked.get, capacity, renew=asked.get)
+    return Fresh(asked.ask, capacity, renew=asked.ask)

@@ -11,7 +11,6 @@ import os
 from dataclasses import dataclass
 
 from pwgserve.answers.freshness import Fresh
-from pwgserve.at_hand import NotAtHandError
 from pwgserve.originals import MissingOriginalError, Originals, Source, SourceFacts
 from pwgserve.render.metadata import tells_more
 from pwgserve.targets import Target
@@ -53,7 +52,7 @@ class Sources:
     def __init__(self, originals: Originals, watermarks: Originals) -> None:
         self._originals = originals
         self.watermarks = watermarks
-        self._facts = Fresh(self._ask_original, KEPT)
+        self._facts = Fresh(self._ask_original, KEPT, at_hand=originals.facts_at_hand)
         # Of one version of a file this never changes.
         self._telling = Fresh(self._ask_telling, KEPT, max_age=math.inf)
         self._watermark_facts = Fresh(self._ask_watermark, KEPT)
@@ -97,10 +96,7 @@ class Sources:
             return tells_more(os.pread(source.descriptor, METADATA_BYTES, 0), facts.size <= METADATA_BYTES)
 
     async def _ask_original(self, path: str) -> SourceFacts | None:
-        try:
-            return self._originals.facts_at_hand(path)
-        except NotAtHandError:
-            return await asyncio.to_thread(self._originals.facts, path)
+        return await asyncio.to_thread(self._originals.facts, path)
 
     async def _ask_watermark(self, path: str) -> SourceFacts | None:
         return await asyncio.to_thread(self.watermarks.facts, path)

@@ -58,12 +58,16 @@ class Together(Generic[K, V]):
 
         patience: seconds for which the question may wait for others to go out with.
         """
+        return await asyncio.shield(self.ask(key, patience))
+
+    def ask(self, key: K, patience: float = 0.0) -> asyncio.Future[V]:
+        """The same as it will be, shared by all who ask for this key now: nobody may cancel it."""
         loop = asyncio.get_running_loop()
         answer = self._waiting.get(key)
         if answer is None:
             answer = self._waiting[key] = loop.create_future()
         self._start_by(loop.time() + patience)
-        return await asyncio.shield(answer)
+        return answer
 
     def _start_by(self, due: float) -> None:
         """See to it that a question goes out then, or as soon after as one may.

@@ -103,7 +103,7 @@ class Cache:
     def name(self, *facts: str) -> str:
         """The name of the derivative that the facts (source and plan) describe completely."""
         encoded = [fact.encode("utf-8", "surrogateescape") for fact in facts]
-        message = b"".join(b"%d:%s" % (len(fact), fact) for fact in encoded)
+        message = b"".join([b"%d:%s" % (len(fact), fact) for fact in encoded])
         digest = hmac.digest(self._key, message, hashlib.sha256).hex()
         return f"{digest[:2]}/{digest[2:4]}/{digest[4:]}"
 

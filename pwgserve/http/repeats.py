@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -38,14 +39,23 @@ _WORDS = tuple(istr(name) for name in WORDS)
 class Repeat:
     """A complete answer. until: by the loop's clock; expiry: of its link, by the wall's; outcome: as it is counted.
 
-    renewed_at: when the next who asks decides anew for all others; infinite when somebody does.
+    renewed_at: when the next who asks decides anew for all others; infinite when somebody does. head: once it was given
+    again, which most answers never are.
     """
 
     until: float
     renewed_at: float
     expiry: int
     outcome: str
-    parts: tuple[bytes, bytes]
+    headers: Mapping[str, str]
+    body: bytes
+    head: bytes = b""
+
+    @property
+    def parts(self) -> tuple[bytes, bytes]:
+        """Head and body as they go out."""
+        self.head = self.head or _head(self.headers, self.body)
+        return self.head, self.body
 
 
 class Repeats:
@@ -71,9 +81,11 @@ class Repeats:
             return  # said again, it would not be true: the next one has it from the cache
         public = link.audience.is_public
         question = (message.path,) if public else _question(message, request.remote)
-        parts = (_head(response, body or b""), body or b"")
+        # What the library adds to the response later is about this request only.
+        headers = response.headers.copy()
+        _refuse_line_breaks(headers)
         renewed_at = decided + DECISION_AGE * RENEWED_AT
-        repeat = Repeat(decided + DECISION_AGE, renewed_at, link.expiry, outcome, parts)
+        repeat = Repeat(decided + DECISION_AGE, renewed_at, link.expiry, outcome, headers, body or b"")
         self._forget(question)
         self._kept[question] = repeat
         self._size += _weight(repeat)
@@ -123,14 +135,19 @@ def _is_plain(message: RawRequestMessage) -> bool:
     )
 
 
-def _head(response: web.StreamResponse, body: bytes) -> bytes:
-    """The status line and the headers as they go out. Raises ValueError for what would break out of its line."""
-    headers = {**response.headers, "Content-Length": str(len(body)), "Date": http_date(int(time.time()))}
-    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
-    if any("\r" in line or "\n" in line for line in lines):
+def _refuse_line_breaks(headers: Mapping[str, str]) -> None:
+    """Raise ValueError for what would break out of its line."""
+    text = "".join([*headers.keys(), *headers.values()])
+    if "\r" in text or "\n" in text:
         raise ValueError("a header with a line break")
+
+
+def _head(headers: Mapping[str, str], body: bytes) -> bytes:
+    """The status line and the headers as they go out."""
+    complete = {**headers, "Content-Length": str(len(body)), "Date": http_date(int(time.time()))}
+    lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in complete.items()), "", ""]
     return "\r\n".join(lines).encode("utf-8")
 
 
 def _weight(repeat: Repeat) -> int:
-    return len(repeat.parts[1]) + OVERHEAD
+    return len(repeat.body) + OVERHEAD

@@ -169,8 +169,10 @@ class Signed:
             internal = f"originals/{facts.path}"
             file = OpenFile(source.descriptor, facts.size, source.real_path, internal, mtime=facts.mtime)
         else:
-            client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
-            finished = await self.derivatives.get(found, version, client, settings)
+            finished = self.derivatives.at_hand(version)
+            if finished is None:
+                client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
+                finished = await self.derivatives.get(found, version, client, settings)
             if finished.was_rendered and not await self._may_still(request, link):
                 return await self._decided(request, link, found.extension, download)
             outcome = "render" if finished.was_rendered else "hit"

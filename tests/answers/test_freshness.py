@@ -4,6 +4,7 @@ import pytest
 
 from pwgserve.answers import freshness
 from pwgserve.answers.freshness import Fresh
+from pwgserve.at_hand import NotAtHandError
 
 
 class Question:
@@ -218,3 +219,44 @@ async def test_a_renewal_may_gather_others_for_half_of_the_time_that_is_left(clo
     clock.now += 1.1
     await fresh.get("a")
     assert len(patience) == 2, "who has to wait is not patient"
+
+
+async def test_what_is_at_hand_is_taken_and_nothing_is_asked(clock):
+    question, at_hand = Question(), ["first", "second"]
+    fresh = Fresh(question, 10, max_age=1.0, at_hand=lambda key: at_hand[0])
+    assert await fresh.get("a") == "first"
+    at_hand.pop(0)
+    clock.now += freshness.ASKED_ANEW_AT
+    assert await fresh.get("a") == "first", "young enough"
+    clock.now += 0.01
+    assert await fresh.get("a") == "second"
+    assert question.asked == 0
+
+
+async def test_what_is_not_at_hand_is_asked_for(clock):
+    def at_hand(key):
+        raise NotAtHandError
+
+    question = Question()
+    fresh = Fresh(question, 10, max_age=1.0, at_hand=at_hand)
+    assert await fresh.get("a") == ("a", 1)
+    clock.now += 0.9
+    assert await fresh.get("a") == ("a", 1), "while it is asked for anew"
+    await until_asked(question, 2)
+    clock.now += 0.2
+    assert await fresh.get("a") == ("a", 2)
+
+
+async def test_no_answer_is_younger_than_its_question(clock):
+    """A question that is shared, as questions that go out together are, counts from when it was first asked for."""
+    shared = asyncio.get_running_loop().create_future()
+    fresh = Fresh(lambda key: shared, 10, max_age=0.5)
+    first = asyncio.create_task(fresh.get("a"))
+    await asyncio.sleep(0)
+    clock.now += 0.4
+    second = asyncio.create_task(fresh.get("a"))
+    await asyncio.sleep(0)
+    shared.set_result("answer")
+    assert await first == await second == "answer"
+    asked_at, _ = fresh.kept("a")
+    assert asked_at == clock.now - 0.4

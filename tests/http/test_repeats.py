@@ -48,6 +48,14 @@ def test_an_answer_is_given_again_complete():
     assert body == b"picture"
 
 
+def test_what_is_said_to_the_first_who_asked_is_not_said_again():
+    repeats = Repeats()
+    response = web.Response(body=b"x", headers={"X-Pwgserve": "hit"})
+    repeats.keep(SimpleNamespace(_message=message(), remote="10.0.0.1"), link(), response, NOW)
+    response.headers["Connection"] = "keep-alive"  # as the library does for old clients, once it sends it
+    assert b"Connection" not in found(repeats)
+
+
 def test_a_public_answer_is_everybodys():
     assert found(kept(Repeats(), Cookie="pwg_id=a"), peer="10.0.0.2", Cookie="pwg_id=b") is not None
 
