@@ -116,10 +116,8 @@ class Daemon:
             if refusal is Refusal.NOT_FOUND:
                 await asyncio.sleep(pause_before_no(time.perf_counter() - started))
             return self._refused(request, kind, refusal, reason)
-        if request.method == "GET":
-            self.metrics.sent_bytes.inc(response.content_length or 0)
         outcome = response.headers.get("X-Pwgserve") or str(response.status)
-        self.metrics.count(kind, outcome)
+        self.metrics.count(kind, outcome, (response.content_length or 0) if request.method == "GET" else 0)
         self.log.debug("answered", kind=kind, outcome=outcome, ms=round((time.perf_counter() - started) * 1000, 1))
         return response
 
@@ -128,8 +126,7 @@ class Daemon:
         found = self.repeats.find(message, peer, asyncio.get_running_loop().time())
         if found is None:
             return None
-        self.metrics.count("signed", found.outcome)
-        self.metrics.sent_bytes.inc(len(found.parts[1]))
+        self.metrics.count("signed", found.outcome, len(found.body))
         self.log.debug("answered", kind="signed", outcome=found.outcome, repeated=True)
         return found.parts
 

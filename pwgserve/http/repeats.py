@@ -125,14 +125,13 @@ def _question(message: RawRequestMessage, peer: str | None) -> Question:
 
 def _is_plain(message: RawRequestMessage) -> bool:
     """Whether a request wants a whole picture and nothing else, on a connection that stays."""
+    if message.method != "GET" or message.should_close or message.chunked or message.upgrade:
+        return False
     headers = message.headers
-    return (
-        message.method == "GET"
-        and not message.should_close
-        and not message.chunked
-        and not message.upgrade
-        and not any(name in headers for name in _DEPENDS)
-    )
+    for name in _DEPENDS:  # noqa: SIM110 (`any` takes three times as long, and this is asked for each of the quickest hits)
+        if name in headers:
+            return False
+    return True
 
 
 def _refuse_line_breaks(headers: Mapping[str, str]) -> None:

@@ -66,7 +66,8 @@ class Metrics:
         self._readings: dict[str, Callable[[], Number]] = {}
         self._shared = shared
         self._started = time.monotonic()
-        self._counters: dict[tuple[str, str], Counter] = {}
+        self._counted: dict[tuple[str, str], int] = {}
+        self._sent = 0
         self.responses = Counter(
             "pwgserve_responses_total",
             "Responses by kind of address (legacy, signed, ops, other) and outcome",
@@ -107,6 +108,7 @@ class Metrics:
 
     def outcomes(self) -> dict[str, int]:
         """How many responses there were of each outcome, whatever the address."""
+        self._add_counted()
         found: dict[str, int] = {}
         for family in self.responses.collect():
             for sample in family.samples:
@@ -120,13 +122,18 @@ class Metrics:
         samples = {sample.name: sample.value for family in self.render_seconds.collect() for sample in family.samples}
         return {"count": samples["pwgserve_render_seconds_count"], "seconds": samples["pwgserve_render_seconds_sum"]}
 
-    def count(self, kind: str, outcome: str) -> None:
-        """Count one response."""
-        counter = self._counters.get((kind, outcome))
-        if counter is None:
-            # Looking labels up costs more than many an answer.
-            counter = self._counters[kind, outcome] = self.responses.labels(kind, outcome)
-        counter.inc()
+    def count(self, kind: str, outcome: str, sent: int = 0) -> None:
+        """Count one response, and so many bytes of its body."""
+        # The library's counters look labels up and take a lock, which costs as much as many an answer.
+        self._counted[kind, outcome] = self._counted.get((kind, outcome), 0) + 1
+        self._sent += sent
+
+    def _add_counted(self) -> None:
+        """Put what was counted since the last time into the library's counters."""
+        for (kind, outcome), count in self._counted.items():
+            self.responses.labels(kind, outcome).inc(count)
+        self.sent_bytes.inc(self._sent)
+        self._counted, self._sent = {}, 0
 
     def text(self, samples: Samples | None = None) -> bytes:
         """Numbers in Prometheus' text format; this process's own, if none are given."""
@@ -141,6 +148,7 @@ class Metrics:
         }
 
     def _families(self) -> list[Metric]:
+        self._add_counted()
         return list(self._registry.collect())
 
 
