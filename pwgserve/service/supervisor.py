@@ -89,8 +89,8 @@ class Supervisor:
         with own_folder(Path(runtime) if runtime else None) as self._folder:
             serving = asyncio.create_task(self._serve())
             stopping = asyncio.create_task(self._stop.wait())
-            await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
             try:
+                await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
                 if serving.done():
                     serving.result()
             finally:

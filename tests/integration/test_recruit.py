@@ -37,6 +37,17 @@ def recruit(service):
     return int(child)
 
 
+def is_taken(config, text):
+    """Whether somebody was there to read the configuration."""
+    try:
+        writing = os.open(config, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    with os.fdopen(writing, "w") as file:
+        file.write(text)
+    return True
+
+
 def is_running(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -71,6 +82,19 @@ def test_it_ends_with_a_service_that_is_killed_before_it_has_orders(service, sec
     time.sleep(seconds)  # at first it loads its code, in the end it waits
     process.kill()
     until(lambda: not is_running(first))
+
+
+@in_a_gallery
+def test_ctrl_c_while_code_is_loaded_ends_all_without_a_word_more(service, gallery, tmp_path):
+    process, config = service
+    first = recruit(process)
+    process.send_signal(signal.SIGINT)
+    text = toml(settings_for(gallery, tmp_path, free_port()))
+    until(lambda: process.poll() is not None or is_taken(config, text))
+    _, said = process.communicate(timeout=30)
+    assert process.returncode in (0, 1), "stopped, or aborted"
+    assert "error" not in said, said
+    assert not is_running(first)
 
 
 def test_a_wrong_configuration_leaves_nothing_and_says_so_in_one_line(service):
