@@ -121,9 +121,12 @@ class Daemon:
         self.log.debug("answered", kind=kind, outcome=outcome, ms=round((time.perf_counter() - started) * 1000, 1))
         return response
 
-    def repeated(self, message: RawRequestMessage, peer: str | None) -> tuple[bytes, ...] | None:
-        """The complete answer to a request like one that was answered a moment ago, None for any other request."""
-        found = self.repeats.find(message, peer, asyncio.get_running_loop().time())
+    def repeated(self, message: RawRequestMessage, peer: str | None, now: float) -> tuple[bytes, ...] | None:
+        """The complete answer to a request like one that was answered a moment ago, None for any other request.
+
+        now: the loop's time.
+        """
+        found = self.repeats.find(message, peer, now)
         if found is None:
             return None
         self.metrics.count("signed", found.outcome, len(found.body))

@@ -6,14 +6,15 @@ two tasks, a request and a response for each picture of a page that many look at
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
-Known = Callable[[RawRequestMessage, str | None], tuple[bytes, ...] | None]
-"""The answer that may be given at once to a request from a peer, or None."""
+Known = Callable[[RawRequestMessage, str | None, float], tuple[bytes, ...] | None]
+"""The answer that may be given at once to a request from a peer at a time of the loop, or None."""
 
 
 class RepeatingHandler(RequestHandler):
@@ -22,6 +23,12 @@ class RepeatingHandler(RequestHandler):
     def __init__(self, manager: Any, known: Known, **options: Any) -> None:
         super().__init__(manager, **options)
         self._known = known
+        self._peer: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the transport once there is a connection."""
+        super().connection_made(transport)
+        self._peer = _host(self.peername)  # whoever asks the transport asks the kernel
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with what was read."""
@@ -41,21 +48,20 @@ class RepeatingHandler(RequestHandler):
     def _answered(self) -> bool:
         """Whether the one request that waits was answered here."""
         message, payload = self._messages[0]
-        if not isinstance(message, RawRequestMessage) or not payload.is_eof() or self._is_held_up():
+        if not isinstance(message, RawRequestMessage) or not payload.is_eof():
             return False
-        answer = self._known(message, _host(self.peername))
+        if self._paused or self._close or self._force_close:  # the other side takes too little, or is about to go
+            return False
+        now = self._loop.time()
+        answer = self._known(message, self._peer, now)
         if answer is None or self.transport is None or self._parser is None or self._manager is None:
             return False
         self._messages.popleft()
         self._parser.message_consumed()
         self._manager.requests_count += 1
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        self._next_keepalive_close_time = now + self._keepalive_timeout
         self.transport.writelines(answer)
         return True
-
-    def _is_held_up(self) -> bool:
-        """Whether the other side takes too little, or the connection is about to end."""
-        return self._paused or self._close or self._force_close
 
 
 def _host(peer: Any) -> str | None:

@@ -173,9 +173,9 @@ class _Server(web.Server):
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
-    def known(self, message: RawRequestMessage, peer: str | None) -> tuple[bytes, ...] | None:
+    def known(self, message: RawRequestMessage, peer: str | None, now: float) -> tuple[bytes, ...] | None:
         """The answer that may be given at once; of a process that leaves none, as answers then say more."""
-        return None if self._is_leaving else self._repeated(message, peer)
+        return None if self._is_leaving else self._repeated(message, peer, now)
 
     async def take(self, connection: socket.socket) -> None:
         """Answer what is asked on a new connection."""
