@@ -105,11 +105,11 @@ class Fresh(Generic[K, V]):
         """Have a question under way, whose answer is kept whether anybody waits for it or not."""
         question = asyncio.ensure_future(asked)
 
-        def end(_: asyncio.Future[V]) -> None:
+        def end(answered: asyncio.Future[V]) -> None:
             del self._asking[key]
-            # An error is told to who waits; of a renewal, to whoever asks next.
-            if not question.cancelled() and question.exception() is None:
-                self.note(key, asked_at, question.result())
+            # An error is for those who wait; a renewal's is for nobody, and whoever asks next asks anew.
+            if not answered.cancelled() and answered.exception() is None:
+                self.note(key, asked_at, answered.result())
 
         self._asking[key] = (asked_at, question)
         # Added first, so that it is called before anybody hears the answer.
