@@ -202,7 +202,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
     following = asyncio.create_task(house.keys.follow((signer.renew, acquaintance.renew)))
     resources.callback(following.cancel)
 
-    viewers = Viewers(People(gallery), signer)
+    viewers = Viewers(People(gallery), signer, house.questions)
     issuer = Issuer(signer, viewers, sources, server.base_path, links.prefix, links.ttl)
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
     sender = Sender(server.send_file, server.internal_prefix)

@@ -16,6 +16,7 @@ import structlog
 
 from pwgserve.answers.catalogue import Catalogue, OwnerFile
 from pwgserve.answers.sources import Sources
+from pwgserve.answers.together import Questions
 from pwgserve.cache.store import Cache
 from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.links import LinkSigner
@@ -48,12 +49,14 @@ _log = structlog.get_logger("http")
 class Reached:
     """A gallery that can be asked; nothing of pwgserve's own (keys, cache) is needed for that, or made.
 
-    database: its address as configured; table_prefix: of Piwigo's tables. conf: as the owner's files have it.
+    database: its address as configured; table_prefix: of Piwigo's tables. questions: of all who ask it, which end
+    before it is closed. conf: as the owner's files have it.
     """
 
     database: str
     table_prefix: str
     gallery: Gallery
+    questions: Questions
     catalogue: Catalogue
     conf: PiwigoConf
 
@@ -71,10 +74,12 @@ class Reached:
         url = await asyncio.to_thread(database_url, address)
         gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields))
         resources.push_async_callback(gallery.close)
+        questions = Questions()
+        resources.push_async_callback(questions.close)
         await gallery.check()
         rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
-        catalogue = Catalogue(gallery, owner_file, settings.access.lockdown, rules)
-        return cls(address, prefix, gallery, catalogue, conf)
+        catalogue = Catalogue(gallery, owner_file, settings.access.lockdown, rules, questions)
+        return cls(address, prefix, gallery, questions, catalogue, conf)
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class Foundation:
     database: str
     table_prefix: str
     gallery: Gallery
+    questions: Questions
     catalogue: Catalogue
     keys: KeyWatch
     signer: LinkSigner
@@ -115,6 +121,7 @@ class Foundation:
             database=reached.database,
             table_prefix=reached.table_prefix,
             gallery=reached.gallery,
+            questions=reached.questions,
             catalogue=reached.catalogue,
             keys=watch,
             signer=LinkSigner(watch.now),

@@ -47,12 +47,16 @@ class _Output:
 
 
 def watch(loop: asyncio.AbstractEventLoop) -> None:
-    """Let the loop's complaints about forgotten errors name their kind only."""
+    """Let the loop's complaints about forgotten errors name their kind only, and the task that they are about."""
     log = structlog.get_logger("loop")
 
     def complain(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        task = context.get("task") or context.get("future")
+        work = getattr(task.get_coro(), "__qualname__", "") if isinstance(task, asyncio.Task) else ""
         log.error(
-            "unexpected-error", error=type(context.get("exception")).__name__, at=str(context.get("message"))[:40]
+            "unexpected-error",
+            error=type(context.get("exception")).__name__,
+            at=f"{str(context.get('message'))[:40]} {work}".rstrip(),
         )
 
     loop.set_exception_handler(complain)

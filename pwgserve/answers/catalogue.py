@@ -13,7 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve.answers.freshness import Fresh, together
+from pwgserve.answers.freshness import Fresh, fresh
+from pwgserve.answers.together import Questions
 from pwgserve.piwigo.conf import ConfError, ConfValue, PiwigoConf, from_words
 from pwgserve.piwigo.derivatives import DerivativeSettings, DerivativeSettingsError, from_config
 from pwgserve.piwigo.gallery import Format, Gallery, GalleryConfigurationError, GalleryUnavailableError
@@ -95,17 +96,19 @@ class Catalogue:
     lockdown: nobody gets anything who has not logged in. render: the daemon's own rules for derivatives.
     """
 
-    def __init__(self, gallery: Gallery, owner_file: OwnerFile, lockdown: bool, render: RenderRules) -> None:
+    def __init__(
+        self, gallery: Gallery, owner_file: OwnerFile, lockdown: bool, render: RenderRules, questions: Questions
+    ) -> None:
         self._gallery = gallery
         self._owner_file = owner_file
         self._lockdown = lockdown
         self._render = render
         self._settings = Fresh(self._ask_settings, 1)
-        self._photos: Fresh[int, Photo | None] = together(gallery.photos, None, KEPT)
-        self._at: Fresh[str, Sequence[Photo]] = together(gallery.photos_at, (), KEPT)
-        self._beside: Fresh[str, Sequence[Photo]] = together(gallery.photos_beside, (), KEPT)
-        self._formats: Fresh[int, Format | None] = together(gallery.formats, None, KEPT)
-        self._formats_beside: Fresh[str, Sequence[Format]] = together(gallery.formats_beside, (), KEPT)
+        self._photos: Fresh[int, Photo | None] = fresh(questions.kind(gallery.photos, None), KEPT)
+        self._at: Fresh[str, Sequence[Photo]] = fresh(questions.kind(gallery.photos_at, ()), KEPT)
+        self._beside: Fresh[str, Sequence[Photo]] = fresh(questions.kind(gallery.photos_beside, ()), KEPT)
+        self._formats: Fresh[int, Format | None] = fresh(questions.kind(gallery.formats, None), KEPT)
+        self._formats_beside: Fresh[str, Sequence[Format]] = fresh(questions.kind(gallery.formats_beside, ()), KEPT)
         self._parsed: tuple[str | None, DerivativeSettings] | None = None
 
     async def settings(self) -> GallerySettings:

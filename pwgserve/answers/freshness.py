@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from pwgserve.answers.together import Together
@@ -125,7 +125,6 @@ class Fresh(Generic[K, V]):
             del self._answers[key]
 
 
-def together(ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], missing: V, capacity: int) -> Fresh[K, V]:
-    """Answers that are kept, of questions that are asked for many keys at once; `missing`: for what is not found."""
-    asked = Together(ask, missing)
-    return Fresh(asked.ask, capacity, renew=asked.ask)
+def fresh(kind: Together[K, V], capacity: int) -> Fresh[K, V]:
+    """Answers that are kept, of questions that are asked for many keys at once."""
+    return Fresh(kind.ask, capacity, renew=kind.ask)

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from pwgserve.answers.freshness import Fresh
-from pwgserve.answers.together import Together
+from pwgserve.answers.together import Questions, Together
 from pwgserve.links import Credential, LinkSigner
 from pwgserve.piwigo.people import People
 
@@ -31,11 +31,11 @@ AT_ONCE = 200
 class Marks:
     """The marks of one gallery's sessions, as far as they are known."""
 
-    def __init__(self, people: People, signer: LinkSigner, pause: float = SEARCH_PAUSE) -> None:
+    def __init__(self, people: People, signer: LinkSigner, questions: Questions, pause: float = SEARCH_PAUSE) -> None:
         self._signer = signer
         self._of_session: OrderedDict[str, Credential] = OrderedDict()
         self._session_of: dict[str, str] = {}
-        self._search: Together[int, Sequence[str]] = Together(
+        self._search: Together[int, Sequence[str]] = questions.kind(
             people.session_ids_of, (), pause=pause, under_way=1, burst=1
         )
         self._searched = Fresh(self._look, KEPT)

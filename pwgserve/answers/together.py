@@ -10,7 +10,7 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 PAUSE = 0.005
 """Seconds between the starts of two questions of one kind, when many follow one another: 200 a second."""
@@ -52,6 +52,15 @@ class Together(Generic[K, V]):
         self._due = math.inf
         self._starter: asyncio.Handle | None = None
         self._asking: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+
+    async def close(self) -> None:
+        """Ask nothing more: what waits is cancelled, what is under way as well, and waited for."""
+        self._is_closed = True
+        self._cancel_waiting()
+        for question in self._asking:
+            question.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
 
     async def get(self, key: K, patience: float = 0.0) -> V:
         """The answer for one key, asked for after this call. Raises what asking raises.
@@ -83,6 +92,9 @@ class Together(Generic[K, V]):
     def _start(self) -> None:
         """Send a question with all keys that wait, the patient ones, too."""
         self._starter = None
+        if self._is_closed:
+            self._cancel_waiting()
+            return
         if len(self._asking) >= self._may_start:
             return  # the next one that ends makes room; until then nothing is due that is not overdue
         self._due = math.inf
@@ -101,9 +113,17 @@ class Together(Generic[K, V]):
             self._due = math.inf
             self._start_by(asyncio.get_running_loop().time())
 
+    def _cancel_waiting(self) -> None:
+        while self._waiting:
+            self._waiting.popitem()[1].cancel()
+
     async def _ask_for(self, waiting: Mapping[K, asyncio.Future[V]]) -> None:
         try:
             found = await self._ask(list(waiting))
+        except asyncio.CancelledError:
+            for answer in waiting.values():
+                answer.cancel()
+            raise
         except Exception as error:
             for answer in waiting.values():
                 answer.set_exception(error)
@@ -112,3 +132,28 @@ class Together(Generic[K, V]):
             return
         for key, answer in waiting.items():
             answer.set_result(found.get(key, self._missing))
+
+
+class Questions:
+    """The kinds of questions that one database is asked, so that it can be left: after `close` none goes out."""
+
+    def __init__(self) -> None:
+        self._kinds: list[Together[Any, Any]] = []
+
+    def kind(
+        self,
+        ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        missing: V,
+        pause: float = PAUSE,
+        under_way: int = UNDER_WAY,
+        burst: int = BURST,
+    ) -> Together[K, V]:
+        """One more kind; see `Together`."""
+        made = Together(ask, missing, pause, under_way, burst)
+        self._kinds.append(made)
+        return made
+
+    async def close(self) -> None:
+        """End all that wait and all that are under way. A renewal may be due long after its asker has left."""
+        for kind in self._kinds:
+            await kind.close()

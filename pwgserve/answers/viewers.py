@@ -11,8 +11,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pwgserve.answers.freshness import Fresh, together
+from pwgserve.answers.freshness import Fresh, fresh
 from pwgserve.answers.session_marks import SESSION, Marks
+from pwgserve.answers.together import Questions
 from pwgserve.links import Credential, LinkSigner
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.identity import RememberMe, is_auth_key, pwg_token, session_row_id
@@ -62,16 +63,16 @@ class Asker:
 class Viewers:
     """Finds viewers by their claims, and tells whether what a link was made for still holds."""
 
-    def __init__(self, people: People, signer: LinkSigner) -> None:
+    def __init__(self, people: People, signer: LinkSigner, questions: Questions) -> None:
         self._signer = signer
-        self._viewers: Fresh[int, Viewer | None] = together(people.viewers, None, KEPT)
-        self._sessions: Fresh[str, Session | None] = together(people.sessions, None, KEPT)
-        self._accounts: Fresh[int, Account | None] = together(people.accounts, None, KEPT)
-        self._names: Fresh[str, int | None] = together(people.users_named, None, KEPT)
-        self._auth_keys: Fresh[str, int | None] = together(people.users_of_auth_keys, None, KEPT)
-        self._auth_keys_of: Fresh[int, Sequence[str]] = together(people.auth_keys_of, (), KEPT)
-        self._program_keys_of: Fresh[int, Sequence[str]] = together(people.program_keys_of, (), KEPT)
-        self._marks = Marks(people, signer)
+        self._viewers: Fresh[int, Viewer | None] = fresh(questions.kind(people.viewers, None), KEPT)
+        self._sessions: Fresh[str, Session | None] = fresh(questions.kind(people.sessions, None), KEPT)
+        self._accounts: Fresh[int, Account | None] = fresh(questions.kind(people.accounts, None), KEPT)
+        self._names: Fresh[str, int | None] = fresh(questions.kind(people.users_named, None), KEPT)
+        self._auth_keys: Fresh[str, int | None] = fresh(questions.kind(people.users_of_auth_keys, None), KEPT)
+        self._auth_keys_of: Fresh[int, Sequence[str]] = fresh(questions.kind(people.auth_keys_of, ()), KEPT)
+        self._program_keys_of: Fresh[int, Sequence[str]] = fresh(questions.kind(people.program_keys_of, ()), KEPT)
+        self._marks = Marks(people, signer, questions)
 
     async def who(self, claims: Claims, conf: PiwigoConf) -> Asker | None:
         """Who asks: a user, else the guest; None in a gallery without one. Raises GalleryUnavailableError."""

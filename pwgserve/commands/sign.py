@@ -67,7 +67,7 @@ async def _signed(found: Settings, keys: KeyWatch, photo_id: int, wanted: Wanted
         picture = target(photo, wanted, gallery, await house.catalogue.format_extension(wanted, photo))
         if picture is None:
             raise UnsignedError(f"of photo {photo_id} the gallery offers no {wanted.spelled()!r}")
-        viewers = Viewers(People(house.gallery), house.signer)
+        viewers = Viewers(People(house.gallery), house.signer, house.questions)
         guest = await viewers.guest(gallery.conf)
         audience = PUBLIC
         if guest is None or not is_allowed(guest, picture, gallery):

@@ -2,6 +2,7 @@ import asyncio
 
 from pwgserve.answers import session_marks
 from pwgserve.answers.session_marks import Marks
+from pwgserve.answers.together import Questions
 from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import LinkSigner
 
@@ -26,7 +27,7 @@ def mark(row_id):
 
 async def test_a_session_that_showed_itself_is_never_searched():
     people = People()
-    marks = Marks(people, SIGNER)
+    marks = Marks(people, SIGNER, Questions())
     assert marks.credential("7F00anna") == SIGNER.credential("s", "7F00anna")
     assert await marks.session(3, mark("7F00anna")) == "7F00anna"
     assert people.read == []
@@ -34,7 +35,7 @@ async def test_a_session_that_showed_itself_is_never_searched():
 
 async def test_all_others_are_searched_together():
     people = People(user3=["a", "b"], user4=["c"])
-    marks = Marks(people, SIGNER, pause=0.01)
+    marks = Marks(people, SIGNER, Questions(), pause=0.01)
     asked = [(3, "b"), (4, "c"), (4, "gone"), (5, "a")]
     found = await asyncio.gather(*(marks.session(user_id, mark(row_id)) for user_id, row_id in asked))
     assert found[:3] == ["b", "c", None]
@@ -45,7 +46,7 @@ async def test_all_others_are_searched_together():
 
 async def test_the_table_is_read_no_more_often_than_allowed():
     people = People(user3=["a"])
-    marks = Marks(people, SIGNER, pause=0.2)
+    marks = Marks(people, SIGNER, Questions(), pause=0.2)
     loop = asyncio.get_running_loop()
     started = loop.time()
     for number in range(3):
@@ -56,7 +57,7 @@ async def test_the_table_is_read_no_more_often_than_allowed():
 async def test_no_more_marks_are_remembered_than_allowed(monkeypatch):
     monkeypatch.setattr(session_marks, "KEPT", 3)
     people = People()
-    marks = Marks(people, SIGNER, pause=0.0)
+    marks = Marks(people, SIGNER, Questions(), pause=0.0)
     for row_id in "abcd":
         marks.credential(row_id)
         marks.credential("a")

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from pwgserve.answers.together import MOST, Together
+from pwgserve.answers.together import MOST, Questions, Together
 
 
 class Table:
@@ -185,3 +185,31 @@ async def test_one_in_a_hurry_who_finds_no_room_does_not_wait_for_a_patient_one_
     async with asyncio.timeout(5):
         assert await asyncio.gather(first, hurried, patient) == [10, 20, 30]
     assert table.questions == [[1], [2, 3]]
+
+
+async def test_a_question_that_is_due_when_all_are_closed_never_goes_out():
+    table = Table()
+    questions = Questions()
+    kind = questions.kind(table, None)
+    renewed = kind.ask(1, patience=0.01)
+    await questions.close()
+    late = kind.ask(2, patience=0.01)
+    await asyncio.wait([renewed, late])
+    assert renewed.cancelled() and late.cancelled()
+    assert table.questions == []
+
+
+async def test_what_is_under_way_when_all_are_closed_has_ended_and_nothing_follows_it():
+    table = Table()
+    table.gate = asyncio.Event()
+    questions = Questions()
+    kind = questions.kind(table, None, pause=0, under_way=1)
+    first = kind.ask(1)
+    await all_that_can_be_done_now()
+    second = kind.ask(2)
+    before = asyncio.all_tasks()
+    await questions.close()
+    await all_that_can_be_done_now()
+    assert first.cancelled() and second.cancelled()
+    assert table.questions == [[1]]
+    assert len(before) == 2 and asyncio.all_tasks() == {asyncio.current_task()}

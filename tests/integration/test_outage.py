@@ -1,12 +1,14 @@
 """The database goes away and comes back: nothing is served meanwhile, and nobody has to restart anything."""
 
 import signal
+import socket
 import time
 
 import family
 import pytest
 from databases import Databases
 from mariadb import MariaDb
+from waiting import until
 
 
 @pytest.fixture
@@ -70,6 +72,29 @@ def test_a_database_that_stops_answering(own, tmp_path, start):
     finally:
         server.signal(signal.SIGCONT)
     waited_for(visitor, link, 200, seconds=5)
+    gallery.engine.dispose()
+
+
+def test_a_database_that_stops_answering_keeps_nobody_from_stopping(own, tmp_path, start):
+    gallery = own.gallery("mariadb", tmp_path)
+    gallery.paths = family.build(gallery)
+    daemon = start(gallery)
+    visitor = daemon.visitor()
+    link = visitor.link("/action.php?id=1&part=e")
+    asked = daemon.metric("pwgserve_database_questions_total")
+    server: MariaDb = own.server
+    server.signal(signal.SIGSTOP)
+    try:
+        with socket.create_connection(("127.0.0.1", daemon.port)) as leaving:
+            time.sleep(1.2)  # what was known is too old for anything
+            leaving.sendall(f"GET {link} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            until(lambda: daemon.metric("pwgserve_database_questions_total") > asked)
+        started = time.monotonic()
+        daemon.stop()
+        assert time.monotonic() - started < 10
+    finally:
+        server.signal(signal.SIGCONT)
+    assert "unexpected-error" not in daemon.log
     gallery.engine.dispose()
 
 

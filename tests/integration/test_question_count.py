@@ -8,6 +8,7 @@ from family import LAKE, PARTY
 
 from pwgserve.answers.catalogue import Catalogue, OwnerFile
 from pwgserve.answers.freshness import ASKED_ANEW_AT, MAX_AGE
+from pwgserve.answers.together import Questions
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import from_config
 from pwgserve.piwigo.gallery import Gallery, database_url
@@ -81,7 +82,7 @@ async def _questions(made, target):
     gallery = Gallery(database_url(made.address), schema("piwigo_"))
     statements = []
     listened = gallery._engine.sync_engine
-    catalogue = Catalogue(gallery, OwnerFile(made.root, {}), False, RenderRules())
+    catalogue = Catalogue(gallery, OwnerFile(made.root, {}), False, RenderRules(), Questions())
     path, _, query = target.partition("?")
     request = parse(path, query, PiwigoConf(enable_formats=True), from_config(None))
     try:
