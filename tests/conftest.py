@@ -1,5 +1,6 @@
 """Makes the tests' own modules importable by their names, whichever folder a test is in; what holds for all tests."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,10 @@ for _folder in ("integration", "render", "hostile", "plugin", "deploy", "browser
 
 if TYPE_CHECKING:
     from demo_process import DemoProcess
+
+# Whoever starts the tests in the background lets them ignore Ctrl-C, and so would all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more about the machine than about the example.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
