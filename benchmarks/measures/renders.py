@@ -15,10 +15,13 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import pyvips
+
 from benchmarks.lab import Lab, photograph
 from benchmarks.results import Bar, Row, Table, interleaved
 from pwgserve.piwigo.derivatives import DEFAULTS
 from pwgserve.piwigo.permissions import Photo
+from pwgserve.piwigo.sizing import Size
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render.limits import Limits
 from pwgserve.render.plan import RenderPlan, plan_for
@@ -29,7 +32,7 @@ from pwgserve.render.workers import NICENESS, PoolSettings
 SIZE = (6000, 4000)
 QUICK_SIZE = (3000, 2000)
 CORES = os.cpu_count() or 1
-OURS, RAW = "pwgserve", "libvips"
+OURS, RAW, GD = "pwgserve", "libvips", "PHP with GD"
 LIMITS = Limits(max_pixels=10**9, max_frames=1, max_source=10**9, max_memory=2 * 10**9)
 PHOTO = Photo(1, "./a.jpg", "a.jpg", 0, *SIZE, 0, None, None, ())
 NICE = ["nice", f"-n{NICENESS}"]
@@ -39,13 +42,15 @@ MEDIUM = DEFAULTS.types["me"].ideal
 
 PHP = """
 [$way, $source, $target] = array_slice($argv, 1, 3);
-[$width, $height, $times] = array_map('intval', array_slice($argv, 4));
+[$left, $top, $right, $bottom, $width, $height, $times] = array_map('intval', array_slice($argv, 4));
 $started = microtime(true);
 for ($n = 0; $n < $times; $n++) {
     if ($way === 'gd') {
         $picture = imagecreatefromjpeg($source);
         $small = imagecreatetruecolor($width, $height);
-        imagecopyresampled($small, $picture, 0, 0, 0, 0, $width, $height, imagesx($picture), imagesy($picture));
+        imagecopyresampled(
+            $small, $picture, 0, 0, $left, $top, $width, $height, $right - $left, $bottom - $top
+        );
         imagejpeg($small, $target, 95);
     } else {
         $picture = new Imagick($source);
@@ -64,6 +69,8 @@ def measure(lab: Lab) -> Iterator[Table]:
     folder = lab.folder()
     source = folder / "photo.jpg"
     photograph(*(QUICK_SIZE if lab.quick else SIZE)).jpegsave(str(source), Q=90)
+    # One thread for a picture, as in our workers: a process reads this when it loads libvips, before `_as_a_worker`.
+    os.environ["VIPS_CONCURRENCY"] = "1"
     with ProcessPoolExecutor(CORES, get_context("spawn"), _as_a_worker) as processes, asyncio.Runner() as runner:
         pool = RenderPool(PoolSettings(CORES, 1000, 60.0, LIMITS))
         runner.run(pool.start())
@@ -74,6 +81,8 @@ def measure(lab: Lab) -> Iterator[Table]:
             yield _by_type(lab, processes, runner, pool, source, folder)
             yield _all_sizes(lab, runner, pool, source)
             yield _libraries(lab, runner, pool, source, folder)
+            if _php_has("gd"):
+                yield _every_size(lab, runner, pool, source, folder)
         finally:
             runner.run(pool.close())
 
@@ -134,6 +143,27 @@ def _libraries(lab: Lab, runner: asyncio.Runner, pool: RenderPool, source: Path,
     return Table("libraries", f"24 megapixels to {MEDIUM[0]}x{MEDIUM[1]}", "milliseconds", "the library", rows, note)
 
 
+def _every_size(lab: Lab, runner: asyncio.Runner, pool: RenderPool, source: Path, folder: Path) -> Table:
+    script = folder / "small.php"
+    script.write_text("<?php" + PHP)
+    rows = []
+    for code in DEFAULTS.types if not lab.quick else ("th",):
+        contenders = {
+            OURS: lambda code=code: _seconds(runner, pool, source, [code]),
+            GD: lambda code=code: _php(script, "gd", source, folder, code, times=1),
+        }
+        found = interleaved(contenders, lab.rounds if lab.quick else lab.rounds * 2 - 1)
+        rows.append(Row(f"{code}: {GD}", found.median(GD) * 1000))
+        rows.append(
+            Row(f"{code}: {OURS}", found.median(OURS) * 1000, found.ratio(GD, OURS), Bar(at_least=5), against=GD)
+        )
+    note = (
+        "As above, each size alone, and nothing made before. Most of our time is reading the JPEG: libvips shrinks "
+        "while it reads, but all Huffman codes must be read all the same (docs/decisions/0028)."
+    )
+    return Table("every-size", "24 megapixels to every size", "milliseconds", GD, rows, note)
+
+
 def _plan(code: str) -> RenderPlan:
     plan = plan_for(PHOTO, Wanted(code=code), "jpg", DEFAULTS)
     if plan is None:
@@ -172,9 +202,6 @@ async def _render(pool: RenderPool, source: Path, file: str, code: str) -> None:
 
 def _as_a_worker() -> None:
     os.nice(NICENESS)
-    os.environ["VIPS_CONCURRENCY"] = "1"
-    import pyvips
-
     pyvips.cache_set_max(0)
 
 
@@ -186,12 +213,15 @@ def _raw_rate(processes: ProcessPoolExecutor, source: Path, folder: Path, code: 
 
 def _raw(source: str, folder: str, code: str) -> None:
     """What `vipsthumbnail` does, without starting a program for each picture."""
-    import pyvips
-
     width, height = DEFAULTS.types[code].ideal
     crop = {"crop": "centre"} if code == "sq" else {}
     image = pyvips.Image.thumbnail(source, width, height=height, size="down", **crop)
     image.jpegsave(f"{folder}/{os.getpid()}.jpg", Q=95, optimize_coding=True, keep="none")
+
+
+def _size_of(source: Path) -> Size:
+    picture = pyvips.Image.new_from_file(str(source))
+    return picture.width, picture.height
 
 
 def _php_has(extension: str) -> bool:
@@ -199,9 +229,13 @@ def _php_has(extension: str) -> bool:
     return php is not None and extension in subprocess.run([php, "-m"], capture_output=True, text=True).stdout.split()
 
 
-def _php(script: Path, way: str, source: Path, folder: Path) -> float:
-    target = folder / f"{way}.jpg"
-    given = ["php", "-d", "memory_limit=-1", str(script), way, str(source), str(target), "792", "528", "2"]
+def _php(script: Path, way: str, source: Path, folder: Path, code: str = "me", times: int = 2) -> float:
+    """Seconds for one picture."""
+    size = _size_of(source)
+    layout = _plan(code).layout(size)
+    numbers = (*(layout.crop or (0, 0, *size)), *layout.output, times)
+    given = ["php", "-d", "memory_limit=-1", str(script), way, str(source), str(folder / f"{way}.jpg")]
+    given += [str(number) for number in numbers]
     return float(subprocess.run([*NICE, *given], capture_output=True, text=True, check=True).stdout)
 
 
