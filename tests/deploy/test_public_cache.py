@@ -1,6 +1,9 @@
 """What nginx keeps for a second, and what it never keeps."""
 
+import os
+import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from deployment import WAYS, deploy
@@ -51,3 +54,21 @@ def test_the_daemon_is_asked_once_a_second_for_what_everybody_opens(keeping):
     seconds = time.monotonic() - started
     asked = keeping.daemon.log.count('"kind": "signed"') - before
     assert asked <= seconds + 2
+
+
+def test_nobody_waits_in_nginx_for_the_answer_to_somebody_else(keeping):
+    """`proxy_cache_lock` would let all but the first look again every half a second, however soon that one is answered."""
+    visitors = [keeping.visitor() for _ in range(8)]
+    link = visitors[0].link(keeping.size(LAKE, "me"))
+    before = keeping.daemon.log.count('"kind": "signed"')
+    (process,) = keeping.daemon.processes()
+    os.kill(process, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor(len(visitors)) as pool:
+            answers = [pool.submit(visitor.get, link) for visitor in visitors]
+            time.sleep(1)  # so that all are on their way before the first is answered
+            os.kill(process, signal.SIGCONT)
+            assert {answer.result().status for answer in answers} == {200}
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert keeping.daemon.log.count('"kind": "signed"') - before == len(visitors)
