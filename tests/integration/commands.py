@@ -35,8 +35,8 @@ class Installation:
             tables.setdefault(table, {}).update(values)
         self.file.write_text(toml(tables))
 
-    def run(self, *words: str, timeout: float = 100) -> Done:
-        """`pwgserve WORDS… --config FILE`."""
+    def run(self, *words: str, timeout: float = 280) -> Done:
+        """`pwgserve WORDS… --config FILE`. timeout: seconds; `warm` goes behind all else that the machine does."""
         done = subprocess.run(
             [*COMMAND, *words, "--config", str(self.file)],
             capture_output=True,

@@ -21,6 +21,7 @@ def numbers(done):
     return [int(word) for word in re.findall(r"\d+", done.out.partition("\n")[0])]
 
 
+@pytest.mark.timeout(600)
 def test_what_was_warmed_is_a_hit_for_visitors_and_is_not_made_again(gallery, tmp_path):
     daemon = Daemon(gallery, tmp_path / "daemon", {})
     daemon.directory.mkdir()
