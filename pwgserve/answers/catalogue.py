@@ -104,11 +104,11 @@ class Catalogue:
         self._lockdown = lockdown
         self._render = render
         self._settings = Fresh(self._ask_settings, 1)
-        self._photos: Fresh[int, Photo | None] = fresh(questions.kind(gallery.photos, None), KEPT)
-        self._at: Fresh[str, Sequence[Photo]] = fresh(questions.kind(gallery.photos_at, ()), KEPT)
-        self._beside: Fresh[str, Sequence[Photo]] = fresh(questions.kind(gallery.photos_beside, ()), KEPT)
-        self._formats: Fresh[int, Format | None] = fresh(questions.kind(gallery.formats, None), KEPT)
-        self._formats_beside: Fresh[str, Sequence[Format]] = fresh(questions.kind(gallery.formats_beside, ()), KEPT)
+        self._photos: Fresh[int, Photo | None] = fresh(questions, gallery.photos, None, KEPT)
+        self._at: Fresh[str, Sequence[Photo]] = fresh(questions, gallery.photos_at, (), KEPT)
+        self._beside: Fresh[str, Sequence[Photo]] = fresh(questions, gallery.photos_beside, (), KEPT)
+        self._formats: Fresh[int, Format | None] = fresh(questions, gallery.formats, None, KEPT)
+        self._formats_beside: Fresh[str, Sequence[Format]] = fresh(questions, gallery.formats_beside, (), KEPT)
         self._parsed: tuple[str | None, DerivativeSettings] | None = None
 
     async def settings(self) -> GallerySettings:

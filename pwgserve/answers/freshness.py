@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
-from pwgserve.answers.together import Together
+from pwgserve.answers.together import Questions, Together
 from pwgserve.at_hand import NotAtHandError
 
 PROMISED_AGE = 2.0
@@ -125,6 +125,12 @@ class Fresh(Generic[K, V]):
             del self._answers[key]
 
 
-def fresh(kind: Together[K, V], capacity: int) -> Fresh[K, V]:
-    """Answers that are kept, of questions that are asked for many keys at once."""
+def fresh(
+    questions: Questions, ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], missing: V, capacity: int
+) -> Fresh[K, V]:
+    """Answers that are kept, of questions that are asked for many keys at once, and end with `questions`.
+
+    missing: the answer for what is not found.
+    """
+    kind = questions.add(Together(ask, missing))
     return Fresh(kind.ask, capacity, renew=kind.ask)

@@ -35,8 +35,8 @@ class Marks:
         self._signer = signer
         self._of_session: OrderedDict[str, Credential] = OrderedDict()
         self._session_of: dict[str, str] = {}
-        self._search: Together[int, Sequence[str]] = questions.kind(
-            people.session_ids_of, (), pause=pause, under_way=1, burst=1
+        self._search: Together[int, Sequence[str]] = questions.add(
+            Together(people.session_ids_of, (), pause=pause, under_way=1, burst=1)
         )
         self._searched = Fresh(self._look, KEPT)
 

@@ -140,18 +140,10 @@ class Questions:
     def __init__(self) -> None:
         self._kinds: list[Together[Any, Any]] = []
 
-    def kind(
-        self,
-        ask: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
-        missing: V,
-        pause: float = PAUSE,
-        under_way: int = UNDER_WAY,
-        burst: int = BURST,
-    ) -> Together[K, V]:
-        """One more kind; see `Together`."""
-        made = Together(ask, missing, pause, under_way, burst)
-        self._kinds.append(made)
-        return made
+    def add(self, kind: Together[K, V]) -> Together[K, V]:
+        """Let one more kind end with the others."""
+        self._kinds.append(kind)
+        return kind
 
     async def close(self) -> None:
         """End all that wait and all that are under way. A renewal may be due long after its asker has left."""

@@ -65,13 +65,13 @@ class Viewers:
 
     def __init__(self, people: People, signer: LinkSigner, questions: Questions) -> None:
         self._signer = signer
-        self._viewers: Fresh[int, Viewer | None] = fresh(questions.kind(people.viewers, None), KEPT)
-        self._sessions: Fresh[str, Session | None] = fresh(questions.kind(people.sessions, None), KEPT)
-        self._accounts: Fresh[int, Account | None] = fresh(questions.kind(people.accounts, None), KEPT)
-        self._names: Fresh[str, int | None] = fresh(questions.kind(people.users_named, None), KEPT)
-        self._auth_keys: Fresh[str, int | None] = fresh(questions.kind(people.users_of_auth_keys, None), KEPT)
-        self._auth_keys_of: Fresh[int, Sequence[str]] = fresh(questions.kind(people.auth_keys_of, ()), KEPT)
-        self._program_keys_of: Fresh[int, Sequence[str]] = fresh(questions.kind(people.program_keys_of, ()), KEPT)
+        self._viewers: Fresh[int, Viewer | None] = fresh(questions, people.viewers, None, KEPT)
+        self._sessions: Fresh[str, Session | None] = fresh(questions, people.sessions, None, KEPT)
+        self._accounts: Fresh[int, Account | None] = fresh(questions, people.accounts, None, KEPT)
+        self._names: Fresh[str, int | None] = fresh(questions, people.users_named, None, KEPT)
+        self._auth_keys: Fresh[str, int | None] = fresh(questions, people.users_of_auth_keys, None, KEPT)
+        self._auth_keys_of: Fresh[int, Sequence[str]] = fresh(questions, people.auth_keys_of, (), KEPT)
+        self._program_keys_of: Fresh[int, Sequence[str]] = fresh(questions, people.program_keys_of, (), KEPT)
         self._marks = Marks(people, signer, questions)
 
     async def who(self, claims: Claims, conf: PiwigoConf) -> Asker | None:

@@ -190,7 +190,7 @@ async def test_one_in_a_hurry_who_finds_no_room_does_not_wait_for_a_patient_one_
 async def test_a_question_that_is_due_when_all_are_closed_never_goes_out():
     table = Table()
     questions = Questions()
-    kind = questions.kind(table, None)
+    kind = questions.add(Together(table, None))
     renewed = kind.ask(1, patience=0.01)
     await questions.close()
     late = kind.ask(2, patience=0.01)
@@ -203,7 +203,7 @@ async def test_what_is_under_way_when_all_are_closed_has_ended_and_nothing_follo
     table = Table()
     table.gate = asyncio.Event()
     questions = Questions()
-    kind = questions.kind(table, None, pause=0, under_way=1)
+    kind = questions.add(Together(table, None, pause=0, under_way=1))
     first = kind.ask(1)
     await all_that_can_be_done_now()
     second = kind.ask(2)

@@ -19,6 +19,14 @@ def own(tmp_path):
     databases.close()
 
 
+def served(own, tmp_path, start):
+    """The gallery on that server, its daemon, and a link to an original that everybody may see."""
+    gallery = own.gallery("mariadb", tmp_path)
+    gallery.paths = family.build(gallery)
+    daemon = start(gallery)
+    return gallery, daemon, daemon.visitor().link("/action.php?id=1&part=e")
+
+
 def waited_for(visitor, target, status, seconds):
     """The first answer with this status: whoever asks later than so many seconds from now gets it."""
     began = time.monotonic()
@@ -57,11 +65,8 @@ def test_a_database_that_is_killed_and_started_again(own, tmp_path, start):
 
 
 def test_a_database_that_stops_answering(own, tmp_path, start):
-    gallery = own.gallery("mariadb", tmp_path)
-    gallery.paths = family.build(gallery)
-    daemon = start(gallery)
+    gallery, daemon, link = served(own, tmp_path, start)
     visitor = daemon.visitor()
-    link = visitor.link("/action.php?id=1&part=e")
     server: MariaDb = own.server
     server.signal(signal.SIGSTOP)
     try:
@@ -76,11 +81,7 @@ def test_a_database_that_stops_answering(own, tmp_path, start):
 
 
 def test_a_database_that_stops_answering_keeps_nobody_from_stopping(own, tmp_path, start):
-    gallery = own.gallery("mariadb", tmp_path)
-    gallery.paths = family.build(gallery)
-    daemon = start(gallery)
-    visitor = daemon.visitor()
-    link = visitor.link("/action.php?id=1&part=e")
+    gallery, daemon, link = served(own, tmp_path, start)
     asked = daemon.metric("pwgserve_database_questions_total")
     server: MariaDb = own.server
     server.signal(signal.SIGSTOP)
