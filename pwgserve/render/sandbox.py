@@ -12,7 +12,7 @@ import errno
 import os
 import resource
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,26 +46,32 @@ class Protections:
         return ", ".join(self.on) + (f"; missing: {missing}" if missing else "")
 
 
-def enter(mode: str, memory: int) -> Protections:
-    """Confine this process for good. It must have one thread, and everything loaded that it will ever need.
+def enter(mode: str, memory: int, load: Callable[[], None]) -> Protections:
+    """Confine this process for good. It must have one thread: Landlock holds for that and for those it starts later.
 
     mode: "require" (raises SandboxError when something is missing), "best-effort", or "off" (limits only).
-    memory: bytes that the process may take beyond what it has; it may reserve RESERVE times as many.
+    memory: bytes that the process may take beyond what it has; it may reserve RESERVE times as many. load: loads what
+    the process will ever need, by its threads as well. It is called when files can no longer be opened by name, and
+    before anything else is denied; what it raises is raised.
     """
-    library = _libseccomp() if mode != "off" else None  # while files can still be opened
-    _limit(memory)
     on, missing = [LIMITS], {}
-    steps: Sequence[tuple[str, Callable[[], None]]] = (
-        (NO_NEW_PRIVILEGES, _no_new_privileges),
-        (LANDLOCK, _landlock),
-        (SECCOMP, lambda: _seccomp(library)),
-    )
-    for name, step in steps if mode != "off" else steps[:1]:
+
+    def protect(name: str, step: Callable[[], None]) -> None:
         try:
             step()
             on.append(name)
         except OSError as error:
             missing[name] = error.strerror or type(error).__name__
+
+    with Path("/proc/self/statm").open("rb", buffering=0) as taken:
+        library = _libseccomp() if mode != "off" else None
+        if mode != "off":
+            protect(NO_NEW_PRIVILEGES, _no_new_privileges)
+            protect(LANDLOCK, _landlock)
+        load()
+        _limit(memory, taken.fileno())
+    if mode != "off":
+        protect(SECCOMP, lambda: _seccomp(library))
     found = Protections(tuple(on), missing)
     if missing and mode == "require":
         raise SandboxError(f'render.sandbox is "require", but this machine has only: {found.told()}')
@@ -85,12 +91,12 @@ def hide_memory() -> None:
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def _limit(memory: int) -> None:
+def _limit(memory: int, statm: int) -> None:
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, MAX_OPEN_FILES)
     _lower(resource.RLIMIT_FSIZE, memory // OUTPUT_SHARE)
     # Address space and not resident memory, which Linux does not limit: shared mappings count as well.
-    _lower(resource.RLIMIT_AS, _address_space() + memory * RESERVE)
+    _lower(resource.RLIMIT_AS, _address_space(statm) + memory * RESERVE)
 
 
 def _lower(kind: int, most: int) -> None:
@@ -100,9 +106,8 @@ def _lower(kind: int, most: int) -> None:
     resource.setrlimit(kind, (most, most))
 
 
-def _address_space() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    return pages * resource.getpagesize()
+def _address_space(statm: int) -> int:
+    return int(os.pread(statm, 100, 0).split()[0]) * resource.getpagesize()
 
 
 def _no_new_privileges() -> None:
@@ -122,6 +127,8 @@ class _Ruleset(ctypes.Structure):
 
 def _landlock() -> None:
     """Deny whatever Landlock knows of: it has rules of exception, and we make none."""
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise OSError(errno.EBUSY, "a thread was started before")
     version = _checked(_libc.syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION))
     rights = (1 << _FILE_RIGHTS.get(version, 16)) - 1
     rules = _Ruleset(rights, 0b11 if version >= 4 else 0, 0b11 if version >= 6 else 0)

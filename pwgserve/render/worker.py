@@ -39,9 +39,9 @@ def main() -> None:
     with socket.socket(fileno=given["socket"]) as jobs, Path("/proc/self/statm").open("rb", buffering=0) as memory:
         # The kernel's own time limit: it needs no system call that a confined worker would have to be allowed.
         jobs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", given["idle"], 0))
+        encodings: list[str] = []
         try:
-            encodings = engine.warm_up()
-            protections = sandbox.enter(given["sandbox"], limits.max_memory)
+            protections = sandbox.enter(given["sandbox"], limits.max_memory, lambda: encodings.extend(engine.warm_up()))
         except (sandbox.SandboxError, engine.UnrenderableError) as error:
             jobs.send(json.dumps({"failed": str(error)}).encode())
             return

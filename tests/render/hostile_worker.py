@@ -4,7 +4,6 @@ Started by the real pool in the place of the real worker, which it is but for `e
 comes back as the message of an UnrenderableError.
 """
 
-import contextlib
 import ctypes
 import fcntl
 import json
@@ -15,13 +14,14 @@ import signal
 import socket
 import sys
 import termios
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pwgserve.render import engine, worker
 
 libc = ctypes.CDLL(None, use_errno=True)
 ATTEMPTS = {}
+decoders = ThreadPoolExecutor(1)
 
 
 def attempt(function):
@@ -188,16 +188,13 @@ def keep_the_terminal_busy(target):
 
 @attempt
 def start_a_thread_which_does_it(target):
-    found = []
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(read_the_keys_file, target).result()
 
-    def work():
-        with contextlib.suppress(OSError):
-            found.append(Path(target["keys"]).read_text())
 
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    return found[0] if found else _failed()
+@attempt
+def let_a_thread_do_it_that_decoders_had_started(target):
+    return decoders.submit(read_the_keys_file, target).result()
 
 
 def _failed():
@@ -231,6 +228,7 @@ if __name__ == "__main__":
     def genuine_warm_up():
         engine.render = genuine
         encodings = warm_up()
+        decoders.submit(int).result()  # as libvips does, which keeps its threads
         engine.render = hostile_render
         return encodings
 

@@ -45,8 +45,8 @@ def targets(tmp_path):
     victim.wait()
 
 
-async def tried(targets, tmp_path, monkeypatch, sandbox):
-    monkeypatch.setattr(workers, "COMMAND", HOSTILE)
+async def tried(targets, tmp_path, monkeypatch, sandbox, command=HOSTILE):
+    monkeypatch.setattr(workers, "COMMAND", command)
     source = tmp_path / "source"
     source.write_text(json.dumps(targets))
     made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, sandbox))
@@ -88,6 +88,7 @@ async def test_the_attempts_are_real(targets, tmp_path, monkeypatch):
         "end_the_daemon",
         "run_code_that_it_brought",
         "start_a_thread_which_does_it",
+        "let_a_thread_do_it_that_decoders_had_started",
     }
     assert "take_more_memory_than_is_allowed" not in works
 
@@ -108,15 +109,38 @@ async def test_a_decoder_that_crashes_harms_its_own_picture_only(targets, tmp_pa
 
 
 WITHOUT_SECCOMP = """
-import ctypes, sys
+import runpy
 from pwgserve.render import sandbox, worker
 sandbox._libseccomp = lambda: None
+"""
+
+
+async def test_files_are_closed_to_every_thread_where_there_is_no_seccomp(targets, tmp_path, monkeypatch):
+    hostile = WITHOUT_SECCOMP + f"runpy.run_path({HOSTILE[1]!r}, run_name='__main__')"
+    results = await tried(targets, tmp_path, monkeypatch, "best-effort", ("-P", "-c", hostile))
+    of_files = {name for name in results if "read_" in name or "write_" in name or "thread" in name or "list_" in name}
+    assert len(of_files) >= 8
+    assert {name: results[name] for name in of_files if results[name].startswith("DONE")} == {}
+
+
+WITH_A_THREAD = """
+import threading, time
+from pwgserve.render import worker
+threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
 worker.main()
 """
 
 
+async def test_a_thread_that_landlock_would_not_hold_is_told(monkeypatch):
+    monkeypatch.setattr(workers, "COMMAND", ("-P", "-c", WITH_A_THREAD))
+    made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "best-effort"))
+    await made.start()
+    assert "missing: landlock (a thread was started before)" in made.workers.protections
+    await made.close()
+
+
 async def test_required_protections_that_a_machine_lacks_are_an_error_that_names_them(monkeypatch):
-    monkeypatch.setattr(workers, "COMMAND", ("-P", "-c", WITHOUT_SECCOMP))
+    monkeypatch.setattr(workers, "COMMAND", ("-P", "-c", WITHOUT_SECCOMP + "worker.main()"))
     with pytest.raises(RenderFailedError, match=r'render\.sandbox is "require".*missing: seccomp \(libseccomp'):
         await RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require")).start()
     made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "best-effort"))
