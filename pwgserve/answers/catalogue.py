@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from pwgserve.answers.freshness import Fresh, fresh
-from pwgserve.answers.together import Questions
+from pwgserve.answers.together import Questions, Together
 from pwgserve.piwigo.conf import ConfError, ConfValue, PiwigoConf, from_words
 from pwgserve.piwigo.derivatives import DerivativeSettings, DerivativeSettingsError, from_config
 from pwgserve.piwigo.gallery import Format, Gallery, GalleryConfigurationError, GalleryUnavailableError
@@ -29,6 +29,9 @@ KEPT = 50_000
 """How many photos are remembered for their second."""
 
 OWNER_FILE = Path("local/config/config.inc.php")
+ANEW_PAUSE = 0.1
+"""Seconds between two looks at the settings that somebody needs newer than they are: anybody may ask for odd sizes."""
+
 SETTING_NAMES = frozenset({field.name for field in fields(PiwigoConf)} - {"sync_chars"} | {"sync_chars_regex"})
 """The names in `$conf` that change an answer of ours."""
 
@@ -104,6 +107,7 @@ class Catalogue:
         self._lockdown = lockdown
         self._render = render
         self._settings = Fresh(self._ask_settings, 1)
+        self._anew = questions.add(Together(self._ask_anew, None, ANEW_PAUSE))
         self._photos: Fresh[int, Photo | None] = fresh(questions, gallery.photos, None, KEPT)
         self._at: Fresh[str, Sequence[Photo]] = fresh(questions, gallery.photos_at, (), KEPT)
         self._beside: Fresh[str, Sequence[Photo]] = fresh(questions, gallery.photos_beside, (), KEPT)
@@ -114,6 +118,18 @@ class Catalogue:
     async def settings(self) -> GallerySettings:
         """How the gallery is set up. Raises GalleryUnavailableError, also when its settings cannot be understood."""
         return await self._settings.get(None)
+
+    async def settings_anew(self) -> GallerySettings:
+        """The same, asked for after this call: Piwigo lists a custom size while it writes the first page with it.
+
+        Raises GalleryUnavailableError.
+        """
+        asked_at = asyncio.get_running_loop().time()
+        found = await self._anew.get(None)
+        if found is None:
+            raise GalleryUnavailableError("its settings were not told")
+        self._settings.note(None, asked_at, found)
+        return found
 
     async def photo(self, photo_id: int) -> Photo | None:
         """The photo with this id. Raises GalleryUnavailableError."""
@@ -165,6 +181,9 @@ class Catalogue:
             for other in await self._formats_beside.get(stem)
             if other.extension == extension and other.photo_id in by_id
         )
+
+    async def _ask_anew(self, keys: Sequence[None]) -> Mapping[None, GallerySettings | None]:
+        return {key: await self._ask_settings(key) for key in keys}
 
     async def _ask_settings(self, _key: None) -> GallerySettings:
         try:

@@ -22,7 +22,7 @@ from pwgserve.http.visitor import FORWARDED_FOR, Proxies, claims
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.history import History
 from pwgserve.piwigo.history import line as history_line
-from pwgserve.piwigo.requests import ACTION, parse
+from pwgserve.piwigo.requests import ACTION, UnlistedSizeError, parse
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.targets import GallerySettings, Target, changes_nothing, is_allowed, recoded, target
 
@@ -55,7 +55,11 @@ class Legacy:
         Raises MalformedRequestError, UnservedRequestError, RefusedError and GalleryUnavailableError.
         """
         settings = await self.catalogue.settings()
-        asked = parse(path, query, settings.conf, settings.derivatives)
+        try:
+            asked = parse(path, query, settings.conf, settings.derivatives)
+        except UnlistedSizeError:
+            settings = await self.catalogue.settings_anew()
+            asked = parse(path, query, settings.conf, settings.derivatives)
         secrets = {"auth_key": asked.auth_key, "pwg_token": asked.pwg_token}
         claimed = claims(request.headers, request.remote, self.proxies, settings.conf, secrets)
         asker = await self.viewers.who(claimed, settings.conf)

@@ -14,7 +14,7 @@ from aiohttp import web
 from pwgserve.answers.sources import ChangedError
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.gallery import GalleryUnavailableError
-from pwgserve.piwigo.requests import MalformedRequestError, UnservedRequestError
+from pwgserve.piwigo.requests import MalformedRequestError, UnlistedSizeError, UnservedRequestError
 from pwgserve.render.pool import BusyError
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
@@ -70,6 +70,7 @@ class RefusedError(Exception):
 _OF_ERROR: Mapping[type[Exception], tuple[Refusal, str]] = {
     MalformedRequestError: (Refusal.MALFORMED, "malformed"),
     UnservedRequestError: (Refusal.NOT_FOUND, "unknown-address"),
+    UnlistedSizeError: (Refusal.NOT_FOUND, "unknown-address"),
     MissingOriginalError: (Refusal.NOT_FOUND, "file-missing"),
     UnrenderableError: (Refusal.UNRENDERABLE, "unrenderable"),
     ShortageError: (Refusal.UNAVAILABLE, "machine-short"),

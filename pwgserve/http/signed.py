@@ -75,6 +75,9 @@ class Signed:
     ) -> web.StreamResponse:
         settings = await self.catalogue.settings()
         found = await self._target(link, settings)
+        if found is None and link.wanted.custom is not None:
+            settings = await self.catalogue.settings_anew()
+            found = await self._target(link, settings)
         is_expired = link.is_expired(time.time())
         own, asker = await self._askers(request, link, settings.conf, is_expired)
         if asker is None or found is None or found.extension != extension:

@@ -29,6 +29,10 @@ class UnservedRequestError(ValueError):
     """The request is well-formed but names nothing that could be served; to a visitor it is like any other no."""
 
 
+class UnlistedSizeError(UnservedRequestError):
+    """A custom size that is not among those which the gallery uses, as far as its settings are known."""
+
+
 @dataclass(frozen=True)
 class PictureRequest:
     """A picture, original or video that a URL asks for.
@@ -69,7 +73,7 @@ def split_target(target: str, base: str) -> tuple[str, str] | None:
 def parse(path: str, query: str, conf: PiwigoConf, derivatives: DerivativeSettings) -> PictureRequest:
     """What a request of Piwigo's own URLs means. `path` and `query` are as `split_target` gives them.
 
-    Raises MalformedRequestError and UnservedRequestError.
+    Raises MalformedRequestError and UnservedRequestError, of these UnlistedSizeError for what newer settings may allow.
     """
     if path in ("i.php", "i"):
         located, _, options = query.partition("&")
@@ -132,7 +136,7 @@ def _derivative(path: str, options: str, conf: PiwigoConf, derivatives: Derivati
         if isinstance(custom, str):
             raise MalformedRequestError(custom)
         if custom.token() not in derivatives.custom:
-            raise UnservedRequestError("a custom size that the gallery never used")
+            raise UnlistedSizeError("a custom size that the gallery never used")
         wanted = Wanted(code=code, custom=custom)
     elif code in derivatives.types:
         wanted = Wanted(code=code)

@@ -1,14 +1,15 @@
 """A photo that is forbidden costs the database as many questions as one that does not exist: time tells nothing."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 from family import LAKE, PARTY
 
-from pwgserve.answers.catalogue import Catalogue, OwnerFile
+from pwgserve.answers.catalogue import ANEW_PAUSE, Catalogue, OwnerFile
 from pwgserve.answers.freshness import ASKED_ANEW_AT, MAX_AGE
-from pwgserve.answers.together import Questions
+from pwgserve.answers.together import BURST, Questions
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import from_config
 from pwgserve.piwigo.gallery import Gallery, database_url
@@ -92,3 +93,14 @@ async def _questions(made, target):
     finally:
         await gallery.close()
     return len(statements)
+
+
+def test_sizes_that_no_gallery_has_cost_few_questions(daemon, gallery):
+    """What is not listed is looked for in newer settings, and anybody may ask for it."""
+    before = daemon.metric("pwgserve_database_questions_total")
+    started = time.monotonic()
+    with ThreadPoolExecutor(30) as visitors:
+        sizes = [f"/i.php?/{PHOTO}-cu_{100 + number}x100_a_50x50.jpg" for number in range(120)]
+        assert {answer.status for answer in visitors.map(lambda size: daemon.visitor().get(size), sizes)} == {404}
+    asked = daemon.metric("pwgserve_database_questions_total") - before
+    assert asked <= BURST + (time.monotonic() - started) * (1 / ANEW_PAUSE + 10) < 100
