@@ -242,6 +242,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
             proxies,
             LinkFacts(
                 server.public_url,
+                server.send_file,
                 links.prefix,
                 int(links.ttl),
                 int(links.message_ttl),

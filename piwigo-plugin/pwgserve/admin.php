@@ -25,7 +25,13 @@ $pwgserve_probe = null;
 if (isset($_POST['pwgserve_purge']) || isset($_POST['pwgserve_probe'])) {
     check_pwg_token();
     if (isset($_POST['pwgserve_probe'])) {
-        $pwgserve_probe = (new Pwgserve\LeakProbe(new Pwgserve\Photos(), get_absolute_root_url()))->run();
+        try {
+            $pwgserve_probe = new Pwgserve\LeakProbe(new Pwgserve\Photos(), get_absolute_root_url(), $pwgserve_admin->prefix());
+            $pwgserve_probe = $pwgserve_probe->run();
+        } catch (Pwgserve\Problem $problem) {
+            $pwgserve_probe = null;
+            $page['errors'][] = l10n('pwgserve_' . $problem->getMessage());
+        }
     } else {
         try {
             (new Pwgserve\Daemon($pwgserve->keys()))->ask('purge', array('all' => true), 5.0);

@@ -59,6 +59,7 @@ class LinkFacts:
     """
 
     public_url: str
+    send_file: str
     prefix: str
     ttl: int
     message_ttl: int
@@ -125,6 +126,7 @@ class Plugin:
             "time": int(time.time()),
             "key": self.acquaintance.standing(str(question.get("key", ""))),
             "public_url": self.links.public_url,
+            "send_file": self.links.send_file,
             "prefix": self.links.prefix,
             "ttl": self.links.ttl,
             "message_ttl": self.links.message_ttl,

@@ -77,6 +77,10 @@ def test_all_photos_of_a_page_are_one_question(plugin):
     assert plugin.addresses("anna")["questions"] == 1
 
 
+def test_all_photos_of_the_batch_manager_are_one_question(plugin):
+    assert plugin.addresses("webmaster", "batch")["questions"] == 1
+
+
 def test_links_stay_the_same_within_their_time_bucket(plugin):
     assert plugin.addresses("anna") == plugin.addresses("anna")
     assert plugin.addresses("ben")["photos"][str(LAKE)] == plugin.addresses("guest")["photos"][str(LAKE)]
@@ -92,9 +96,11 @@ def test_answers_of_the_web_service_are_signed_as_a_whole(plugin):
     found = plugin.addresses("anna", "answer")
     assert found["questions"] == 0, "only when the answer is complete"
     stranger = plugin.daemon.visitor()
-    for photo in VISIBLE["anna"] - {DOCUMENT}:
+    for photo in VISIBLE["anna"]:
         urls = found["photos"][str(photo)]
-        assert all(is_signed(url) for url in urls.values()), (photo, urls)
+        # A document's own picture is one of Piwigo's icons.
+        own = [url for what, url in urls.items() if photo != DOCUMENT or "url" in what]
+        assert all(is_signed(url) for url in own), (photo, urls)
         assert stranger.get(urls["element_url"]).headers["x-pwgserve"] == "original"
         assert stranger.get(urls["download_url"]).headers["content-disposition"].startswith("attachment")
     assert wanted_of(found["photos"][str(FILM)]["element_url"]) == "e"
@@ -109,6 +115,34 @@ def test_mails_are_for_their_recipients_and_live_longer(plugin):
     assert parts_of(found["photos"][str(LAKE)]["me"])[2] == "p"
     nobody = plugin.addresses("webmaster", "recipient", str(USERS["carol"]))["photos"][str(PARTY)]["me"]
     assert plugin.daemon.visitor().get(nobody).status == 404
+
+
+def test_a_mail_that_has_a_second_reader_holds_nobodys_links(plugin):
+    """Piwigo writes notification mails as their recipient, and may send the webmaster a copy."""
+    anna = str(USERS["anna"])
+    urls = re.findall('src="([^"]*)"', plugin.addresses("webmaster", "letter", "anna", anna)["body"])
+    assert [parts_of(url)[2][:3] for url in urls] == ["u3m", "p"]
+    urls = re.findall('src="([^"]*)"', plugin.addresses("webmaster", "letter", "anna,webmaster", anna)["body"])
+    assert len(urls) == 2
+    assert not any(is_signed(url) for url in urls)
+
+
+@pytest.mark.parametrize("name", ["guest", "anna"])
+def test_feeds_live_as_long_as_mails(plugin, name):
+    found = plugin.addresses(name, "feed")["photos"]
+    url = found[str(LAKE if name == "guest" else PARTY)]["me"]
+    assert parts_of(url)[2][:3] == ("p" if name == "guest" else "u3m")
+    assert expiry_of(url) - time.time() > 29 * 86400
+    assert plugin.daemon.visitor().get(url).status == 200
+
+
+def test_messages_are_in_the_format_that_every_program_shows(plugin, monkeypatch):
+    """Whoever sends a mail has a browser that shows AVIF, which says nothing of who reads it."""
+    monkeypatch.setenv("ACCEPT", "text/html,image/avif,image/webp,*/*;q=0.8")
+    assert plugin.addresses("anna")["photos"][str(PARTY)]["me"].endswith(".avif")
+    assert plugin.addresses("anna", "feed")["photos"][str(PARTY)]["me"].endswith(".jpg")
+    urls = re.findall('src="([^"]*)"', plugin.addresses("anna", "letter", "ben")["body"])
+    assert all(is_signed(url) and url.endswith(".jpg") for url in urls)
 
 
 def test_a_mail_that_was_written_for_several_is_signed_for_each(plugin):
@@ -130,7 +164,8 @@ def test_links_of_whoever_sends_a_mail_never_leave_with_it(plugin):
         private, public = re.findall('src="([^"]*)"', plugin.addresses("anna", "letter", others)["body"])
         assert not is_signed(private)
         assert plugin.daemon.visitor().get(private).status == 404
-        assert parts_of(public)[2] == "p"
+        assert not is_signed(public), "Piwigo's own address of what is public never ends"
+        assert plugin.daemon.visitor().follow(public).status == 200
 
 
 def test_batch_generation_asks_the_daemon_what_is_missing_and_finishes(plugin):
@@ -189,3 +224,14 @@ def test_what_programs_append_to_piwigos_addresses_does_no_harm_to_links(plugin)
     forged = url[:-5] + ("A" if url[-5] != "A" else "B") + url[-4:]
     assert stranger.get(forged + "&b=1").status == 404
     assert stranger.get(url + "%0d%0aX:%20y&b=1").status == 404
+
+
+def test_the_leak_probe_says_what_leaks_and_nothing_else(plugin, nobodys_port):
+    base = f"http://127.0.0.1:{plugin.daemon.port}/"
+    results = plugin.addresses("webmaster", "probe", base, "pwgs")
+    assert [one["name"] for one in results if one["is_right"]] == [one["name"] for one in results]
+    assert {"derivative", "original", "forged", "control"} <= {one["name"] for one in results}
+    with plugin.gallery.config("gallery_locked", "true"):
+        names = [one["name"] for one in plugin.addresses("webmaster", "probe", base, "pwgs")]
+    assert "control" not in names, "nobody gets a picture of a locked gallery"
+    assert plugin.addresses("webmaster", "probe", f"http://127.0.0.1:{nobodys_port}/", "pwgs") == "no_way_out"

@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,14 +15,6 @@ def rewritten(plugin, **changes):
     text = plugin.keys.read_text()
     head, mark, content = text.partition("__halt_compiler();")
     plugin.keys.write_text(head + mark + json.dumps(json.loads(content) | changes))
-
-
-@pytest.fixture
-def nobodys_port():
-    """A port that refuses: bound, and nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield taken.getsockname()[1]
 
 
 @pytest.fixture(autouse=True)
@@ -144,6 +137,13 @@ def test_what_is_wrong_is_asked_again_and_forgotten(plugin, nobodys_port):
     plugin.export()
     found = plugin.addresses("anna")
     assert (found["problem"], found["style"]) == ("", 2)
+
+
+def test_after_a_clock_was_set_back_the_daemon_is_asked_again(plugin):
+    state = {"problem": "unreachable", "checked": int(time.time()) + 86400}
+    found = plugin.addresses("anna", "state")
+    plugin.gallery.set_config("pwgserve", json.dumps(found | state))
+    assert plugin.addresses("anna")["problem"] == ""
 
 
 def test_a_key_may_be_rotated_under_the_plugin(plugin):

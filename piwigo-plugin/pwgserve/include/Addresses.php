@@ -14,11 +14,11 @@ final class Addresses
     private $viewer;
     /** @var Photos */
     private $photos;
-    /** @var array Piwigo's address => array(how to sign it: a function of array(user, credential); the root's address) */
+    /** @var array Piwigo's address => array(how to sign it: a function of a Reader; the root's address) */
     private $later = array();
     /** @var array ids of films and documents among what waits => the root's address */
     private $films = array();
-    /** @var array signed addresses that are the visitor's own => Piwigo's */
+    /** @var array signed addresses that were given out => Piwigo's */
     private $own = array();
     /** @var bool whether addresses wait in `later` */
     private $waits = false;
@@ -40,16 +40,16 @@ final class Addresses
     public function derivative($url, $params, $source, $relativeUrl = null)
     {
         return $this->safely($url, function () use ($url, $params, $source) {
+            if ($this->waits) {
+                $this->announce($source);
+            }
             if ($source->is_mimetype()) {
                 return null;
             }
             $isRepresentative = !$source->is_original();
-            if ($this->waits) {
-                $this->announce($source);
-            }
-            return $this->now($url, (int) $source->id, function (array $for) use ($params, $source, $isRepresentative) {
+            return $this->now($url, (int) $source->id, function (Reader $reader) use ($params, $source, $isRepresentative) {
                 $path = self::below($source->rel_path);
-                return $this->signing->derivative((int) $source->id, $params, $path, $isRepresentative, $for[0], $for[1]);
+                return $this->signing->derivative((int) $source->id, $params, $path, $isRepresentative, $reader);
             });
         });
     }
@@ -64,8 +64,8 @@ final class Addresses
                 // Without "high definition" only the daemon knows whether this original is small enough.
                 return null;
             }
-            return $this->now($url, (int) $source->id, function (array $for) use ($source, $part) {
-                return $this->signing->file((int) $source->id, $part, self::below($source->rel_path), $for[0], $for[1]);
+            return $this->now($url, (int) $source->id, function (Reader $reader) use ($source, $part) {
+                return $this->signing->file((int) $source->id, $part, self::below($source->rel_path), $reader);
             });
         });
     }
@@ -77,8 +77,8 @@ final class Addresses
             if (!isset($info['id'], $info['path']) || url_is_remote($info['path'])) {
                 return null;
             }
-            return $this->now($url, (int) $info['id'], function (array $for) use ($info) {
-                return $this->signing->file((int) $info['id'], Wanted::ELEMENT, self::below($info['path']), $for[0], $for[1]);
+            return $this->now($url, (int) $info['id'], function (Reader $reader) use ($info) {
+                return $this->signing->file((int) $info['id'], Wanted::ELEMENT, self::below($info['path']), $reader);
             });
         });
     }
@@ -101,9 +101,8 @@ final class Addresses
     /** The text of an answer with the addresses of its photos signed; the text as it was when that fails. */
     public function rewritten(string $text): string
     {
-        global $user;
         try {
-            return $this->replaced($text, array((int) $user['id'], $this->viewer->credential()));
+            return $this->replaced($text, $this->viewer->reader());
         } catch (\Throwable $error) {
             return $text;
         }
@@ -111,7 +110,7 @@ final class Addresses
 
     /**
      * The text of a mail for one user (a row of users: id, username, password), or for nobody in particular (null).
-     * Links of whoever sends it never leave with it.
+     * Links that were made before its readers were known never leave with it, public ones, which live shorter, neither.
      */
     public function forRecipient(string $text, ?array $account): string
     {
@@ -124,20 +123,20 @@ final class Addresses
             return $text;
         }
         try {
-            return $this->replaced($text, array((int) $account['id'], Viewer::ofMessage($account)));
+            return $this->replaced($text, Reader::ofMessage($account));
         } catch (\Throwable $error) {
             return $text;
         }
     }
 
-    private function replaced(string $text, array $for): string
+    private function replaced(string $text, Reader $reader): string
     {
         foreach ($this->films as $id => $root) {
             $this->addFilm($id, $root);
         }
         $known = array();
         foreach ($this->later as $url => $waiting) {
-            $own = $waiting[0]($for);
+            $own = $waiting[0]($reader);
             if ($own !== null) {
                 // As HTML and XML write it, and as JSON does.
                 $own = $waiting[1] . $own;
@@ -157,8 +156,23 @@ final class Addresses
         $exchange = function (array $match) use ($known) {
             return isset($known[$match[0]]) ? $known[$match[0]] : $match[0];
         };
-        $exchanged = preg_replace_callback('~[^\s"\'<>()]+~', $exchange, $text);
-        return $exchanged === null ? $text : $exchanged;
+        // What ends with a backslash stands before a quotation mark of HTML in JSON.
+        $exchanged = preg_replace_callback('~[^\s"\'<>()]+?(?=\\\\?(?:[\s"\'<>()]|$))~', $exchange, $text);
+        return self::exchangedOdd($exchanged === null ? $text : $exchanged, $known);
+    }
+
+    /** The same for addresses of files whose names hold what else ends an address: between what encloses these. */
+    private static function exchangedOdd(string $text, array $known): string
+    {
+        $enclosed = array();
+        foreach ($known as $url => $own) {
+            if (preg_match('~[\s"\'<>()]~', $url)) {
+                foreach (array('"%s"', '"%s\\"', "'%s'", '>%s<') as $pair) {
+                    $enclosed[sprintf($pair, $url)] = sprintf($pair, $own);
+                }
+            }
+        }
+        return $enclosed ? strtr($text, $enclosed) : $text;
     }
 
     /** A film's own file is asked of no event in ws.php, and downloads are not, either: its derivatives announce them. */
@@ -169,8 +183,8 @@ final class Addresses
             $this->films[$id] = get_root_url();
         }
         $download = get_action_url($id, Wanted::ELEMENT, true);
-        $this->later += array($download => array(function (array $for) use ($id) {
-            $own = $this->original($id, $for);
+        $this->later += array($download => array(function (Reader $reader) use ($id) {
+            $own = $this->original($id, $reader);
             return $own === null ? null : "$own?download";
         }, get_root_url()));
     }
@@ -179,41 +193,37 @@ final class Addresses
     {
         $row = $this->photos->get($id);
         if ($row !== null) {
-            $this->later[embellish_url($root . $row['path'])] = array(function (array $for) use ($id) {
-                return $this->original($id, $for);
+            $this->later[embellish_url($root . $row['path'])] = array(function (Reader $reader) use ($id) {
+                return $this->original($id, $reader);
             }, $root);
         }
     }
 
-    private function original(int $id, array $for): ?string
+    private function original(int $id, Reader $reader): ?string
     {
         $row = $this->photos->get($id);
         if ($row === null) {
             return null;
         }
-        return $this->signing->file($id, Wanted::ELEMENT, self::below($row['path']), $for[0], $for[1]);
+        return $this->signing->file($id, Wanted::ELEMENT, self::below($row['path']), $reader);
     }
 
     /** The signed address, or null when it has to wait for its answer's turn. */
     private function now($url, int $id, callable $sign): ?string
     {
-        global $user;
         $this->photos->expect(array($id));
         if ($this->waits) {
             $this->later[embellish_url($url)] = array($sign, get_root_url());
             return null;
         }
-        $credential = $this->viewer->credential();
-        $own = $sign(array((int) $user['id'], $credential));
+        $own = $sign($this->viewer->reader());
         if ($own === null) {
             return null;
         }
         $signed = get_root_url() . $own;
-        if ($credential !== null && $credential[0] !== Viewer::MESSAGE && !Links::isPublic($own)) {
-            // Should it get into a mail, it is exchanged: see forRecipient.
-            $this->own[$signed] = embellish_url($url);
-            $this->later[embellish_url($url)] = array($sign, get_root_url());
-        }
+        // Should it get into a mail, it is exchanged: see forRecipient.
+        $this->own[$signed] = embellish_url($url);
+        $this->later[embellish_url($url)] = array($sign, get_root_url());
         return $signed;
     }
 

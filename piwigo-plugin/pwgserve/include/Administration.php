@@ -69,18 +69,38 @@ final class Administration
         );
     }
 
-    /** What goes into the web server's configuration. array(server => text). */
+    /** The folder of signed links, below Piwigo's. */
+    public function prefix(): string
+    {
+        return $this->state !== null && $this->state->text('prefix') !== '' ? $this->state->text('prefix') : 'pwgs';
+    }
+
+    /**
+     * What goes into the web server's configuration: array(server => text). Empty when that server sends the files
+     * itself: it needs more than can be known here, and `pwgserve init` has written it.
+     */
     public function webServer(): array
     {
+        global $conf;
+        if ($this->state === null || $this->state->text('send_file') !== 'direct') {
+            return array();
+        }
         $base = (string) parse_url(get_absolute_root_url(), PHP_URL_PATH);
-        $prefix = $this->state !== null && $this->state->text('prefix') !== '' ? $this->state->text('prefix') : 'pwgs';
+        $folders = array(
+            (isset($conf['data_location']) ? $conf['data_location'] : '_data/') . '/i',
+            isset($conf['upload_dir']) ? $conf['upload_dir'] : 'upload',
+            'galleries',
+            $this->prefix(),
+        );
         $address = '127.0.0.1:8280';
         try {
             $address = $this->plugin->keys()->address;
         } catch (Problem $problem) {
             $address = '127.0.0.1:8280';
         }
-        $pattern = "i\\.php|i/|_data/i/|action\\.php|upload/|galleries/|$prefix/";
+        $pattern = 'i\.php|i/|action\.php|' . implode('|', array_map(function (string $folder) {
+            return preg_quote(trim(preg_replace('#/+#', '/', $folder), './')) . '/';
+        }, $folders));
         $nginx = strpos($address, 'unix:') === 0 ? "http://$address:" : "http://$address";
         $apache = strpos($address, 'unix:') === 0 ? "$address|http://localhost" : "http://$address";
         return array(
@@ -97,7 +117,7 @@ final class Administration
     {
         global $user;
         $signing = $this->plugin->signing($this->state);
-        $credential = array(Viewer::MESSAGE, 'check');
+        $reader = new Reader((int) $user['id'], array(Viewer::MESSAGE, 'check'), true);
         $result = pwg_query('SELECT * FROM ' . IMAGES_TABLE . ' ORDER BY id DESC LIMIT ' . self::LOOKED_AT);
         $types = \ImageStdParams::get_defined_type_map();
         while ($row = pwg_db_fetch_assoc($result)) {
@@ -106,7 +126,7 @@ final class Administration
                 continue;
             }
             $path = preg_replace('#^\./#', '', $source->rel_path);
-            $address = $signing->derivative((int) $row['id'], reset($types), $path, false, (int) $user['id'], $credential);
+            $address = $signing->derivative((int) $row['id'], reset($types), $path, false, $reader);
             if ($address === null) {
                 continue;
             }

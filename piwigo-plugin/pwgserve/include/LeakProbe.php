@@ -15,16 +15,20 @@ final class LeakProbe
     private $photos;
     /** @var string the gallery's address with a slash at the end */
     private $base;
+    /** @var string the folder of signed links */
+    private $prefix;
 
-    public function __construct(Photos $photos, string $base)
+    public function __construct(Photos $photos, string $base, string $prefix)
     {
         $this->photos = $photos;
         $this->base = $base;
+        $this->prefix = $prefix;
     }
 
     /**
      * What was tried: rows of array(name, what the answer was, whether that is right). Names and answers are explained
-     * in the language files. Empty when the gallery has no private picture to try.
+     * in the language files. Empty when the gallery has no private picture to try. Throws Problem when PHP cannot reach
+     * the gallery by its own address.
      */
     public function run(): array
     {
@@ -33,22 +37,27 @@ final class LeakProbe
             return array();
         }
         $stranger = $this->get('upload/' . bin2hex(random_bytes(8)) . '-me.jpg');
+        if ($stranger[0] === 0) {
+            throw new Problem('no_way_out');
+        }
         $results = array();
-        foreach (self::attempts($private) as $name => $path) {
+        foreach ($this->attempts($private) as $name => $path) {
             $answer = $this->get($path);
             $isNo = $answer[0] === 404 && $answer[1] === $stranger[1];
             $results[] = array('name' => $name, 'status' => $answer[0], 'is_right' => $isNo);
         }
         if ($public !== null) {
-            $answer = $this->get(self::attempts($public)['derivative']);
+            $answer = $this->get($this->attempts($public)['derivative']);
             $results[] = array('name' => 'control', 'status' => $answer[0], 'is_right' => $answer[0] === 302);
         }
         return $results;
     }
 
     /** Ways to a photo, below the gallery's address. */
-    private static function attempts(array $row): array
+    private function attempts(array $row): array
     {
+        global $conf;
+        $data = trim(isset($conf['data_location']) ? $conf['data_location'] : '_data/', './');
         $path = strpos($row['path'], './') === 0 ? substr($row['path'], 2) : $row['path'];
         $path = implode('/', array_map('rawurlencode', explode('/', $path)));
         $dot = (int) strrpos($path, '.');
@@ -56,11 +65,11 @@ final class LeakProbe
         return array(
             'derivative' => "i.php?/$derivative",
             'path_info' => "i/$derivative",
-            'finished' => "_data/i/$derivative",
+            'finished' => "$data/i/$derivative",
             'original' => $path,
             'action' => "action.php?id={$row['id']}&part=e",
             'download' => "action.php?id={$row['id']}&part=e&download",
-            'forged' => "pwgs/{$row['id']}.me.p." . (time() + 600) . '.' . str_repeat('A', 16) . '.' . str_repeat('A', 43) . '.jpg',
+            'forged' => "{$this->prefix}/{$row['id']}.me.p." . (time() + 600) . '.' . str_repeat('A', 16) . '.' . str_repeat('A', 43) . '.jpg',
         );
     }
 
@@ -83,7 +92,8 @@ final class LeakProbe
             }
             $isPublic = Photos::isPublic($row, true);
             $private = $private === null && !$isPublic ? $row : $private;
-            $public = $public === null && $isPublic && !empty($conf['guest_access']) ? $row : $public;
+            $isShown = $isPublic && !empty($conf['guest_access']) && empty($conf['gallery_locked']);
+            $public = $public === null && $isShown ? $row : $public;
         }
         return array($private, $public);
     }

@@ -7,6 +7,8 @@ namespace Pwgserve;
 
 final class Plugin
 {
+    private const BATCH = 2000;
+
     /** @var string Piwigo's folder, with a slash at the end */
     private $root;
     /** @var Keys|null */
@@ -87,6 +89,15 @@ final class Plugin
         }
     }
 
+    /** Events loc_begin_element_set_…: a page of the batch manager, which is of its photos' whole set. */
+    public function expectBatch(): void
+    {
+        global $page;
+        if (isset($page['cat_elements_id']) && is_array($page['cat_elements_id'])) {
+            $this->photos->expect(array_slice($page['cat_elements_id'], 0, self::BATCH));
+        }
+    }
+
     /** Event ws_add_methods. */
     public function extendServices($arguments): void
     {
@@ -149,6 +160,8 @@ final class Plugin
         add_event_handler('loc_begin_index_thumbnails', array($this, 'expectPhotos'));
         add_event_handler('loc_begin_index_category_thumbnails', array($this, 'expectAlbums'));
         add_event_handler('loc_begin_picture', array($this, 'expectNeighbours'));
+        add_event_handler('loc_begin_element_set_global', array($this, 'expectBatch'));
+        add_event_handler('loc_begin_element_set_unit', array($this, 'expectBatch'));
     }
 
     /** Whether this page of the administration writes something behind the addresses that it gets. */

@@ -32,9 +32,9 @@ final class Signing
 
     /**
      * A derivative's address below Piwigo's root, like `pwgs/TOKEN.jpg`. $params: Piwigo's DerivativeParams. $path: of
-     * the file that is rendered, below the root. $credential: array(kind, secret) of user $user, null for nobody.
+     * the file that is rendered, below the root.
      */
-    public function derivative(int $id, object $params, string $path, bool $isRepresentative, ?int $user, ?array $credential): ?string
+    public function derivative(int $id, object $params, string $path, bool $isRepresentative, Reader $reader): ?string
     {
         $row = $this->photos->get($id);
         $source = $this->version($path);
@@ -47,7 +47,8 @@ final class Signing
             return null;
         }
         $wanted = Wanted::derivative($params, $isRepresentative);
-        $encoding = $this->encodings->choose($format, $params->sizing->ideal_size);
+        // What the program shows that reads a message is not what the browser shows whose request this is.
+        $encoding = $reader->isOfMessage ? null : $this->encodings->choose($format, $params->sizing->ideal_size);
         if ($encoding !== null) {
             $wanted .= "-$encoding";
             $extension = $encoding;
@@ -70,11 +71,11 @@ final class Signing
             $source,
             $mark
         );
-        return $this->address($id, $wanted, Photos::isPublic($row, $this->isOpen()), $described, $extension, $user, $credential);
+        return $this->address($id, $wanted, Photos::isPublic($row, $this->isOpen()), $described, $extension, $reader);
     }
 
     /** The address of the file itself: `e` the photo, `r` its representative. Otherwise as above. */
-    public function file(int $id, string $part, string $path, ?int $user, ?array $credential): ?string
+    public function file(int $id, string $part, string $path, Reader $reader): ?string
     {
         $row = $this->photos->get($id);
         $source = $this->version($path);
@@ -83,17 +84,17 @@ final class Signing
         }
         $isPublic = Photos::isPublic($row, $this->isOpen()) && ($part !== Wanted::ELEMENT || $this->isOriginalPublic($row));
         $extension = strtolower(pathinfo($path, PATHINFO_EXTENSION));
-        return $this->address($id, $part, $isPublic, Facts::ofFile($part, $source), $extension, $user, $credential);
+        return $this->address($id, $part, $isPublic, Facts::ofFile($part, $source), $extension, $reader);
     }
 
-    private function address(int $id, string $wanted, bool $isPublic, array $facts, string $extension, ?int $user, ?array $credential): ?string
+    private function address(int $id, string $wanted, bool $isPublic, array $facts, string $extension, Reader $reader): ?string
     {
-        if (!$isPublic && ($user === null || $credential === null)) {
+        $credential = $reader->credential;
+        if (!$isPublic && ($reader->user === null || $credential === null)) {
             return null;
         }
-        $audience = $isPublic ? $this->links->audience(null) : $this->links->audience($user, $credential[0], $credential[1]);
-        $isMessage = $credential !== null && $credential[0] === Viewer::MESSAGE;
-        $ttl = $this->state->number($isMessage ? 'message_ttl' : 'ttl');
+        $audience = $isPublic ? $this->links->audience(null) : $this->links->audience($reader->user, $credential[0], $credential[1]);
+        $ttl = $this->state->number($reader->isOfMessage ? 'message_ttl' : 'ttl');
         $expiry = Links::expiry(time(), max(2, $ttl));
         $token = $this->links->token($id, $wanted, $audience, $expiry, $this->links->fingerprint($facts));
         return $this->state->text('prefix') . "/$token.$extension";

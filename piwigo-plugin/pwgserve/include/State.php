@@ -28,7 +28,7 @@ final class State
         if ($keys === null) {
             return new self(array('problem' => 'no_keys'));
         }
-        $is_due = time() - $state->number('checked') >= self::AGAIN || $state->text('key') !== $keys->linkKeyId();
+        $is_due = abs(time() - $state->number('checked')) >= self::AGAIN || $state->text('key') !== $keys->linkKeyId();
         return $is_due && self::claim($kept, $state) ? self::asked($keys, self::SECONDS) : $state;
     }
 

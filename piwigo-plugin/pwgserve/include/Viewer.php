@@ -21,18 +21,26 @@ final class Viewer
         $this->visitor = $visitor;
     }
 
+    /** The reader of what Piwigo writes at this moment: the visitor, or whom a message is written for. */
+    public function reader(): Reader
+    {
+        global $user;
+        $id = (int) $user['id'];
+        $isOfMessage = $id !== $this->visitor || script_basename() === 'feed';
+        return new Reader($id, $this->credential($id, $isOfMessage), $isOfMessage);
+    }
+
     /**
-     * array(kind, secret) of the user for whom Piwigo works at this moment; null when links for them cannot be made
-     * here: guests, and sessions that begin with this request and that the daemon cannot know yet.
+     * array(kind, secret) of a user; null when links for them cannot be made here: guests, and sessions that begin with
+     * this request and that the daemon cannot know yet.
      */
-    public function credential(): ?array
+    private function credential(int $id, bool $isOfMessage): ?array
     {
         global $conf, $user;
-        $id = (int) $user['id'];
         if ($id <= 0 || $id === (int) $conf['guest_id']) {
             return null;
         }
-        if ($id !== $this->visitor) {
+        if ($isOfMessage) {
             return self::ofMessage($user);
         }
         if (defined('PWG_API_KEY_REQUEST')) {

@@ -9,7 +9,9 @@
 {/literal}
 </style>
 <div class="pwgserve">
-{if $PWGSERVE_TAB == 'server'}
+{if $PWGSERVE_TAB == 'server' && !$pwgserve_servers}
+  <p>{'pwgserve_server_by_init'|translate|escape:'html'}</p>
+{elseif $PWGSERVE_TAB == 'server'}
   <p>{'pwgserve_server_intro'|translate|escape:'html'}</p>
   {foreach from=$pwgserve_servers key=name item=text}
   <fieldset>

@@ -1,7 +1,8 @@
 <?php
 // Writes as JSON what pages would hold: addresses.php ROOT DATABASE COOKIE WAY [MORE]. Ways: page; answer (of ws.php);
-// recipient (a page written as another user); mail (to the users named); letter (the same, from a page
-// that does not say so before); missing (calls of batch generation).
+// recipient (a page written as another user); feed (of the visitor); batch (the batch manager's); mail (to the users named);
+// letter (the same, from a page that does not say so before, and may write as another user); missing (calls of batch generation);
+// probe (the leak probe's results, at a gallery's address with a prefix); state (what the plugin knows of the daemon).
 
 require __DIR__ . '/harness.php';
 require __DIR__ . '/gallery.php';
@@ -10,18 +11,30 @@ list(, $root, $database, $cookie, $way) = $argv;
 if ($cookie !== '') {
     $_COOKIE['pwg_id'] = $cookie;
 }
+if (getenv('ACCEPT') !== false) {
+    $_SERVER['HTTP_ACCEPT'] = getenv('ACCEPT');
+}
 if ($way === 'mail') {
     define('IN_ADMIN', true);
     $_POST['submitEmail'] = '1';
 }
 begin($root, $database, true);
 $rows = rows();
-trigger_notify('loc_begin_index_thumbnails', $rows);
+if ($way === 'batch') {
+    $page = array('cat_elements_id' => array_column($rows, 'id'));
+    trigger_notify('loc_begin_element_set_global');
+} else {
+    trigger_notify('loc_begin_index_thumbnails', $rows);
+}
 $before = Database::$questions;
 
-if ($way === 'recipient') {
+if ($way === 'feed') {
+    $script = 'feed';
+}
+$as = $way === 'recipient' ? 5 : 6;
+if (in_array($way, array('recipient', 'letter'), true) && isset($argv[$as])) {
     // As Piwigo writes notification mails: as the recipient, in somebody else's request.
-    $user = user_row((int) $argv[5]);
+    $user = user_row((int) $argv[$as]);
 }
 $service = new StandInService();
 if ($way === 'answer') {
@@ -54,7 +67,19 @@ if ($way === 'missing') {
     echo json_encode(array('first' => $missing, 'made' => $made, 'rest' => $rest, 'wrong' => $wrong->code));
     exit;
 }
+if ($way === 'probe') {
+    try {
+        echo json_encode((new Pwgserve\LeakProbe(new Pwgserve\Photos(), $argv[5], $argv[6]))->run());
+    } catch (Pwgserve\Problem $problem) {
+        echo json_encode($problem->getMessage());
+    }
+    exit;
+}
 $state = json_decode(isset($conf["pwgserve"]) ? (string) $conf["pwgserve"] : "", true);
+if ($way === 'state') {
+    echo json_encode($state);
+    exit;
+}
 echo json_encode(array(
     'photos' => $found,
     'questions' => Database::$questions - $before,

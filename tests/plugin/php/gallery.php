@@ -86,6 +86,11 @@ function get_root_url(): string
     return '/';
 }
 
+function script_basename(): string
+{
+    return isset($GLOBALS['script']) ? $GLOBALS['script'] : 'index';
+}
+
 function embellish_url(string $url): string
 {
     return str_replace('/./', '/', $url);
