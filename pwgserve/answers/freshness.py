@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 
 from pwgserve.answers.together import Questions, Together
 from pwgserve.at_hand import NotAtHandError
+from pwgserve.piwigo.gallery import GalleryUnavailableError
 
 PROMISED_AGE = 2.0
 """Seconds within which what is taken away in Piwigo is refused: the promise to owners."""
@@ -34,10 +35,31 @@ ASKED_ANEW_AT = 0.4
 time asks every DECISION_AGE at the latest: the next one, too, must find an answer that serves."""
 
 PROXY_AGE = 1.0
-"""Seconds that nginx in front may keep a public picture, if its owner wants it to; see `http.sending`."""
+"""Seconds that nginx in front may keep a public picture, if its owner wants it to; see `http.signed`."""
+
+LONGEST_DECISION = 1.0
+"""Seconds that the questions of one decision may take, which are asked one after the other: what the first of them said
+is older by so much in the end."""
+
+AGE_FOR_PROXIES = 0.25
+"""Seconds since the first question of a decision within which proxies may keep what it permits."""
 
 K = TypeVar("K")
 V = TypeVar("V")
+
+
+async def in_time(decide: Callable[[], Awaitable[V]]) -> V:
+    """A decision, made anew, once, when its questions took too long: the answers are known then, and most are newer.
+
+    Raises GalleryUnavailableError when they take too long again, and what deciding raises.
+    """
+    loop = asyncio.get_running_loop()
+    for _ in range(2):
+        began = loop.time()
+        decision = await decide()
+        if loop.time() - began <= LONGEST_DECISION:
+            return decision
+    raise GalleryUnavailableError("its answers take too long")
 
 
 class Fresh(Generic[K, V]):

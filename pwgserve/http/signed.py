@@ -14,6 +14,7 @@ from aiohttp import web
 
 from pwgserve import fingerprints
 from pwgserve.answers.catalogue import Catalogue
+from pwgserve.answers.freshness import AGE_FOR_PROXIES, in_time
 from pwgserve.answers.sources import Sources, Version
 from pwgserve.answers.viewers import ADMIN_TOKEN, Asker, Viewers
 from pwgserve.finished import Derivatives
@@ -28,6 +29,16 @@ from pwgserve.http.visitor import Proxies, claims, client_of
 from pwgserve.links import Link, LinkSigner, claims_to_be_expired
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.targets import GallerySettings, Target, is_allowed, target
+
+
+@dataclass(frozen=True)
+class Permitted:
+    """What may be sent of a photo. asked_at: the loop's time before the first question of this decision."""
+
+    found: Target
+    version: Version
+    settings: GallerySettings
+    asked_at: float
 
 
 @dataclass(frozen=True)
@@ -63,38 +74,48 @@ class Signed:
             # Programs append i.php's options (`&b=…`) to whatever address a page holds. One picture has one address.
             return redirect(self.issuer.repeated(f"{token}.{extension}"), keep=False)
         try:
-            response = await self._decided(request, link, extension, download=query == "download")
+            response = await self._answered(request, link, extension, download=query == "download")
         except BaseException:
             self.repeats.forget(request)
             raise
         self.repeats.keep(request, link, response, decided)
         return response
 
-    async def _decided(
+    async def _answered(
         self, request: web.BaseRequest, link: Link, extension: str, download: bool
     ) -> web.StreamResponse:
+        decided = await in_time(lambda: self._decided(request, link, extension, download))
+        if isinstance(decided, web.StreamResponse):
+            return decided
+        return await self._picture(request, link, decided, download)
+
+    async def _decided(
+        self, request: web.BaseRequest, link: Link, extension: str, download: bool
+    ) -> Permitted | web.StreamResponse:
+        """What may be sent, or the redirect to the link that it has now. Raises RefusedError."""
+        asked_at = asyncio.get_running_loop().time()
         settings = await self.catalogue.settings()
         found = await self._target(link, settings)
         if found is None and link.wanted.custom is not None:
             settings = await self.catalogue.settings_anew()
             found = await self._target(link, settings)
         is_expired = link.is_expired(time.time())
-        own, asker = await self._askers(request, link, settings.conf, is_expired)
-        if asker is None or found is None or found.extension != extension:
-            raise RefusedError("expired" if is_expired else "audience" if asker is None else "missing")
-        if not is_allowed(asker.viewer, found, settings, asker.is_trusted_admin):
+        sender, holder = await self._sender_and_holder(request, link, settings.conf, is_expired)
+        if holder is None or found is None or found.extension != extension:
+            raise RefusedError("expired" if is_expired else "audience" if holder is None else "missing")
+        if not is_allowed(holder.viewer, found, settings, holder.is_trusted_admin):
             # What was public when the link was made may be for this very visitor now; browsers keep old redirects.
-            own = await self._own(request, settings.conf) if link.audience.is_public else None
-            if own is None or not is_allowed(own.viewer, found, settings):
+            visitor = await self._sender(request, settings.conf) if link.audience.is_public else None
+            if visitor is None or not is_allowed(visitor.viewer, found, settings):
                 raise RefusedError("withdrawn")
-            return await self._fresh(own, found, settings, download)
+            return await self._fresh(visitor, found, settings, download)
         version = await self.sources.version(found)
         fingerprint = self.signer.fingerprint(*fingerprints.facts(found, version, settings.derivatives))
         if is_expired or not hmac.compare_digest(fingerprint, link.fingerprint):
             # Whoever has nothing but the link must not get one that lives longer.
-            until = None if own is not None and own.viewer.user_id == asker.viewer.user_id else link.expiry
-            return await self._fresh(asker, found, settings, download, until)
-        return await self._picture(request, link, found, version, settings, download)
+            until = None if sender is not None and sender.viewer.user_id == holder.viewer.user_id else link.expiry
+            return await self._fresh(holder, found, settings, download, until)
+        return Permitted(found, version, settings, asked_at)
 
     async def _target(self, link: Link, settings: GallerySettings) -> Target | None:
         photo = await self.catalogue.photo(link.photo_id)
@@ -107,33 +128,42 @@ class Signed:
         """Whether the link would show its picture if it was asked for now: rendering may have taken its time."""
         settings = await self.catalogue.settings()
         found = await self._target(link, settings)
-        _, asker = await self._askers(request, link, settings.conf, link.is_expired(time.time()))
+        _, holder = await self._sender_and_holder(request, link, settings.conf, link.is_expired(time.time()))
         return (
             found is not None
-            and asker is not None
-            and is_allowed(asker.viewer, found, settings, asker.is_trusted_admin)
+            and holder is not None
+            and is_allowed(holder.viewer, found, settings, holder.is_trusted_admin)
         )
 
-    async def _askers(
+    async def _sender_and_holder(
         self, request: web.BaseRequest, link: Link, conf: PiwigoConf, is_expired: bool
     ) -> tuple[Asker | None, Asker | None]:
-        """Who sends the request, as far as that counts for the link, and for whom the link is used."""
-        own = None if link.audience.is_public and not is_expired else await self._own(request, conf)
-        return own, await self._holder(own, link, conf, is_expired)
+        """Who sends the request, as far as that counts for the link, and in whose name the link is used."""
+        sender = None if link.audience.is_public and not is_expired else await self._sender(request, conf)
+        return sender, await self._holder(sender, link, conf, is_expired)
 
-    async def _holder(self, own: Asker | None, link: Link, conf: PiwigoConf, is_expired: bool) -> Asker | None:
-        """For whom the link is used, None when it is not theirs (any more). own: who sends the request."""
+    async def _holder(self, sender: Asker | None, link: Link, conf: PiwigoConf, is_expired: bool) -> Asker | None:
+        """In whose name a link is used, None when in nobody's (any more). sender: who sends the request, if logged in.
+
+        ====================  ====================================================================================
+        a public link         the guest's, whoever sends it; after its time its sender's
+        a user's link         the user's, while the session or other credential that it was made with is theirs; it
+                              is asked for if another one sends it, which `bind_session` forbids
+        after its time        the user's, if they send it themselves
+        by an admin's token   the user's, by that token's session alone: other cookies of theirs give less
+        ====================  ====================================================================================
+        """
         audience = link.audience
         if audience.is_public and not is_expired:
             guest = await self.viewers.guest(conf)
             return Asker(guest) if guest else None
-        is_own = own is not None and audience.user_id in (None, own.viewer.user_id)
+        is_own = sender is not None and audience.user_id in (None, sender.viewer.user_id)
         if not is_own and (is_expired or self.bind_session):
             return None
         needs_own_credential = audience.credential is not None and audience.credential.kind == ADMIN_TOKEN
-        return own if is_own and not needs_own_credential else await self._held(link, conf)
+        return sender if is_own and not needs_own_credential else await self._held(link, conf)
 
-    async def _own(self, request: web.BaseRequest, conf: PiwigoConf) -> Asker | None:
+    async def _sender(self, request: web.BaseRequest, conf: PiwigoConf) -> Asker | None:
         """Who sends the request, None when nobody is logged in."""
         asker = await self.viewers.who(claims(request.headers, request.remote, self.proxies, conf, {}), conf)
         return asker if asker is not None and asker.credential is not None else None
@@ -157,14 +187,9 @@ class Signed:
         return redirect(issued, download, keep=False)
 
     async def _picture(
-        self,
-        request: web.BaseRequest,
-        link: Link,
-        found: Target,
-        version: Version,
-        settings: GallerySettings,
-        download: bool,
+        self, request: web.BaseRequest, link: Link, permitted: Permitted, download: bool
     ) -> web.StreamResponse:
+        found, version = permitted.found, permitted.version
         if found.plan is None:
             source = await asyncio.to_thread(self.sources.open, version)
             outcome = "original"
@@ -175,9 +200,9 @@ class Signed:
             finished = self.derivatives.at_hand(version)
             if finished is None:
                 client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
-                finished = await self.derivatives.get(found, version, client, settings)
-            if finished.was_rendered and not await self._may_still(request, link):
-                return await self._decided(request, link, found.extension, download)
+                finished = await self.derivatives.get(found, version, client, permitted.settings)
+            if finished.was_rendered and not await in_time(lambda: self._may_still(request, link)):
+                return await self._answered(request, link, found.extension, download)
             outcome = "render" if finished.was_rendered else "hit"
             file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download) | {
@@ -188,7 +213,8 @@ class Signed:
         if link.audience.is_public:
             # Until the end of this second, if nginx in front is told to keep pictures at all. Without this it would
             # keep them for as long as browsers may, and permission would not be asked.
-            headers["X-Accel-Expires"] = f"@{int(time.time())}"
+            is_new = asyncio.get_running_loop().time() - permitted.asked_at <= AGE_FOR_PROXIES
+            headers["X-Accel-Expires"] = f"@{int(time.time())}" if is_new else "0"
         else:
             # Another site must not learn by embedding a private picture whether its visitor may see it.
             headers["Cross-Origin-Resource-Policy"] = "same-site"

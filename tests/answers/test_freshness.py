@@ -3,8 +3,9 @@ import asyncio
 import pytest
 
 from pwgserve.answers import freshness
-from pwgserve.answers.freshness import Fresh
+from pwgserve.answers.freshness import Fresh, in_time
 from pwgserve.at_hand import NotAtHandError
+from pwgserve.piwigo.gallery import GalleryUnavailableError
 
 
 class Question:
@@ -164,7 +165,25 @@ async def test_no_more_answers_are_kept_than_allowed():
 
 def test_the_ages_add_up_to_what_is_promised():
     kept = freshness.MAX_AGE + freshness.DECISION_AGE + freshness.PROXY_AGE
-    assert kept + 0.2 <= freshness.PROMISED_AGE, "and there is time left for a slow answer"
+    assert kept + freshness.AGE_FOR_PROXIES <= freshness.PROMISED_AGE
+    sent = freshness.MAX_AGE + freshness.LONGEST_DECISION
+    assert sent + 0.5 <= freshness.PROMISED_AGE, "when questions take long, nothing is kept of what they decide"
+
+
+@pytest.mark.parametrize(("seconds", "decided"), [((0.9,), 1), ((1.1, 0.1), 2), ((1.1, 1.1), None)])
+async def test_a_decision_that_took_too_long_is_made_anew_once(clock, seconds, decided):
+    taken = list(seconds)
+
+    async def decide():
+        clock.now += taken.pop(0)
+        return len(seconds) - len(taken)
+
+    if decided is None:
+        with pytest.raises(GalleryUnavailableError):
+            await in_time(decide)
+    else:
+        assert await in_time(decide) == decided
+    assert not taken
 
 
 def test_what_is_asked_for_all_the_time_is_never_waited_for():

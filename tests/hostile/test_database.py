@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import family
 import pytest
+import sqlalchemy as sa
 from between import Between
 from daemon import Daemon
 from databases import Databases
@@ -155,3 +156,30 @@ def test_the_return_of_the_database_is_no_stampede(stage, public):
     # Some dozens of questions a second are all that the daemon ever asks of so many photos and viewers.
     assert asked < 150 * (seconds + 1), asked
     assert opened <= 20
+
+
+def locked(gallery, table, seconds, began):
+    """Let nobody read a table for some seconds, as a backup or a change of its columns does."""
+    with gallery.engine.connect() as connection:
+        connection.execute(sa.text(f"LOCK TABLES {gallery.prefix}{table} WRITE"))
+        began.wait()
+        time.sleep(seconds)
+        connection.execute(sa.text("UNLOCK TABLES"))
+
+
+def test_what_a_decision_began_with_does_not_outlive_the_promise_while_its_other_questions_wait(stage, public):
+    """The photo's row is read first; then the tables of sessions and of users are locked for as long as a question lasts."""
+    gallery, _, daemon = stage
+    anna = daemon.visitor(family.cookie("anna"))
+    link = anna.link("/action.php?id=2&part=e")
+    time.sleep(PROMISED)  # nothing is known any more
+    began = threading.Barrier(3)
+    with gallery.restored(), ThreadPoolExecutor(3) as pool:
+        pool.submit(locked, gallery, "sessions", 1.8, began)
+        pool.submit(locked, gallery, "user_infos", 3.4, began)
+        began.wait()
+        answer = pool.submit(anna.get, link)
+        time.sleep(0.15)
+        gallery.update("images", {"id": 2}, level=8)
+        assert answer.result().status != 200, "more than three seconds after it was taken away"
+    waited(daemon, link, 200)
