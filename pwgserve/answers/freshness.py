@@ -34,7 +34,7 @@ ASKED_ANEW_AT = 0.4
 time asks every DECISION_AGE at the latest: the next one, too, must find an answer that serves."""
 
 PROXY_AGE = 1.0
-"""Seconds that nginx in front may keep a public picture, if its owner wants it to; see `http.sending`."""
+"""Seconds that nginx in front may keep a public picture, if its owner wants it to; see `http.signed`."""
 
 K = TypeVar("K")
 V = TypeVar("V")
