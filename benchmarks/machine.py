@@ -22,13 +22,14 @@ PROGRAMS = {
 def facts() -> dict[str, str]:
     """Name → value, in the order in which a reader wants them."""
     cpu = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    kernel = re.match(r"[\d.]*\d", platform.release())  # what follows names somebody's machines
     memory = re.search(r"^MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text(), re.M)
     found = {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": f"{cpu[1] if cpu else platform.machine()}, {len(os.sched_getaffinity(0))} cores",
         "memory": f"{int(memory[1]) / 1e6:.0f} GB" if memory else "",
         "processes that wanted a core, mean of 15 minutes": f"{os.getloadavg()[2]:.1f} (ours and all others)",
-        "kernel": platform.release(),
+        "kernel": kernel[0] if kernel else "",
         "Python": platform.python_version(),
     }
     for package in PACKAGES:

@@ -20,8 +20,9 @@ RECORDED = Path(__file__).with_name("recorded.toml")
 _INTRODUCTION = """# Performance
 
 Measured by `make bench`, which writes this page. Peers are measured in the same run, in turns, with the same files and
-the same client, and what counts is the ratio: absolute numbers are those of the machine below. Permission is asked
-again for every request of pwgserve's, as always.
+the same client, and what counts is the ratio: absolute numbers are those of the machine below. Of several turns
+it is the median of each turn's ratio, so not always that of the two medians beside it. Permission is asked again for
+every request of pwgserve's, as always.
 """
 
 

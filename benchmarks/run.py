@@ -1,6 +1,6 @@
 """The command behind `make bench`: finds the benchmarks, runs them, shows their tables, writes docs/performance.md.
 
-python -m benchmarks.run [--quick] [--write] [--peer NAME=URL] [BENCHMARK...]
+python -m benchmarks.run [--quick] [--write] [--peer NAME=URL] [--thumbor VENV] [--json FILE] [BENCHMARK...]
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Puts a daemon together: settings in, something that answers requests out. The only module that knows all others.
+"""Puts a daemon together: settings in, something that answers requests out.
 
 `Daemon` can be asked by any aiohttp server; `pwgserve.service.serving` runs it as a service.
 """

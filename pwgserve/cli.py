@@ -1,4 +1,5 @@
-"""The `pwgserve` command. Exit codes: 0 fine, 1 a check found something, 2 wrong usage or configuration (one line).
+"""The `pwgserve` command. Exit codes: 0 fine, 1 a check found something, 2 wrong usage or configuration (one line),
+130 interrupted (`warm`).
 
 What each command does is in `pwgserve.commands`.
 """

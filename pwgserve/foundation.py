@@ -42,7 +42,7 @@ LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.soc
 LARGE_FILE = "large"
 """In the cache's folder: whose lock has the process that renders a large picture."""
 
-_log = structlog.get_logger("http")
+_log = structlog.get_logger("foundation")
 
 
 @dataclass(frozen=True)

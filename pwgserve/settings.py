@@ -1,7 +1,8 @@
 """The settings of a daemon: a TOML file, environment variables (`PWGSERVE_SERVER__LISTEN`), safe defaults.
 
-Pure but for `read` and `load`. Secrets that are kept elsewhere are in `credentials`, what the gallery itself has
-configured in `pwgserve.piwigo.conf`. Every key is described in docs/configuration.md.
+Not pure: to make `Settings` reads the environment and the secrets that systemd hands over, and looks whether
+`piwigo.root` is there. Secrets that are kept elsewhere are in `credentials`, what the gallery itself has configured in
+`pwgserve.piwigo.conf`. Every key is described in docs/configuration.md.
 """
 
 from __future__ import annotations

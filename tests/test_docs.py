@@ -1,7 +1,11 @@
-"""What the documents say is there: tests, settings (see test_settings), metrics, reasons and links between files."""
+"""What the documents say is there, and as they say it: tests, settings (see test_settings, too), metrics, reasons, events,
+messages, commands with their options, and links between files."""
 
+import errno
 import json
+import os
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -11,9 +15,11 @@ from pwgserve.cli import COMMANDS, main
 from pwgserve.http import refusals
 from pwgserve.numbers.metrics import Metrics
 from pwgserve.numbers.trend import GUESSES, TROUBLES
+from pwgserve.settings import Settings, from_values
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+TROUBLESHOOTING = ROOT / "docs/troubleshooting.md"
 
 
 @pytest.mark.parametrize(("document", "most"), [("compatibility", 50), ("threat-model", 60)])
@@ -58,11 +64,14 @@ def test_every_reason_of_a_refusal_is_told_apart_as_guess_mishap_or_trouble():
     assert counted <= GUESSES
 
 
-def test_every_reason_of_a_refusal_is_described():
+def test_every_reason_of_a_refusal_is_described_and_every_described_reason_exists():
     text = (ROOT / "docs/metrics.md").read_text()
     reasons = reasons_of_refusals()
     assert len(reasons) > 12
-    assert {reason for reason in reasons if f"`{reason}`" not in text} == set()
+    described = set()
+    for line in re.findall(r"^\| (`[^|]+) \| \d{3} \|", text, re.M):
+        described |= set(re.findall(r"`([a-z-]+)`", line))
+    assert described == reasons
 
 
 def reasons_of_refusals():
@@ -77,27 +86,60 @@ def reasons_of_refusals():
     return reasons
 
 
-def test_every_event_of_the_log_is_explained():
+def test_every_event_of_the_log_is_explained_and_every_explained_event_exists():
     source = "".join(file.read_text() for file in (ROOT / "pwgserve").glob("**/*.py"))
     events = set(re.findall(r"log\.(?:debug|info|warning|error)\(\s*\"([a-z-]+)\"", source))
-    explained = set(
-        re.findall(r"`([a-z-]+)`", (ROOT / "docs/troubleshooting.md").read_text().partition("## Lines in")[2])
-    )
+    explained = set()
+    for cell in re.findall(r"^\| (`[^|]+) \|", TROUBLESHOOTING.read_text().partition("## Lines in")[2], re.M):
+        explained |= set(re.findall(r"`([a-z-]+)`", cell))
     assert len(events) > 10
-    assert events - explained == set()
+    assert explained == events
 
 
-def test_every_command_and_its_options_are_described():
-    text = "".join(document.read_text() for document in DOCUMENTS)
+def test_every_message_that_is_quoted_in_troubleshooting_is_one_of_the_programs():
+    text = TROUBLESHOOTING.read_text()
+    starting = text.partition("## It does not start")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]+) \|", starting, re.M)
+    quoted = {message for cell in cells for message in re.findall(r"`([^`]+)`", cell)}
+    quoted |= set(re.findall(r"`([^`]*…[^`]*)`", re.sub(r"^    .*$", "", text, flags=re.M)))
+    assert len(quoted) > 8
+    source = "".join(file.read_text() for file in (ROOT / "pwgserve").glob("**/*.py"))
+    source += os.strerror(errno.EADDRINUSE)
+    # What a message fills in stands between its own words.
+    parts = {part.strip() for message in quoted for part in re.split("…|: ", message) if part.strip()}
+    assert {part for part in parts if part not in source} == set()
+
+
+def commands():
+    """Every command as it is typed, with its options."""
     for name in COMMANDS:
-        described = [f"pwgserve {name}", f"`{name}`", f"`{name} "]
-        assert any(spelled in text for spelled in described), name
-    operating = (ROOT / "docs/operating.md").read_text()
-    for name in ("warm", "cache", "sign", "status"):
         command = main.get_command(click.Context(main), name)
-        for one in getattr(command, "commands", {name: command}).values():
-            options = {option for parameter in one.params for option in parameter.opts if option.startswith("--")}
-            assert {option for option in options if option not in operating} == set()
+        parts = {f"{name} {part}": one for part, one in getattr(command, "commands", {}).items()}
+        for typed, one in (parts or {name: command}).items():
+            yield typed, {option for parameter in one.params for option in parameter.opts if option.startswith("--")}
+
+
+@pytest.mark.parametrize(("typed", "options"), [pytest.param(*one, id=one[0]) for one in commands()])
+def test_every_command_is_described_and_each_of_its_options_on_such_a_page(typed, options):
+    pages = [file.read_text() for file in (ROOT / "README.md", *ROOT.glob("docs/*.md"))]
+    text = "".join(page for page in pages if re.search(rf"(?:pwgserve |`){typed}\b", page))
+    assert text
+    assert {option for option in options if not re.search(rf"{option}(?![\w-])", text)} == set()
+
+
+def test_the_defaults_that_are_described_are_those_of_the_settings(tmp_path):
+    text = (ROOT / "docs/configuration.md").read_text()
+    tables = {}
+    for table, body in re.findall(r"^## \[(\w+)\]\n(.*?)(?=^## |\Z)", text, re.M | re.S):
+        cells = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", body, re.M))
+        values = {key: cell.strip("`") for key, cell in cells.items() if re.fullmatch("`[^`]+`", cell)}
+        tables[table] = {key: tomllib.loads(f"value = {value}")["value"] for key, value in values.items()}
+        for key in cells.keys() - values.keys():  # words instead of a value
+            field = Settings.model_fields[table].annotation.model_fields[key]
+            assert field.is_required() or field.default is None
+    assert sum(map(len, tables.values())) > 30
+    tables["piwigo"]["root"] = str(tmp_path)
+    assert from_values(tables, "docs") == from_values({"piwigo": {"root": str(tmp_path)}}, "none")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""What the gallery holds and how it is set up, as it is now: the daemon's view of Piwigo, at most a second old.
+"""What the gallery holds and how it is set up, as it is now: the daemon's view of Piwigo, at most MAX_AGE old.
 
 Combines the owner's configuration file with table `config`, and finds the photo that a request names. Who may see it
 is not decided here.
@@ -26,7 +26,7 @@ from pwgserve.render.plan import RenderRules
 from pwgserve.targets import GallerySettings
 
 KEPT = 50_000
-"""How many photos are remembered for their second."""
+"""How many photos are remembered, each for `freshness.MAX_AGE`."""
 
 OWNER_FILE = Path("local/config/config.inc.php")
 ANEW_PAUSE = 0.1

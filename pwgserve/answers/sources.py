@@ -16,7 +16,7 @@ from pwgserve.render.metadata import tells_more
 from pwgserve.targets import Target
 
 KEPT = 50_000
-"""How many files are remembered for their second."""
+"""How many files are remembered, each for `freshness.MAX_AGE`."""
 
 METADATA_BYTES = 4_000_000
 """How much of a file is looked at for metadata."""

@@ -21,16 +21,28 @@ from pwgserve.piwigo.people import Account, People, Session
 from pwgserve.piwigo.permissions import Status, Viewer
 
 KEPT = 20_000
-"""How many sessions and viewers are remembered for their second."""
+"""How many sessions and viewers are remembered, each for `freshness.MAX_AGE`."""
 
 REMEMBER_ME = "r"
+"""Piwigo's cookie that outlives a session."""
+
 AUTH_KEY = "a"
+"""Piwigo's key in an address (`auth=`)."""
+
 PROXY_USER = "x"
+"""Whom the web server names (`apache_authentication`)."""
+
 ADMIN_TOKEN = "t"  # noqa: S105 - a kind of credential, not a secret
+"""An administrator's session, together with its `pwg_token`."""
+
 PROGRAM_KEY = "k"
+"""A program's API key, for which the plugin makes links."""
+
 MESSAGE = "m"
+"""The account itself: links of this kind are made by the plugin for mails and feeds, which outlive every session."""
+
 OWNERS_HAND = "o"
-"""The account itself: links of this kind are made by the plugin, for mails and feeds, which no session outlives."""
+"""The account itself, too: links of this kind are made by `pwgserve sign`."""
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,5 +1,7 @@
 """What `pwgserve check` does: tries, as a stranger and from outside, to get photos that strangers must not have.
 
-Pure: `attempts` (what is tried), `verdicts` (what an answer gives away) and `mending` (what to mend). `samples` chooses
-photos, `stranger` sends requests, `run` brings them together.
+Pure: `doors` (which other addresses are tried), `verdicts` (what an answer gives away), `configured` and `report`.
+`attempts` (what is tried) draws random keys and cookies, `mending` (what to mend) reads the web server's configuration.
+`samples` chooses photos, `stranger` sends requests, `reflection` looks into the daemon's mirror, `run` brings all of it
+together.
 """

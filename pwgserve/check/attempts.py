@@ -1,7 +1,8 @@
 """Every way in which a stranger may try to get at one photo: addresses, spellings, headers, forged links.
 
-Pure. An attempt is made twice, for a photo that exists and for a twin that does not: whatever differs between the two
-answers tells the stranger something. What an answer gives away is decided in `verdicts`.
+Pure but for the keys and cookies that it draws at random. An attempt is made twice, for a photo that exists and for a
+twin that does not: whatever differs between the two answers tells the stranger something. What an answer gives away is
+decided in `verdicts`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The keys file: which secrets sign links, and which names the cache's files. Made with mode 0600 when missing.
 
-The only module that reads or writes key material. What is signed with it is in `links`; who learns of new keys while
-the daemon runs, in `keywatch`.
+The only module that reads or writes this file; the plugin's part of it is in `plugin_file`. What is signed with it
+is in `links`; who learns of new keys while the daemon runs, in `keywatch`.
 """
 
 from __future__ import annotations

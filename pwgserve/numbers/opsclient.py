@@ -1,4 +1,4 @@
-"""Asks a running daemon on this machine how it is: `/-/health`, `/-/ready` and `/-/metrics`, over TCP or its socket.
+"""Asks a running daemon on this machine how it is: `/-/ready` and `/-/metrics`, over TCP or its socket.
 
 For commands. What the daemon answers is in `http.ops`; what the numbers mean, in docs/metrics.md.
 """

@@ -1,4 +1,5 @@
 """What Piwigo means: its requests, sizes, viewers and permissions.
 
-Everything here is pure but `gallery`, the only module of the project that speaks SQL (`schema` holds the tables).
+Everything here is pure but what speaks SQL: `gallery`, `people`, `walking`, `hidden` and `history`, which alone writes.
+`schema` holds the tables.
 """

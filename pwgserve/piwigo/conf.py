@@ -1,7 +1,7 @@
 """The settings of a Piwigo gallery (`$conf`) that pwgserve respects, with Piwigo's defaults.
 
-Pure. `from_values` takes them from what was read: the owner's `local/config/config.inc.php` (see `phpconfig`) overlaid
-with table `config`. Only settings that change an answer are here.
+Pure. `PiwigoConf.updated` takes them from what was read: the owner's `local/config/config.inc.php` (see `phpconfig`)
+overlaid with table `config`, whose words `from_words` understands. Only settings that change an answer are here.
 """
 
 from __future__ import annotations

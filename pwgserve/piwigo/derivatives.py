@@ -1,6 +1,6 @@
 """Which sizes a gallery has: the derivative types, the allowed custom sizes, quality and watermark.
 
-Pure. Read from rows `derivatives` and `disabled_derivatives` of table `config`; how a size is computed is in `sizing`.
+Pure. Read from row `derivatives` of table `config`; how a size is computed is in `sizing`.
 Rules: docs/compatibility.md, "Sizes".
 """
 

@@ -1,4 +1,4 @@
-"""The SQL of the project: rows of a Piwigo gallery as the values that the pure modules decide on.
+"""Rows of a Piwigo gallery as the values that the pure modules decide on, and how the database is asked.
 
 Reads only; the one table that is ever written is in `history`. Every answer is what the database says now;
 `pwgserve.answers.freshness` keeps answers for a moment. Whatever goes wrong on the way to an answer is

@@ -1,6 +1,6 @@
 """Who is asking: what the cookies and addresses of a request claim, and when such a claim holds.
 
-Pure. The rows that decide come from `gallery`; the order of the claims is in `pwgserve.answers.viewers`.
+Pure. The rows that decide come from `people`; the order of the claims is in `pwgserve.answers.viewers`.
 Rules: docs/compatibility.md, "Viewers".
 """
 

@@ -1,7 +1,7 @@
 """Who may see a photo: Piwigo's rules as functions of rows. Read this file first if you audit pwgserve.
 
-Pure. The rows come from `gallery`; who is asking is in `identity`. Rules: docs/compatibility.md, "Permissions".
-Whatever is unknown is a no.
+Pure. The rows come from `gallery` (photos) and `people` (viewers); who is asking is in `identity`.
+Rules: docs/compatibility.md, "Permissions". Whatever is unknown is a no.
 """
 
 from __future__ import annotations

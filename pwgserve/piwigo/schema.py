@@ -1,4 +1,4 @@
-"""Piwigo's tables, as far as pwgserve reads them. Queries are in `gallery`.
+"""Piwigo's tables, as far as pwgserve reads them. What asks them is listed in `pwgserve.piwigo`.
 
 Column types follow Piwigo's own on MariaDB, so that test galleries made from here meet the same collations and ranges.
 """
@@ -19,7 +19,7 @@ _tiny = Integer().with_variant(TINYINT(unsigned=True), "mysql", "mariadb")
 _boolean = String(5).with_variant(ENUM("true", "false"), "mysql", "mariadb")
 _exact = String(100).with_variant(VARCHAR(100, collation="utf8mb4_bin"), "mysql", "mariadb")
 _session_id = String(50).with_variant(VARCHAR(50, collation="utf8mb4_bin"), "mysql", "mariadb")
-# Text that counts in bytes (a session row, a serialized setting): `gallery` hands it out as bytes.
+# Text that counts in bytes (a session row, a serialized setting): drivers give text or bytes.
 _serialized = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
 UNREAD = {"unread": True}

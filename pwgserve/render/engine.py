@@ -1,7 +1,7 @@
 """Does what a plan says, with libvips. Files come and go as open descriptors: the engine opens nothing by name.
 
 Runs in worker processes only. What to do is in `plan`, how each step is done in `steps`; limits that end a worker from
-outside are in `pool`.
+outside are in `workers`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The process that renders: takes jobs from a socket, one at a time, and ends when the socket closes.
 
 It is started afresh (no memory of the daemon is inherited), holds no key and no connection, gets every file as an open
-descriptor, and confines itself before it sees the first one. The daemon's side of the conversation is in `pool`.
+descriptor, and confines itself before it sees the first one. The daemon's side of the conversation is in `workers`.
 """
 
 from __future__ import annotations

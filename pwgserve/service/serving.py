@@ -1,6 +1,6 @@
 """Serves visitors in one process: accepts connections, answers until told to stop, and lets requests finish.
 
-Who starts such a process and gives it its sockets is in `pwgserve.service`.
+What starts such a process and gives it its sockets is in `process` and `entry`.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ class _Server(web.Server):
         return _Connection(self, loop=self._loop, **self._kwargs)
 
     def known(self, message: RawRequestMessage, peer: str | None, now: float) -> tuple[bytes, ...] | None:
-        """The answer that may be given at once; of a process that leaves none, as answers then say more."""
+        """The answer that may be given at once. None while this process is leaving: it must say `Connection: close`."""
         return None if self._is_leaving else self._repeated(message, peer, now)
 
     async def take(self, connection: socket.socket) -> None:

@@ -1,4 +1,5 @@
 """What `pwgserve init` does: looks at a machine with a Piwigo, plans what pwgserve needs there, and writes it.
 
-Pure: `templates`, `sites`, `grants`, `configuration` and `plan`. `machine` and `database` look, `writing` writes.
+Pure: `sites`, `grants`, `configuration` and `confinement`; `templates` and `plan`, too, but for the files of `deploy/`,
+which come with the package. `machine` and `database` look, `writing` writes.
 """

@@ -1,6 +1,7 @@
 """What has to be on a machine so that pwgserve can protect its gallery: files, folders, and what is left to the owner.
 
-Pure: takes what was found and answered, gives values. `writing` makes them true, the command shows the rest.
+Pure but for the texts of `templates`: takes what was found and answered, gives values. `writing` makes them true, the
+command shows the rest.
 """
 
 from __future__ import annotations
