@@ -33,6 +33,15 @@ class Validators:
     modified: int
 
 
+def is_other_version(if_match: str | None, if_unmodified_since: str | None, validators: Validators) -> bool:
+    """Whether the asker wants only what another version was (412)."""
+    if if_match is not None:
+        known = [tag.strip() for tag in if_match.split(",")]
+        return "*" not in known and validators.etag not in known
+    since = _seconds(if_unmodified_since)
+    return since is not None and validators.modified > since
+
+
 def is_not_modified(if_none_match: str | None, if_modified_since: str | None, validators: Validators) -> bool:
     """Whether the asker has this very version already (304)."""
     if if_none_match is not None:
@@ -51,8 +60,9 @@ def ranges(header: str | None, if_range: str | None, size: int, validators: Vali
     if header is None or (if_range is not None and not _is_same(if_range.strip(), validators)):
         return None
     unit, equals, specs = header.partition("=")
-    parts = specs.split(",", MAX_RANGES)
-    if unit.strip().lower() != "bytes" or not equals or len(parts) > MAX_RANGES:
+    # A list may have empty places (RFC 9110, section 5.6.1).
+    parts = [part for part in specs.split(",", MAX_RANGES) if part.strip()]
+    if unit.strip().lower() != "bytes" or not equals or not 0 < len(parts) <= MAX_RANGES:
         return None
     found = []
     for part in parts:

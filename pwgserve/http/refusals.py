@@ -25,6 +25,8 @@ COMMON_HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
+    # As private pictures have it: another site that embeds an address must not learn which of both came.
+    "Cross-Origin-Resource-Policy": "same-site",
     "Server": SERVER,
 }
 

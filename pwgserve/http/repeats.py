@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_parser import RawRequestMessage
 from multidict import istr
 
@@ -31,7 +31,8 @@ OVERHEAD = 2_000
 
 Question: TypeAlias = tuple[str, ...]
 
-_DEPENDS = tuple(istr(name) for name in ("Range", "If-Range", "If-None-Match", "If-Modified-Since", "Content-Length"))
+_CONDITIONS = ("If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+_DEPENDS = tuple(istr(name) for name in ("Range", *_CONDITIONS, "Content-Length"))
 _WORDS = tuple(istr(name) for name in WORDS)
 
 
@@ -127,6 +128,8 @@ def _is_plain(message: RawRequestMessage) -> bool:
     """Whether a request wants a whole picture and nothing else, on a connection that stays."""
     if message.method != "GET" or message.should_close or message.chunked or message.upgrade:
         return False
+    if message.version < HttpVersion11:
+        return False  # it must be told that its connection stays
     headers = message.headers
     for name in _DEPENDS:  # noqa: SIM110 (`any` takes three times as long, and this is asked for each of the quickest hits)
         if name in headers:

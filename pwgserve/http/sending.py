@@ -15,10 +15,24 @@ from urllib.parse import quote
 from aiohttp import web
 
 from pwgserve.finished import Finished
-from pwgserve.http.ranges import Range, UnsatisfiableError, Validators, http_date, is_not_modified, ranges
+from pwgserve.http.ranges import (
+    Range,
+    UnsatisfiableError,
+    Validators,
+    http_date,
+    is_not_modified,
+    is_other_version,
+    ranges,
+)
 
 CHUNK = 262_144
 """Bytes read at a time: large enough to be fast, small enough for hundreds of slow readers at once."""
+
+PROXY_KEEPS = "X-Accel-Expires"
+"""Says for how long nginx may keep an answer, whatever its status is; of a part or an error it must keep nothing."""
+
+OF_VERSIONS = ("If-Match", "If-Unmodified-Since")
+"""What asks for one version alone. nginx would compare it with its file's, and not with what our headers say."""
 
 DIRECT = "direct"
 X_ACCEL = "x-accel-redirect"
@@ -62,21 +76,26 @@ class Sender:
         """Answer a request with a file, or with the part of it that is asked for. Closes the file."""
         try:
             asked = request.headers
+            wanted = asked.get("Range") if request.method == "GET" else None
             about = {
                 **headers,
                 "ETag": validators.etag,
                 "Last-Modified": http_date(validators.modified),
             }
-            if is_not_modified(asked.get("If-None-Match"), asked.get("If-Modified-Since"), validators):
+            if is_other_version(_listed(request, "If-Match"), asked.get("If-Unmodified-Since"), validators):
+                return web.Response(status=412, headers=_of_nobody_else(about))
+            if is_not_modified(_listed(request, "If-None-Match"), asked.get("If-Modified-Since"), validators):
                 return web.Response(status=304, headers=_without_body(about))
-            if self._way != DIRECT and file.path is not None:
+            if self._way != DIRECT and file.path is not None and not any(name in asked for name in OF_VERSIONS):
                 return web.Response(headers=about | self._handed_over(file.internal, file.path))
             about["Accept-Ranges"] = "bytes"
             try:
-                parts = ranges(asked.get("Range"), asked.get("If-Range"), file.size, validators)
+                parts = ranges(wanted, asked.get("If-Range"), file.size, validators)
             except UnsatisfiableError:
-                headers_416 = _without_body(about) | {"Content-Range": f"bytes */{file.size}"}
+                headers_416 = _of_nobody_else(about) | {"Content-Range": f"bytes */{file.size}"}
                 return web.Response(status=416, headers=headers_416)
+            if parts is not None and PROXY_KEEPS in about:
+                about[PROXY_KEEPS] = "0"
             return await _sent(request, file, about, parts)
         finally:
             if file.descriptor is not None:
@@ -164,6 +183,17 @@ def _multipart(parts: Sequence[Range], size: int, headers: dict[str, str]) -> li
 
 def _content_range(span: Range, size: int) -> str:
     return f"bytes {span[0]}-{span[1] - 1}/{size}"
+
+
+def _listed(request: web.BaseRequest, name: str) -> str | None:
+    """A header whose values are a list, which may come in several lines."""
+    return ", ".join(request.headers.getall(name, ())) or None
+
+
+def _of_nobody_else(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of an answer that only this asker's question has: no cache may give it to another one."""
+    kept = {name: value for name, value in _without_body(headers).items() if name != PROXY_KEEPS}
+    return kept | {"Cache-Control": "no-store"}
 
 
 def _without_body(headers: Mapping[str, str]) -> dict[str, str]:

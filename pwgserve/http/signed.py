@@ -24,11 +24,14 @@ from pwgserve.http.mirror import mirrored
 from pwgserve.http.ranges import Validators
 from pwgserve.http.refusals import SERVER, RefusedError
 from pwgserve.http.repeats import Repeats
-from pwgserve.http.sending import OpenFile, Sender, of_cache
+from pwgserve.http.sending import PROXY_KEEPS, OpenFile, Sender, of_cache
 from pwgserve.http.visitor import Proxies, claims, client_of
 from pwgserve.links import Link, LinkSigner, claims_to_be_expired
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.targets import GallerySettings, Target, is_allowed, target
+
+DOWNLOAD = "download"
+"""The one query that a signed address may have."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,13 @@ class Signed:
             if (seen := mirrored(request, token, self.signer, self.proxies)) is not None:
                 return seen
             raise RefusedError("outdated" if claims_to_be_expired(token, time.time()) else "forged")
-        is_odd = appended and extension.isalnum() and extension.isascii()
+        is_odd = (appended or query not in ("", DOWNLOAD)) and extension.isalnum() and extension.isascii()
         if is_odd and not link.is_expired(time.time()) and await self._may_still(request, link):
-            # Programs append i.php's options (`&b=…`) to whatever address a page holds. One picture has one address.
+            # Programs append i.php's options (`&b=…`) to whatever address a page holds. One picture has one address,
+            # or else caches could be filled with copies of it.
             return redirect(self.issuer.repeated(f"{token}.{extension}"), keep=False)
         try:
-            response = await self._answered(request, link, extension, download=query == "download")
+            response = await self._answered(request, link, extension, download=query == DOWNLOAD)
         except BaseException:
             self.repeats.forget(request)
             raise
@@ -214,7 +218,7 @@ class Signed:
             # Until the end of this second, if nginx in front is told to keep pictures at all. Without this it would
             # keep them for as long as browsers may, and permission would not be asked.
             is_new = asyncio.get_running_loop().time() - permitted.asked_at <= AGE_FOR_PROXIES
-            headers["X-Accel-Expires"] = f"@{int(time.time())}" if is_new else "0"
+            headers[PROXY_KEEPS] = f"@{int(time.time())}" if is_new else "0"
         else:
             # Another site must not learn by embedding a private picture whether its visitor may see it.
             headers["Cross-Origin-Resource-Policy"] = "same-site"

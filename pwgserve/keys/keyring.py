@@ -126,9 +126,10 @@ def load_or_create(file: Path) -> KeyRing:
 def load(file: Path) -> KeyRing:
     """The ring in the file. Raises FileNotFoundError, KeysError. Blocks."""
     try:
-        with file.open("rb") as stream:
+        # Not waiting for whoever opens the other end, if it is a pipe.
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123
             mode = os.fstat(stream.fileno()).st_mode
-            text = stream.read(1 << 20)
+            text = stream.read(1 << 20) if stat.S_ISREG(mode) else b""
     except FileNotFoundError:
         raise
     except OSError as error:
@@ -139,7 +140,7 @@ def load(file: Path) -> KeyRing:
         content = json.loads(text)
         texts = [*content["link_keys"], content["stable_key"]]
         made = content.get("made")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         texts, made = [], None
     if len(texts) < 2 or not all(isinstance(item, str) and _SECRET.fullmatch(item) for item in texts):
         raise KeysError(f"{file}: not a keys file of pwgserve; move it away and a new one will be made")

@@ -29,8 +29,9 @@ def listeners(address: str) -> Sequence[socket.socket]:
     with contextlib.ExitStack() as stack:
         try:
             found = [_unix(Path(listen.path), stack)] if listen.path else _tcp(listen.host, listen.port, stack)
-        except OSError as error:
-            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        except (OSError, ValueError) as error:  # a name that no host can have is a ValueError
+            number = error.errno if isinstance(error, OSError) else None
+            reason = os.strerror(number) if number and number > 0 else str(error)
             raise ListenError(f"server.listen: cannot listen on {address}: {reason}; choose another address") from error
         stack.pop_all()
         return found

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import resource
 import signal
 import socket
 import struct
+import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -41,6 +43,9 @@ LEAVING_SECONDS = 1.0
 LINGERING_SECONDS = 2.0
 """How long what a refused request still sends is read, so that its sender sees the refusal."""
 
+SLOWEST = 1000
+"""Bytes a second of an answer that its visitor must take at least. A throttled telephone takes ten times as many."""
+
 MAX_FILES = 20_000
 FILES_OF_OURS = 100
 """Descriptors that are not connections or pictures: database, workers, logs."""
@@ -67,6 +72,8 @@ class _Connection(RepeatingHandler):
         self._deadline: asyncio.TimerHandle | None = None
         self._head = 0
         self._body: StreamReader = EMPTY_PAYLOAD
+        self._unsent = 0
+        self.heard = self._loop.time()
 
     @property
     def is_idle(self) -> bool:
@@ -88,6 +95,7 @@ class _Connection(RepeatingHandler):
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with what was read."""
+        self.heard = self._loop.time()
         requests, is_body = self._request_count, not self._body.is_eof()
         super().data_received(data)
         if self._request_count != requests:
@@ -108,8 +116,30 @@ class _Connection(RepeatingHandler):
     def pause_writing(self) -> None:
         # Until the other side has taken what is buffered, which may be never.
         super().pause_writing()
+        self._watch_taking()
+
+    def _watch_taking(self) -> None:
+        """Have it looked at again whether the other side takes anything. The kernel tells only when much was taken."""
         self._forget_deadline()
-        self._deadline = self._loop.call_later(self._server.limits.send_timeout, self._abort)
+        self._unsent = self._left_to_send()
+        self._deadline = self._loop.call_later(self._server.limits.send_timeout, self._expect_taking)
+
+    def _expect_taking(self) -> None:
+        if self._unsent - self._left_to_send() < SLOWEST * self._server.limits.send_timeout:
+            self._abort()
+        else:
+            self._watch_taking()
+
+    def _left_to_send(self) -> int:
+        """Bytes that the other side has not taken: ours and the kernel's."""
+        if self.transport is None:
+            return 0
+        connection = self.transport.get_extra_info("socket")
+        try:
+            kernels = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+        except (OSError, AttributeError):
+            kernels = 0
+        return self.transport.get_write_buffer_size() + int(kernels)
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -223,13 +253,13 @@ class _Server(web.Server):
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
     def has_room(self) -> bool:
-        """Whether one more connection may stay; if need be, one that waits idly makes room for it."""
+        """Whether one more connection may stay; if need be, the one that has been idle longest makes room for it."""
         if len(self._connections) <= self.limits.connections:
             return True
-        idle = next((one for one in self._connections if isinstance(one, _Connection) and one.is_idle), None)
-        if idle is None:
+        idle = [one for one in self._connections if isinstance(one, _Connection) and one.is_idle]
+        if not idle:
             return False
-        idle.force_close()
+        min(idle, key=lambda one: one.heard).force_close()
         return True
 
 

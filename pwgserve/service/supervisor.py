@@ -45,7 +45,8 @@ _log = structlog.get_logger("service")
 class _Generation:
     """The processes that serve with one configuration. listen: the sockets' address, or that they are systemd's.
 
-    is_open_secret: whether everybody can read the password in it.
+    is_open_secret: whether everybody can read the password in it. started: all processes that ever had it, also those
+    that are not ready yet.
     """
 
     configuration: Configuration
@@ -54,6 +55,7 @@ class _Generation:
     sockets: Sequence[socket.socket]
     is_open_secret: bool = False
     members: list[ServerProcess] = field(default_factory=list)
+    started: set[ServerProcess] = field(default_factory=set)
     keepers: list[asyncio.Task[None]] = field(default_factory=list)
 
     @property
@@ -122,6 +124,10 @@ class Supervisor:
         except OwnerError as error:
             _log.error("reload-failed", problem=str(error), consequence="what served before goes on")
             return
+        except Exception as error:  # whatever nobody thought of must not end what serves
+            problem = f"unexpected {type(error).__name__}"
+            _log.error("reload-failed", problem=problem, consequence="what served before goes on")
+            return
         logs.configure(new.settings.log.level, new.settings.log.format)
         self._retire(old, new)
 
@@ -169,12 +175,14 @@ class Supervisor:
         recruit, self._first = self._first or await Recruit.begin(), None
         process = ServerProcess.start(recruit, generation.configuration, generation.sockets, share, patience)
         self._processes.add(process)
-        self._in_background(self._forget_when_ended(process))
+        generation.started.add(process)
+        self._in_background(self._forget_when_ended(generation, process))
         return process
 
-    async def _forget_when_ended(self, process: ServerProcess) -> None:
+    async def _forget_when_ended(self, generation: _Generation, process: ServerProcess) -> None:
         await process.ended()
         self._processes.discard(process)
+        generation.started.discard(process)
 
     async def _keep(self, generation: _Generation, member: ServerProcess, share: Share) -> None:
         """Replace a process whenever it ends."""
@@ -203,8 +211,8 @@ class Supervisor:
         self._generations.remove(old)
         for keeper in old.keepers:
             keeper.cancel()
-        for member in old.members:
-            self._in_background(member.finished())
+        for process in old.started:
+            self._in_background(process.finished())
         if old.sockets is not new.sockets:
             for listener in old.sockets:
                 listener.close()

@@ -189,3 +189,18 @@ def _until(condition):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_what_asks_for_one_version_gets_that_version(deployed):
+    """nginx would compare the condition with its own file's time and with no tag at all."""
+    visitor = deployed.visitor()
+    link = visitor.link(deployed.size(LAKE))
+    whole = visitor.get(link)
+    tag, date = whole.headers["etag"], whole.headers["last-modified"]
+    for _ in range(2):  # also what is repeated
+        assert visitor.get(link, If_Match=tag).body == whole.body
+        assert visitor.get(link, If_Unmodified_Since=date).body == whole.body
+        assert visitor.get(link, If_Match=tag, Range="bytes=0-9").status == 206
+        assert visitor.get(link).status == 200
+    assert visitor.get(link, If_Match='"another"').status == 412
+    assert visitor.get(link, If_Unmodified_Since="Sat, 01 Jan 2000 00:00:00 GMT").status == 412

@@ -72,3 +72,16 @@ def test_nobody_waits_in_nginx_for_the_answer_to_somebody_else(keeping):
     finally:
         os.kill(process, signal.SIGCONT)
     assert keeping.daemon.log.count('"kind": "signed"') - before == len(visitors)
+
+
+def test_what_one_asks_for_in_part_is_no_answer_to_others(keeping):
+    visitor = keeping.visitor()
+    link = visitor.link(keeping.size(LAKE, "2s"))
+    whole = visitor.get(link)
+    for asked, status in (("bytes=0-0", 206), ("bytes=99999999-", 416)):
+        time.sleep(1.1)  # nothing is kept any more
+        answer = visitor.get(link, Range=asked)
+        assert answer.status == status
+        assert "immutable" not in answer.headers["cache-control"] or status == 206
+        after = visitor.get(link)
+        assert (after.status, after.body) == (200, whole.body)

@@ -41,6 +41,19 @@ def test_the_page_of_all_guests_appears_and_a_flood_is_slowed_down(limited):
     until(lambda: asked(limited, 1) == [302])
 
 
+def test_nginxs_own_log_holds_no_link(gallery, place):
+    """What nginx says of an error names the request."""
+    running = deploy(WAYS["nginx"], gallery, place)
+    legacy, link = running.size(LAKE), running.visitor().link(running.size(LAKE))
+    running.daemon.stop()
+    assert {running.visitor().get(target).status for target in (legacy, link)} == {502}
+    log = running.server.folder.with_suffix(".log").read_text()
+    output = running.server.folder.with_suffix(".output").read_text()
+    running.server.stop()
+    assert legacy in log
+    assert link.rpartition("/")[2] not in log + output
+
+
 def asked(deployed, count):
     """The statuses of requests along one connection, of a stranger for what everybody may see and for what nobody may."""
     targets = (deployed.size(LAKE), deployed.size(PARTY))

@@ -68,7 +68,7 @@ def test_headers_and_queries_make_no_other_picture(daemon, gallery, names):
     link = daemon.visitor().link(f"/i.php?/{path}")
     for query in ("", "?download", "?x=1", "?download&x", "?w=9999", "#x", "?%00"):
         answer = daemon.visitor().get(link + query)
-        assert answer.status in (200, 400, 404)
+        assert answer.status in (200, 400, 404) or answer.location == link, "one spelling, or caches hold many copies"
         assert SECRET not in answer.body
     for target in (
         f"/i.php?/{path}&b=1",
@@ -86,3 +86,14 @@ def test_headers_and_queries_make_no_other_picture(daemon, gallery, names):
     ):
         assert daemon.visitor().get(link, **headers).status == 200
     assert {file for file in folder.glob("??/??/*") if file.is_file()} == before
+
+
+def test_a_link_with_a_query_leads_to_the_link(daemon, gallery):
+    link = daemon.visitor().link("/i.php?/" + gallery.paths[family.LAKE].replace(".jpg", "-me.jpg"))
+    for query in ("?1", "?x=2", "?download=1", "?download&x"):
+        answer = daemon.visitor().get(link + query)
+        assert (answer.status, answer.location) == (302, link)
+    assert daemon.visitor().get(link + "?download").status == 200
+    private = daemon.visitor(family.cookie("anna")).link("/action.php?id=2&part=e")
+    changed = private[:-12] + ("A" if private[-12] != "A" else "B") + private[-11:]
+    assert daemon.visitor().get(changed + "?x").status == 404

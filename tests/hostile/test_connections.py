@@ -271,3 +271,41 @@ def test_a_broken_picture_is_remembered_until_it_is_mended(limited, gallery):
         file.write_bytes(whole)
     time.sleep(1.1)
     assert limited.visitor(cookie).follow(target).status == 200
+
+
+def test_the_connection_that_was_idle_longest_makes_room(limited, many_files):
+    """Not the oldest: that is a proxy's, which has asked all the time."""
+    with contextlib.ExitStack() as stack:
+        busy = stack.enter_context(connected(limited.port))
+        for _ in range(MOST + 50):
+            idle = stack.enter_context(connected(limited.port))
+            idle.sendall(request("/nothing"))
+            assert idle.recv(10_000).startswith(b"HTTP/1.1 404")
+            busy.sendall(request("/-/health"))
+            assert busy.recv(10_000).startswith(b"HTTP/1.1 200")
+
+
+def test_who_takes_little_but_steadily_gets_all(limited, gallery):
+    """The kernel tells that something was taken only when much was: a telephone with little reception takes longer."""
+    film = gallery.root / gallery.paths[family.FILM]
+    whole = film.read_bytes()
+    film.write_bytes(os.urandom(MEGABYTE) * 12)
+    try:
+        time.sleep(1.1)
+        link = limited.visitor(family.cookie("anna")).link("/" + gallery.paths[family.FILM])
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.settimeout(20)
+            connection.connect(("127.0.0.1", limited.port))
+            connection.sendall(request(link, "Connection: close"))
+            taken, ended = 0, time.monotonic() + 4 * 2  # four times the limit
+            while time.monotonic() < ended:
+                chunk = connection.recv(2048)
+                assert chunk, "not cut off"
+                taken += len(chunk)
+                time.sleep(0.05)
+            assert taken < MEGABYTE
+            rest = received(connection)
+        assert taken + len(rest) > 12 * MEGABYTE
+    finally:
+        film.write_bytes(whole)

@@ -185,3 +185,13 @@ def test_refused_pictures_do_not_depend_on_their_size_on_disk(daemon, gallery, n
     finally:
         file.write_bytes(content)
     assert daemon.visitor().follow("/" + gallery.paths[LAKE]).status == 200
+
+
+def test_another_site_that_embeds_an_address_gets_no_other_answer_for_a_no(daemon):
+    """A browser hands neither to a page of another site: if it kept only the picture back, that page would know."""
+    link = daemon.visitor(family.cookie("anna")).link(f"/i.php?/{PARTY_PATH}-me.jpg")
+    permitted = daemon.visitor().get(link)
+    refused = daemon.visitor().get(with_part(link, 0, "999"))
+    assert (permitted.status, refused.status) == (200, 404)
+    policy = "cross-origin-resource-policy"
+    assert permitted.headers[policy] == refused.headers[policy] == "same-site"

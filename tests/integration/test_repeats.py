@@ -149,3 +149,14 @@ def test_what_is_taken_away_is_refused_in_time_however_often_it_is_asked_for(dae
     finally:
         gallery.insert("user_group", group_id=family.FAMILY, user_id=USERS["ben"])
         time.sleep(PROMISED_AGE)
+
+
+def test_an_old_client_is_told_that_its_connection_stays(daemon, lake):
+    """HTTP/1.0 waits for the end of the connection unless it is told."""
+    connection = Connection(daemon.port)
+    for _ in range(20):
+        connection.send(get(lake, Connection="keep-alive").replace(" HTTP/1.1", " HTTP/1.0"))
+        status, headers, _ = connection.answer()
+        assert (status, headers["connection"].lower()) == (200, "keep-alive")
+        connection.send(get(lake))
+        assert connection.answer()[0] == 200

@@ -111,6 +111,7 @@ SIZE = 256 * 4096
         ("bytes=0-99999999", 0, SIZE),
         ("bytes=-99999999", 0, SIZE),
         ("Bytes = 5-9", 5, 10),
+        ("bytes=0-1,", 0, 2),
     ],
 )
 def test_a_range_of_a_film_is_sent(anna, gallery, film, asked, start, end):
@@ -163,6 +164,36 @@ def test_if_range_sends_a_part_of_the_same_version_only(anna, film):
     assert anna.get(film, Range="bytes=0-4", If_Range=headers["last-modified"]).status == 206
     assert anna.get(film, Range="bytes=0-4", If_Range='"other"').status == 200
     assert anna.get(film, Range="bytes=0-4", If_Range="W/" + headers["etag"]).status == 200
+
+
+def test_a_head_says_how_long_all_of_it_is(anna, film):
+    answer = anna.get(film, "HEAD", Range="bytes=0-9")
+    assert (answer.status, answer.headers["content-length"]) == (200, str(SIZE))
+
+
+def test_what_only_this_question_has_is_kept_by_nobody_else(daemon, gallery):
+    """nginx keeps what it is told to keep, whatever its status is."""
+    visitor = daemon.visitor()
+    link = visitor.link("/action.php?id=1&part=e")
+    assert visitor.get(link).headers["x-accel-expires"].startswith("@")
+    assert visitor.get(link, Range="bytes=0-9").headers["x-accel-expires"] == "0"
+    for conditions, status in (({"Range": "bytes=99999999-"}, 416), ({"If_Match": '"other"'}, 412)):
+        answer = visitor.get(link, **conditions)
+        assert (answer.status, answer.headers["cache-control"]) == (status, "no-store")
+        assert "x-accel-expires" not in answer.headers
+
+
+def test_every_line_of_a_condition_counts(daemon):
+    visitor = daemon.visitor()
+    link = visitor.link("/action.php?id=1&part=e")
+    tag = visitor.get(link).headers["etag"]
+    connection = visitor.connection()
+    connection.putrequest("GET", link)
+    for value in ('"one"', tag):
+        connection.putheader("If-None-Match", value)
+    connection.endheaders()
+    assert connection.getresponse().status == 304
+    connection.close()
 
 
 def test_a_document_is_shown_in_place(daemon):

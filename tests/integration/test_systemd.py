@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 import activated
@@ -257,6 +258,22 @@ def test_a_reload_takes_new_settings(systemd, service):
     service.signal(signal.SIGHUP)
     until(lambda: service.log.count('"serving"') == 2)
     until(lambda: service.visitor().get("/action.php?id=1&part=e").status == 404)
+
+
+def test_no_process_serves_on_with_the_settings_of_before(systemd, service):
+    """Also one that is started in the place of another one while those with the new settings begin."""
+    config = service.directory / "pwgserve.toml"
+    config.write_text(config.read_text() + "\n[access]\nlockdown = true\n")
+    victim = service.processes()[0]
+    service.signal(signal.SIGHUP)
+    until(lambda: len(service.processes()) == 4)
+    time.sleep(0.2)
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: service.log.count('"serving"') == 2)
+    until(lambda: len(service.processes()) == 2 and victim not in service.processes())
+    time.sleep(3)  # longer than a process takes to begin
+    assert len(service.processes()) == 2
+    assert {service.visitor().get("/action.php?id=1&part=e").status for _ in range(20)} == {404}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 
 import pytest
@@ -44,6 +45,7 @@ def test_keys_that_others_can_reach_are_refused(tmp_path, mode):
         "null",
         '{"link_keys": [], "stable_key": "%s"}' % ("a" * 64),
         '{"link_keys": "x", "stable_key": 1}',
+        '{"a":' * 100_000,
     ],
 )
 def test_what_is_no_keys_file_is_refused_and_kept(tmp_path, text):
@@ -66,3 +68,10 @@ def test_keys_are_not_shown_in_tracebacks():
     ring = KeyRing.generate()
     assert ring.link_keys[0].hex() not in repr(ring)
     assert repr(ring.link_keys[0]) not in repr(ring)
+
+
+def test_a_pipe_is_no_keys_file_and_is_not_waited_for(tmp_path):
+    file = tmp_path / "keys"
+    os.mkfifo(file, 0o600)
+    with pytest.raises(KeysError, match="not a keys file"):
+        load_or_create(file)
