@@ -60,8 +60,8 @@ class Legacy:
         except UnlistedSizeError:
             settings = await self.catalogue.settings_anew()
             asked = parse(path, query, settings.conf, settings.derivatives)
-        secrets = {"auth_key": asked.auth_key, "pwg_token": asked.pwg_token}
-        claimed = claims(request.headers, request.remote, self.proxies, settings.conf, secrets)
+        told = (request.headers, request.remote, self.proxies, settings.conf)
+        claimed = claims(*told, auth_key=asked.auth_key, pwg_token=asked.pwg_token)
         asker = await self.viewers.who(claimed, settings.conf)
         if asker is not None and is_icon(asked):
             return await self.icons.answer(request, asked, asker, settings)

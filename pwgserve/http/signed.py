@@ -169,7 +169,7 @@ class Signed:
 
     async def _sender(self, request: web.BaseRequest, conf: PiwigoConf) -> Asker | None:
         """Who sends the request, None when nobody is logged in."""
-        asker = await self.viewers.who(claims(request.headers, request.remote, self.proxies, conf, {}), conf)
+        asker = await self.viewers.who(claims(request.headers, request.remote, self.proxies, conf), conf)
         return asker if asker is not None and asker.credential is not None else None
 
     async def _held(self, link: Link, conf: PiwigoConf) -> Asker | None:

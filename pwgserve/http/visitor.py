@@ -6,7 +6,7 @@ The word of a proxy counts only when the connection comes from one that the owne
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -76,17 +76,18 @@ def claims(
     peer: str | None,
     proxies: Proxies,
     conf: PiwigoConf,
-    request: Mapping[str, str | None],
+    auth_key: str | None = None,
+    pwg_token: str | None = None,
 ) -> Claims:
-    """The claims of a request. request: `auth_key` and `pwg_token` from its address, where it has them."""
+    """The claims of a request. auth_key, pwg_token: from its address, where it has them."""
     found = cookies("; ".join(headers.getall("Cookie", ())))
     return Claims(
         session_id=found.get(conf.session_name),
         remember_me=found.get(conf.remember_me_name),
         address=proxies.as_piwigo_sees(peer, headers.getall(FORWARDED_FOR, ())),
         remote_user=_only(headers.getall(REMOTE_USER, ())) if proxies.is_trusted(peer) else None,
-        auth_key=request.get("auth_key"),
-        pwg_token=request.get("pwg_token"),
+        auth_key=auth_key,
+        pwg_token=pwg_token,
     )
 
 
