@@ -17,7 +17,7 @@ from pwgserve import logs, settings
 from pwgserve.check.attempts import AREAS
 from pwgserve.check.report import Finding, Report
 from pwgserve.check.run import Options, check
-from pwgserve.check.run import Progress as Told
+from pwgserve.check.trying import Progress as Told
 from pwgserve.check.verdicts import IN_WORDS
 from pwgserve.commands.options import as_json, config_file
 from pwgserve.settings import Server, Settings, SettingsError
