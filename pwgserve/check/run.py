@@ -81,8 +81,7 @@ async def _checked(
     report.findings += of_settings(settings)
     public = await public_photos(gallery, guest, how, 1)
     await control(report, stranger, mender, settings, how, public, guest)
-    if not samples:
-        report.notes.append("No photo is hidden from guests, so there is nothing that could leak.")
+    _tell_untried(report, photos, samples)
     origins = await _answering(stranger, other_origins(settings.server.public_url, options.also))
     tries = [
         Try(one, attempt, twin)
@@ -98,6 +97,17 @@ async def _checked(
     await past_the_web_server(report, settings)
     report.requests = stranger.requests
     return report
+
+
+def _tell_untried(report: Report, photos: Sequence[Photo], samples: Sequence[Sample]) -> None:
+    """Say which hidden photos were not tried: what was not tried is not closed."""
+    if not photos:
+        report.notes.append("No photo was found that is hidden from guests, so none was tried.")
+    tried = {one.subject.photo_id for one in samples}
+    names = ", ".join(str(photo.photo_id) for photo in photos if photo.photo_id not in tried)
+    if names:
+        told = report.notes if samples else report.doubts
+        told.append(f"Hidden photos that cannot be tried, because of the characters in their names: {names}.")
 
 
 async def _answering(stranger: Stranger, origins: Sequence[str]) -> list[str]:

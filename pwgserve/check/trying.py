@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
+from urllib.parse import quote
 
-from pwgserve.check.attempts import Attempt
+from pwgserve.check.attempts import Attempt, Subject
 from pwgserve.check.mending import Mender
 from pwgserve.check.report import Finding, Report
 from pwgserve.check.samples import Sample
@@ -102,7 +103,8 @@ async def _verdict(stranger: Stranger, one: Try, answer: Answer, other: Try, twi
     final = await stranger.end(answer, one.attempt)
     if final is not answer and judge(final, twin, one.sample.files).is_leak:
         return judge(final, twin, one.sample.files)
-    words, twin_words = one.sample.subject.words(), other.sample.twin.words()
+    words = repeated(one.attempt.target, one.sample.subject)
+    twin_words = repeated(other.twin.target, other.sample.twin)
     if not differs(answer, twin, words, twin_words, is_steady=True):
         return Verdict.CLOSED
     # A page may hold the time of day. Whatever is another answer each time tells nothing.
@@ -111,6 +113,11 @@ async def _verdict(stranger: Stranger, one: Try, answer: Answer, other: Try, twi
     if again.is_unclear or twin_again.is_unclear:
         return Verdict.UNCLEAR
     return Verdict.EXISTENCE if differs(again, twin_again, words, twin_words, is_steady) else Verdict.CLOSED
+
+
+def repeated(target: str, subject: Subject) -> tuple[str, ...]:
+    """What an answer may repeat of a request: all of its address, or what stands in it of the photo."""
+    return target, quote(target), quote(target, safe=""), *subject.words()
 
 
 def note(report: Report, mender: Mender, attempt: Attempt, verdict: Verdict, status: int, photo: int | None) -> None:

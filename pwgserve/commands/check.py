@@ -112,8 +112,12 @@ def _show(report: Report, console: Console) -> None:
         console.print(f"{mark}   {escape(control.what)}" + (f": {escape(control.problem)}" if control.problem else ""))
     for note in report.notes:
         console.print(f"[yellow]note[/]     {escape(note)}")
+    for doubt in report.doubts:
+        console.print(f"[yellow]unclear[/]  {escape(doubt)}")
     console.print()
     match report.exit_code:
+        case 0 if not report.hidden:
+            console.print("[green]No hidden photo is there to be tried, and nothing else was found open.[/]")
         case 0:
             console.print("[green]All closed: no hidden photo came out.[/]")
         case 1 if report.leaks:
@@ -122,6 +126,8 @@ def _show(report: Report, console: Console) -> None:
             console.print("[red]pwgserve does not answer as it should, so it cannot be told whether photos leak.[/]")
         case 1:
             console.print("[red]Nothing leaks, but pictures are not shown as they should be.[/]")
+        case _ if report.doubts:
+            console.print("[yellow]It cannot be told whether photos leak: see what is unclear above.[/]")
         case _:
             console.print("[yellow]It cannot be told: some answers were not clear. Run this again.[/]")
 

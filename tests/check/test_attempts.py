@@ -41,6 +41,48 @@ def test_a_twin_is_tried_in_the_same_ways_and_differs_in_nothing_but_names():
         assert stem in path
 
 
+@pytest.mark.parametrize(
+    "name", ["Отпуск 2024", "休暇", "やすみ", "Ünïcödé", "عطلة", "Ж", "___", "_ (1)", "휴가", "1", "😀"]
+)
+def test_a_twin_has_another_name_in_any_script(name):
+    subject = Subject(7, f"galleries/Семья/{name}.jpg", sizes=(f"galleries/Семья/{name}-me.jpg",))
+    for _ in range(50):
+        twin = twin_of(subject, 9999)
+        other = twin.path.removeprefix("galleries/Семья/").removesuffix(".jpg")
+        assert other.casefold() != name.casefold()
+        assert twin.sizes == (f"galleries/Семья/{other}-me.jpg",)
+        assert other.isprintable()
+        if any(character.isalpha() for character in name):
+            assert len(other.encode()) == len(name.encode())
+            assert [one.isalpha() for one in other] == [one.isalpha() for one in name]
+            assert [one.isupper() for one in other] == [one.isupper() for one in name]
+
+
+def test_where_every_short_name_is_taken_a_longer_one_is_found():
+    assert len(twin_of(Subject(7, "galleries/a/1.jpg"), 9999, 3).path) == len("galleries/a/1.jpg") + 3
+
+
+def test_what_is_made_up_is_the_same_for_a_photo_and_its_twin():
+    """A redirect repeats it, and two redirects that differ tell that there is a photo."""
+    twin = twin_of(SUBJECT, 9999)
+    seen = []
+    for subject in (SUBJECT, twin):
+        targets = []
+        for one in attempts(subject, PLACE):
+            found = one.target
+            for word in subject.words():
+                found = found.replace(word, "…")
+            targets.append(found)
+        seen.append(targets)
+    assert seen[0] == seen[1]
+
+
+def test_folders_of_any_script_are_spelled_in_ascii():
+    for _, target in spellings("/photos/", "архив/a.jpg"):
+        assert target.isascii()
+    assert "/photos/%d0%b0%D1%80%D1%85%D0%B8%D0%B2/a.jpg" in dict(spellings("/photos/", "архив/a.jpg")).values()
+
+
 def test_a_spelling_means_the_same_file_to_some_server():
     for _, target in spellings("/photos/", "upload/a b/ü.jpg"):
         assert "%20" in target
