@@ -22,7 +22,7 @@ from pwgserve.check.report import Report
 from pwgserve.check.samples import Sample, any_file_of_cache, hidden_photos, known_file, public_photos, sample
 from pwgserve.check.stranger import Stranger, UnreachableError
 from pwgserve.check.trying import Progress, Try, try_all
-from pwgserve.check.verdicts import Answer
+from pwgserve.check.verdicts import Answer, leads_to
 from pwgserve.foundation import Reached
 from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError
 from pwgserve.piwigo.hidden import some_viewers
@@ -66,6 +66,9 @@ async def _checked(
     site = Site.of(settings, reached.conf)
     front = await stranger.once(Attempt("door", "the gallery's page", site.base))
     mender = await asyncio.to_thread(_mender, options, site, front)
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.server.public_url))
+    if (elsewhere := leads_to(front)) not in ("", origin):
+        report.notes.append(f"server.public_url redirects to {elsewhere}; write the address where visitors end.")
     gallery, how = reached.gallery, await reached.catalogue.settings()
     guest = (await People(gallery).viewers([how.conf.guest_id])).get(how.conf.guest_id)
     guest = replace(guest, status=Status.GUEST) if guest else None
