@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
@@ -19,11 +23,20 @@ from pwgserve.check.report import Finding, Report
 from pwgserve.check.run import Options, check
 from pwgserve.check.trying import Progress as Told
 from pwgserve.check.verdicts import IN_WORDS
-from pwgserve.commands.options import as_json, config_file
+from pwgserve.commands.options import ROW, as_json, config_file
+from pwgserve.problems import OwnerError
 from pwgserve.settings import Server, Settings, SettingsError
 from pwgserve.setup.templates import NAMES, WebServer
 
 TRICKS_NAMED = 3
+
+
+class _Rate(click.FloatRange):
+    """A number of the range; "nan" is beyond no limit, and none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        return self.fail(f"{value!r} is not a number", param, ctx) if math.isnan(number) else number
 
 
 @click.command("check")
@@ -31,11 +44,11 @@ TRICKS_NAMED = 3
 @as_json
 @click.option("--url", default=None, metavar="URL", help="The gallery's address; default: server.public_url.")
 @click.option("--photos", type=click.IntRange(1, 20), default=3, show_default=True, help="Hidden photos to try.")
-@click.option("--photo", "only", type=click.IntRange(1), multiple=True, metavar="ID", help="Try this one; repeatable.")
+@click.option("--photo", "only", type=ROW, multiple=True, metavar="ID", help="Try this one; repeatable.")
 @click.option(
     "--also", multiple=True, metavar="URL", help="Another address of the same server, to try as well; repeatable."
 )
-@click.option("--rate", type=click.FloatRange(1, 1000), default=40.0, show_default=True, help="Requests a second.")
+@click.option("--rate", type=_Rate(1, 1000), default=40.0, show_default=True, help="Requests a second.")
 @click.option("--web-server", type=click.Choice(NAMES), default=None, help="Which one it is, if it hides it.")
 @click.option(
     "--web-config",
@@ -68,7 +81,14 @@ def check_command(
         found = _with_url(found, url)
     logs.configure("error", found.log.format)
     options = Options(photos, rate, only, WebServer(web_server) if web_server else None, web_config, also)
-    report = _made(found, options, is_quiet=as_json)
+    try:
+        report = _made(found, options, is_quiet=as_json)
+    except OwnerError:
+        raise
+    except Exception:
+        # Python ends with 1, which means that something leaks, and nothing else.
+        traceback.print_exc()
+        sys.exit(2)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2, ensure_ascii=False))
     else:
@@ -80,8 +100,9 @@ def _with_url(found: Settings, url: str, option: str = "--url") -> Settings:
     values = found.server.model_dump() | {"public_url": url}
     try:
         return found.model_copy(update={"server": Server.model_validate(values)})
-    except ValueError as error:
-        raise SettingsError(f"{option}: {url} is no address of a gallery, like https://example.org/photos/") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{option}: {url}: {problem}") from error
 
 
 def _made(found: Settings, options: Options, is_quiet: bool) -> Report:
