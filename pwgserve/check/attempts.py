@@ -42,6 +42,7 @@ class Place:
     internal: str = "/_pwgserve"
     links: str = "pwgs"
     data: str = "_data"
+    upload: str = "upload"
     inner_cache: str | None = None
     user: str = "webmaster"
 
@@ -117,7 +118,7 @@ AREAS = {
     "ops": "pwgserve's own numbers under /-/",
     "door": "other addresses of the same server",
 }
-"""The areas, in words."""
+"""The areas, in words. Folders of further sites of Piwigo are areas, too, by their own names."""
 
 OPS = ("/-/metrics", "/-/health", "/-/ready", "/-/status", "//-/metrics", "/%2d/metrics", "/-//metrics")
 ALIASED = ("i", "_data", "upload", "galleries", "themes", "plugins", "local", "template-extension")
@@ -142,13 +143,18 @@ def ops_attempts(place: Place) -> Iterator[Attempt]:
     yield Attempt("ops", "with another Host", "/-/metrics", headers=(("Host", NO_HOST),))
 
 
+def in_words(area: str) -> str:
+    """An area as a person reads it."""
+    return AREAS.get(area, f"files below {area}")
+
+
 def area_of(path: str, upload: str = "upload") -> str:
-    """The area of an original's path."""
-    return "galleries/" if path.startswith("galleries/") and upload != "galleries" else "upload/"
+    """The area of an original's path: that of uploads, or the folder itself, as further sites of Piwigo have others."""
+    return "upload/" if path.startswith(f"{upload}/") else f"{path.partition('/')[0]}/"
 
 
 def _files(subject: Subject, place: Place) -> Iterator[Attempt]:
-    area = area_of(subject.path)
+    area = area_of(subject.path, place.upload)
     for trick, target in spellings(place.base, subject.path):
         yield Attempt(area, trick, target)
     path = encoded(subject.path)

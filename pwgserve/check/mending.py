@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pwgserve.check.attempts import Attempt
+from pwgserve.check.attempts import AREAS, Attempt
 from pwgserve.check.verdicts import Verdict
 from pwgserve.setup.sites import sites_in
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
@@ -47,6 +47,8 @@ class Mender:
             return f"route {self._address(attempt.area)} to pwgserve, before any other rule; see docs/install.md"
         if verdict is Verdict.PATH and self.server is not WebServer.NGINX:
             return 'server.send_file = "direct", or let the web server send what pwgserve names: see docs/install.md'
+        if attempt.area not in AREAS:
+            return self._further_site(attempt.area)
         expected = self._expected(attempt.area)
         place, is_there = self._place(expected)
         if attempt.trick == "a location that lacks a slash":
@@ -71,6 +73,13 @@ class Mender:
             "upload/": f"{site.base}{site.upload}/",
         }
         return own.get(area, f"{site.base}{area}")
+
+    def _further_site(self, area: str) -> str:
+        """What closes a folder that pwgserve's lines do not know: as that of galleries/ is, for there it is a no."""
+        if self.server is WebServer.CADDY:
+            return f"add {self._address(area)}* to the line “@pwgserve path …” of pwgserve.caddy; see docs/install.md"
+        like = self._expected("galleries/").replace(self._address("galleries/"), self._address(area))
+        return f"“{' '.join(like.split())}” is missing: a line for each folder of a further site; see docs/install.md"
 
     def _expected(self, area: str) -> str:
         """The line of deploy/ that is responsible for an area."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pwgserve.check.attempts import AREAS
+from pwgserve.check.attempts import in_words
 from pwgserve.check.verdicts import IN_WORDS, Verdict
 
 
@@ -92,7 +92,7 @@ def _finding(finding: Finding) -> Mapping[str, object]:
         "what": finding.verdict.value,
         "in_words": IN_WORDS[finding.verdict],
         "address": finding.area,
-        "address_in_words": AREAS.get(finding.area, finding.area),
+        "address_in_words": in_words(finding.area),
         "trick": finding.trick,
         "status": finding.status,
         "mend": finding.mend,

@@ -19,7 +19,15 @@ from pwgserve.check.doors import door_attempts, other_origins
 from pwgserve.check.mending import Mender, lines_in, server_of
 from pwgserve.check.reflection import reflect
 from pwgserve.check.report import Report
-from pwgserve.check.samples import Sample, any_file_of_cache, hidden_photos, known_file, public_photos, sample
+from pwgserve.check.samples import (
+    Sample,
+    any_file_of_cache,
+    hidden_photos,
+    known_file,
+    one_of_each_folder,
+    public_photos,
+    sample,
+)
 from pwgserve.check.stranger import Stranger, UnreachableError
 from pwgserve.check.trying import Progress, Try, try_all
 from pwgserve.check.verdicts import Answer, leads_to
@@ -78,6 +86,7 @@ async def _checked(
         photos = await _named(gallery, guest, how, options.only)
     else:
         photos = await hidden_photos(gallery, guest, how, options.photos)
+        photos += await one_of_each_folder(gallery, guest, how, photos)
     samples = await _samples(settings, gallery, photos, how)
     place = await _place(settings, site, gallery, how, photos)
     report.hidden = len(samples)
@@ -167,6 +176,7 @@ async def _place(
         internal=site.internal_prefix,
         links=site.link_prefix,
         data=site.data,
+        upload=site.upload,
         inner_cache=str(cache.relative_to(root)) if cache.is_relative_to(root) else None,
         user=user,
     )

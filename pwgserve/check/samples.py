@@ -18,7 +18,7 @@ from pathlib import Path
 from pwgserve.check.attempts import Subject
 from pwgserve.check.verdicts import COMPARED, KnownFile
 from pwgserve.piwigo.gallery import Gallery
-from pwgserve.piwigo.hidden import candidates, formats_of, largest_id
+from pwgserve.piwigo.hidden import candidates, folders, formats_of, largest_id
 from pwgserve.piwigo.permissions import Photo, Viewer, may_see
 from pwgserve.piwigo.requests import UnservedRequestError, clean_path, format_path, representative_path
 from pwgserve.targets import GallerySettings
@@ -29,6 +29,9 @@ WINDOW = 60
 
 SIZES = ("me", "sq", "xx", "th", "sm", "la")
 """Types that are tried, the first enabled one in all spellings."""
+
+FOLDERS = 20
+"""How many folders of photos are looked at, besides the usual two."""
 
 HEAD = 65_536
 
@@ -56,6 +59,28 @@ async def hidden_photos(gallery: Gallery, guest: Viewer | None, settings: Galler
                 if guest is None or not may_see(guest, photo, settings.rules):
                     found[photo.photo_id] = photo
     return chosen(list(found.values()), number)
+
+
+async def one_of_each_folder(
+    gallery: Gallery, guest: Viewer | None, settings: GallerySettings, taken: Sequence[Photo]
+) -> list[Photo]:
+    """A hidden photo of each folder that has one, besides those that are taken: what closes one does not close another.
+
+    Folders are that of uploads, `galleries/`, and those of Piwigo's further sites. Raises GalleryUnavailableError.
+    """
+    upload = f"./{clean_path(settings.conf.upload_dir)}/"
+    known = [upload, "./galleries/"]
+    level = guest.level if guest else 0
+    found = []
+    for folder in [*known, *await folders(gallery, known, FOLDERS)]:
+        if any(photo.path.startswith(folder) for photo in taken):
+            continue
+        for hidden in (True, False):
+            some = await candidates(gallery, 0, WINDOW, hidden, level, folder)
+            if secret := [one for one in some if guest is None or not may_see(guest, one, settings.rules)]:
+                found.append(random.SystemRandom().choice(secret))
+                break
+    return found
 
 
 async def public_photos(gallery: Gallery, guest: Viewer | None, settings: GallerySettings, number: int) -> list[Photo]:

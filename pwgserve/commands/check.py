@@ -18,7 +18,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
 from pwgserve import logs, settings
-from pwgserve.check.attempts import AREAS
+from pwgserve.check.attempts import AREAS, in_words
+from pwgserve.check.reflection import ANSWERS
 from pwgserve.check.report import Finding, Report
 from pwgserve.check.run import Options, check
 from pwgserve.check.trying import Progress as Told
@@ -122,7 +123,8 @@ def _made(found: Settings, options: Options, is_quiet: bool) -> Report:
 
 def _show(report: Report, console: Console) -> None:
     console.print(f"{escape(report.url)}: {report.requests} requests, {report.hidden} hidden photos tried\n")
-    for area, name in AREAS.items():
+    areas = dict.fromkeys([*AREAS, *report.closed, *(finding.area for finding in report.findings)])
+    for area, name in ((area, in_words(area)) for area in areas):
         open_here = [finding for finding in report.findings if finding.area == area]
         if open_here:
             _show_area(name, open_here, console)
@@ -143,7 +145,7 @@ def _show(report: Report, console: Console) -> None:
             console.print("[green]All closed: no hidden photo came out.[/]")
         case 1 if report.leaks:
             console.print("[red]Photos leak. Mend what is named above, reload the web server, and run this again.[/]")
-        case 1 if report.unclear:
+        case 1 if report.unclear or any(control.what == ANSWERS for control in report.broken):
             console.print("[red]pwgserve does not answer as it should, so it cannot be told whether photos leak.[/]")
         case 1:
             console.print("[red]Nothing leaks, but pictures are not shown as they should be.[/]")

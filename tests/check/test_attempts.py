@@ -2,7 +2,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pwgserve.check.attempts import AREAS, OPS, Place, Subject, attempts, ops_attempts, spellings
+from pwgserve.check.attempts import AREAS, OPS, Place, Subject, area_of, attempts, in_words, ops_attempts, spellings
 from pwgserve.check.samples import twin_of
 
 PLACE = Place("/photos/", "piwigo", inner_cache="_cache")
@@ -104,3 +104,13 @@ def test_nothing_that_is_sent_is_a_secret_of_the_gallery():
 def test_the_daemons_own_addresses_are_tried_as_they_are():
     assert "/-/metrics" in OPS
     assert "/-/health" in OPS
+
+
+def test_the_folder_of_a_further_site_is_named():
+    assert area_of("archive/1999/a.jpg") == "archive/"
+    assert area_of("galleries/a.jpg") == "galleries/"
+    assert area_of("media/new/2026/a.jpg", "media/new") == "upload/"
+    assert area_of("upload/a.jpg", "media/new") == "upload/"
+    assert in_words("archive/") == "files below archive/"
+    areas = {one.area for one in attempts(Subject(7, "archive/1999/a.jpg"), PLACE)}
+    assert areas - set(AREAS) == {"archive/"}
