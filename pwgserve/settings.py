@@ -262,6 +262,17 @@ class Log(Section):
         return value
 
 
+class Check(Section):
+    """What `pwgserve check` tries besides the gallery's own address."""
+
+    also: tuple[str, ...] = ()
+
+    @field_validator("also")
+    @classmethod
+    def _check_also(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_gallery_address(address) for address in value)
+
+
 class Settings(BaseSettings):
     """All settings. Environment variables win over the file."""
 
@@ -280,6 +291,7 @@ class Settings(BaseSettings):
     cache: Cache = Cache()
     render: Render = Render()
     log: Log = Log()
+    check: Check = Check()
 
     @classmethod
     def settings_customise_sources(

@@ -93,7 +93,8 @@ class Subject:
 class Attempt:
     """One request. area: which kind of address, as in AREAS. trick: in words. target: as it is sent, byte for byte.
 
-    origin: scheme, host and port, where they are not the gallery's own.
+    origin: scheme, host and port, where they are not the gallery's own. server_name: what TLS asks for, where that is
+    not the origin's host. place: where the site that is asked stands in a configuration, if that is known.
     """
 
     area: str
@@ -102,6 +103,8 @@ class Attempt:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     origin: str = ""
+    server_name: str = ""
+    place: str = ""
 
 
 AREAS = {

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 from pwgserve.check.attempts import Attempt, Place, attempts, ops_attempts
 from pwgserve.check.configured import of_settings, of_web_server
 from pwgserve.check.controls import control, past_the_web_server
-from pwgserve.check.doors import door_attempts, other_origins
+from pwgserve.check.doors import Door, door_attempts, other_doors
 from pwgserve.check.mending import Mender, lines_in, server_of
+from pwgserve.check.neighbours import neighbours
 from pwgserve.check.reflection import reflect
 from pwgserve.check.report import Report
 from pwgserve.check.samples import (
@@ -94,13 +95,16 @@ async def _checked(
     public = await public_photos(gallery, guest, how, 1)
     await control(report, stranger, mender, settings, how, public, guest)
     _tell_untried(report, photos, samples)
-    origins = await _answering(stranger, other_origins(settings.server.public_url, options.also))
+    doors = [
+        *await _other_doors(report, stranger, settings, options),
+        *await _neighbours(report, stranger, mender, report.url),
+    ]
     tries = [
         Try(one, attempt, twin)
         for one in samples
         for attempt, twin in zip(
-            [*attempts(one.subject, place), *door_attempts(one.subject, place, origins)],
-            [*attempts(one.twin, place), *door_attempts(one.twin, place, origins)],
+            [*attempts(one.subject, place), *door_attempts(one.subject, place, doors)],
+            [*attempts(one.twin, place), *door_attempts(one.twin, place, doors)],
             strict=True,
         )
     ]
@@ -122,16 +126,44 @@ def _tell_untried(report: Report, photos: Sequence[Photo], samples: Sequence[Sam
         told.append(f"Hidden photos that cannot be tried, because of the characters in their names: {names}.")
 
 
-async def _answering(stranger: Stranger, origins: Sequence[str]) -> list[str]:
-    """Those where anybody answers."""
+async def _other_doors(report: Report, stranger: Stranger, settings: Settings, options: Options) -> list[Door]:
+    """Those where anybody answers; what the owner named must."""
     found = []
-    for origin in origins:
-        try:
-            await stranger.once(Attempt("door", "its first page", "/", origin=origin))
-        except UnreachableError:
-            continue
-        found.append(origin)
+    for door in other_doors(settings.server.public_url, (*settings.check.also, *options.also)):
+        if await _answers(stranger, door):
+            found.append(door)
+        elif door.is_named:
+            report.doubts.append(f"{door.origin} does not answer, so it was not tried.")
     return found
+
+
+async def _neighbours(report: Report, stranger: Stranger, mender: Mender, public_url: str) -> list[Door]:
+    """Further sites of the web server that show the gallery, where they answer."""
+    if mender.server is None or not mender.lines:
+        report.notes.append(
+            "No configuration of a web server was found to read here, so further sites of it that show the gallery "
+            "were not looked for; name them with --also, or check.also."
+        )
+        return []
+    found = []
+    for one in neighbours(mender.server, mender.lines, mender.site.root, public_url):
+        told = f"{one.place}: a site ({one.url}) shows the gallery's folder without pwgserve's line"
+        if one.is_inside:
+            report.notes.append(f"{told}; only this machine reaches it.")
+            continue
+        answering = [door for door in one.doors if await _answers(stranger, door)]
+        found += answering[:1]
+        if not answering:
+            report.doubts.append(f"{told}. It did not answer here, so it was not tried: {mender.line_to_add()}.")
+    return found
+
+
+async def _answers(stranger: Stranger, door: Door) -> bool:
+    try:
+        await stranger.once(door.asking(Attempt("door", "its first page", "/")))
+    except UnreachableError:
+        return False
+    return True
 
 
 async def _named(gallery: Gallery, guest: Viewer | None, how: GallerySettings, photo_ids: Sequence[int]) -> list[Photo]:
