@@ -49,6 +49,20 @@ def _seconds(value: object) -> object:
     return value
 
 
+def _gallery_address(value: str) -> str:
+    """The address of a gallery with a slash at its end. Raises ValueError."""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError('write the address of the gallery, like "https://example.org/photos/"')
+    if parts.path.rstrip("/").lower().endswith(".php"):
+        raise ValueError('write the folder of the gallery, like "https://example.org/photos/", not one of its pages')
+    try:
+        parts.port  # noqa: B018 - it is looked at when it is asked for
+    except ValueError as error:
+        raise ValueError("the port of this address is none; ports are numbers from 1 to 65535") from error
+    return value if value.endswith("/") else value + "/"
+
+
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=366 * 86400)]
 """A duration in seconds, written as a number or like "30m"."""
 
@@ -119,10 +133,7 @@ class Server(Section):
     @field_validator("public_url")
     @classmethod
     def _check_public_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-            raise ValueError('write the address of the gallery, like "https://example.org/photos/"')
-        return value if value.endswith("/") else value + "/"
+        return _gallery_address(value)
 
     @property
     def base_path(self) -> str:
@@ -252,6 +263,17 @@ class Log(Section):
         return value
 
 
+class Check(Section):
+    """What `pwgserve check` tries besides the gallery's own address."""
+
+    also: tuple[str, ...] = ()
+
+    @field_validator("also")
+    @classmethod
+    def _check_also(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_gallery_address(address) for address in value)
+
+
 class Settings(BaseSettings):
     """All settings. Environment variables win over the file."""
 
@@ -270,6 +292,7 @@ class Settings(BaseSettings):
     cache: Cache = Cache()
     render: Render = Render()
     log: Log = Log()
+    check: Check = Check()
 
     @classmethod
     def settings_customise_sources(

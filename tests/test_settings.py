@@ -66,6 +66,22 @@ def test_the_gallery_may_be_in_a_sub_path(tmp_path, url, base):
     assert from_values(values(tmp_path, server={"public_url": url}), "f").server.base_path == base
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://x/photos/index.php",
+        "https://x/i.php/",
+        "https://x:99999/",
+        "https://x:abc/",
+        "https://:80/",
+        "https://[",
+    ],
+)
+def test_what_is_no_address_of_a_gallery(tmp_path, url):
+    with pytest.raises(SettingsError, match="public_url"):
+        from_values(values(tmp_path, server={"public_url": url}), "f")
+
+
 def test_a_problem_is_one_line_with_file_and_key_and_without_the_value(tmp_path):
     content = values(tmp_path)
     content["piwigo"]["database"] = "postgres://user:topsecret@host/x"

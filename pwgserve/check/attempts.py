@@ -7,6 +7,7 @@ decided in `verdicts`.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ NO_HOST = "pwgserve-check.invalid"
 SHORT = 3
 """Letters of a name that stand in any page."""
 
+_HEX = re.compile("%[0-9A-F]{2}")
 _KEPT = "/._-~,;=:@+$!*'()&"
 
 
@@ -41,6 +43,7 @@ class Place:
     internal: str = "/_pwgserve"
     links: str = "pwgs"
     data: str = "_data"
+    upload: str = "upload"
     inner_cache: str | None = None
     user: str = "webmaster"
 
@@ -58,7 +61,18 @@ class Subject:
     formats: tuple[tuple[int, str], ...] = ()
     sizes: tuple[str, ...] = ()
     cached: str | None = None
+    # What is made up is the same for a photo and its twin: it says nothing of either, and answers may repeat it.
     signer: LinkSigner = field(default_factory=lambda: LinkSigner(KeyRing.generate()), compare=False, repr=False)
+    made_up: str = field(default_factory=lambda: secrets.token_hex(16), compare=False, repr=False)
+
+    def forged_links(self) -> tuple[str, ...]:
+        """Tokens of signed links to it, as a stranger may make them up."""
+        wanted = (Wanted(), Wanted(code="me"), Wanted(Part.REPRESENTATIVE))
+        return tuple(self.signer.sign(Link(self.photo_id, one, PUBLIC, FAR_FUTURE, "A" * 16)) for one in wanted)
+
+    def unsigned_link(self) -> str:
+        """The same without a signature."""
+        return f"{self.photo_id}.e.p.{FAR_FUTURE}.{'A' * 16}."
 
     def words(self) -> tuple[str, ...]:
         """What an answer may repeat of the request, the longest first."""
@@ -66,10 +80,12 @@ class Subject:
         paths += [path for path in (self.representative, self.cached) if path]
         names = [part.rpartition("/")[2] for part in paths]
         stems = [name.rpartition(".")[0] for name in names]
-        found = {word for text in [*paths, *names, *stems] for word in (text, quote(text), quote(text, safe=""))}
+        texts = [*paths, *names, *stems, *self.forged_links(), self.unsigned_link(), self.made_up, self.made_up[:30]]
+        found = {word for text in texts for word in _spelled(text)}
         # Numbers only where they are repeated as what they are: "2" is part of many a page.
         numbers = [self.photo_id, *(format_id for format_id, _ in self.formats)]
-        found |= {f"{equals}{number}" for equals in ("=", "%3D", "%253D") for number in numbers}
+        before = [equals + more for equals in ("=", "%3D", "%253D") for more in ("", "0", " ", "+", "%20", "%2520")]
+        found |= {f"{start}{number}" for start in before for number in numbers}
         found |= {word.upper() for word in found}
         return tuple(sorted((word for word in found if len(word) > SHORT or "=" in word), key=len, reverse=True))
 
@@ -78,7 +94,8 @@ class Subject:
 class Attempt:
     """One request. area: which kind of address, as in AREAS. trick: in words. target: as it is sent, byte for byte.
 
-    origin: scheme, host and port, where they are not the gallery's own.
+    origin: scheme, host and port, where they are not the gallery's own. server_name: what TLS asks for, where that is
+    not the origin's host. place: where the site that is asked stands in a configuration, if that is known.
     """
 
     area: str
@@ -87,6 +104,8 @@ class Attempt:
     method: str = "GET"
     headers: tuple[tuple[str, str], ...] = ()
     origin: str = ""
+    server_name: str = ""
+    place: str = ""
 
 
 AREAS = {
@@ -103,7 +122,7 @@ AREAS = {
     "ops": "pwgserve's own numbers under /-/",
     "door": "other addresses of the same server",
 }
-"""The areas, in words."""
+"""The areas, in words. Folders of further sites of Piwigo are areas, too, by their own names."""
 
 OPS = ("/-/metrics", "/-/health", "/-/ready", "/-/status", "//-/metrics", "/%2d/metrics", "/-//metrics")
 ALIASED = ("i", "_data", "upload", "galleries", "themes", "plugins", "local", "template-extension")
@@ -128,13 +147,18 @@ def ops_attempts(place: Place) -> Iterator[Attempt]:
     yield Attempt("ops", "with another Host", "/-/metrics", headers=(("Host", NO_HOST),))
 
 
+def in_words(area: str) -> str:
+    """An area as a person reads it."""
+    return AREAS.get(area, f"files below {area}")
+
+
 def area_of(path: str, upload: str = "upload") -> str:
-    """The area of an original's path."""
-    return "galleries/" if path.startswith("galleries/") and upload != "galleries" else "upload/"
+    """The area of an original's path: that of uploads, or the folder itself, as further sites of Piwigo have others."""
+    return "upload/" if path.startswith(f"{upload}/") else f"{path.partition('/')[0]}/"
 
 
 def _files(subject: Subject, place: Place) -> Iterator[Attempt]:
-    area = area_of(subject.path)
+    area = area_of(subject.path, place.upload)
     for trick, target in spellings(place.base, subject.path):
         yield Attempt(area, trick, target)
     path = encoded(subject.path)
@@ -157,16 +181,18 @@ def _files(subject: Subject, place: Place) -> Iterator[Attempt]:
 
 def spellings(base: str, path: str) -> Iterator[tuple[str, str]]:
     """(trick, target) for each way to write the path of a file that some server may read as the same file."""
-    folder, _, rest = path.partition("/")
-    plain, tail = encoded(path), encoded(rest)
+    first, _, rest = path.partition("/")
+    plain, tail, folder = encoded(path), encoded(rest), encoded(first)
     stem, _, extension = plain.rpartition(".")
-    letter = f"%{ord(folder[0]):02x}{quote(folder[1:])}"
+    ending = f"%{ord(extension[0]):02x}{extension[1:]}" if extension[:1].isalnum() else f"x{extension}"
+    start = "".join(f"%{byte:02x}" for byte in first[0].encode())
+    letter, whole = start + encoded(first[1:]), "".join(f"%{byte:02X}" for byte in first.encode())
     yield "plain", base + plain
     yield "an encoded letter", f"{base}{letter}/{tail}"
     yield "doubled slashes", base + plain.replace("/", "//")
     yield "another case of the extension", f"{base}{stem}.{extension.swapcase()}"
-    yield "another case of the folder", f"{base}{folder.upper()}/{tail}"
-    yield "another case of a letter", f"{base}{folder.capitalize()}/{tail}"
+    yield "another case of the folder", f"{base}{encoded(first.upper())}/{tail}"
+    yield "another case of a letter", f"{base}{encoded(first.capitalize())}/{tail}"
     yield "a doubled slash in front", f"/{base}{plain}"
     yield "a doubled slash before the folder", f"{base}/{plain}"
     yield "dots between", base + plain.replace("/", "/./")
@@ -174,11 +200,11 @@ def spellings(base: str, path: str) -> Iterator[tuple[str, str]]:
     yield "up and down, encoded", f"{base}x/%2e%2e/{plain}"
     yield "up and down through a folder of its own", f"{base}themes/../{plain}"
     yield "up and down, slashes encoded", f"{base}themes/..%2f{plain}"
-    yield "every letter of the folder encoded", base + "".join(f"%{ord(c):02X}" for c in folder) + f"/{tail}"
-    yield "an encoded letter of the extension", f"{base}{stem}.%{ord(extension[:1] or 'x'):02x}{extension[1:]}"
+    yield "every letter of the folder encoded", f"{base}{whole}/{tail}"
+    yield "an encoded letter of the extension", f"{base}{stem}.{ending}"
     yield "an encoded slash", f"{base}{folder}%2F{tail}"
     yield "a backslash", f"{base}{folder}%5C{tail}"
-    yield "encoded twice", f"{base}%25{ord(folder[0]):02x}{quote(folder[1:])}/{tail}"
+    yield "encoded twice", f"{base}{letter.replace('%', '%25')}/{tail}"
     yield "a slash encoded twice", f"{base}{folder}%252F{tail}"
     for name, end in (
         ("a dot", "."), ("a space", "%20"), ("a slash", "/"), ("a zero byte", "%00"),
@@ -203,7 +229,7 @@ def _sizes(subject: Subject, place: Place) -> Iterator[Attempt]:
         yield Attempt("i.php", "as data", f"{base}i.php?/{path}&ajaxload=true")
         yield Attempt("i.php", "not kept", f"{base}i.php?/{path}&b=1")
         yield Attempt("i.php", "encoded", f"{base}i.php?{quote('/' + size, safe='')}")
-        yield Attempt("i.php", "with a key that nobody has", f"{base}i.php?/{path}&auth={secrets.token_hex(15)}")
+        yield Attempt("i.php", "with a key that nobody has", f"{base}i.php?/{path}&auth={subject.made_up[:30]}")
         yield Attempt("i.php", "another name of the program", f"{base}i%2ephp?/{path}")
         yield Attempt("i.php", "another case of the program", f"{base}I.PHP?/{path}")
         yield Attempt("i.php", "a doubled slash in front", f"{base}/i.php?/{path}")
@@ -235,8 +261,8 @@ def _action(subject: Subject, place: Place) -> Iterator[Attempt]:
         ("a list", f"id[]={number}&part=e"),
         ("two numbers", f"id=0&id={number}&part=e"),
         ("a space in front", f"id=%20{number}&part=e"),
-        ("a forged token", f"id={number}&part=e&pwg_token={secrets.token_hex(16)}"),
-        ("a key that nobody has", f"id={number}&part=e&auth={secrets.token_hex(15)}"),
+        ("a forged token", f"id={number}&part=e&pwg_token={subject.made_up}"),
+        ("a key that nobody has", f"id={number}&part=e&auth={subject.made_up[:30]}"),
     ):
         yield Attempt("action.php", trick, f"{action}?{query}")
     for format_id, _ in subject.formats:
@@ -253,11 +279,9 @@ def _action(subject: Subject, place: Place) -> Iterator[Attempt]:
 
 def _links(subject: Subject, place: Place) -> Iterator[Attempt]:
     extension = subject.path.rpartition(".")[2].lower()
-    for wanted in (Wanted(), Wanted(code="me"), Wanted(Part.REPRESENTATIVE)):
-        token = subject.signer.sign(Link(subject.photo_id, wanted, PUBLIC, FAR_FUTURE, "A" * 16))
+    for token in subject.forged_links():
         yield Attempt("links", "signed by a stranger", f"{place.base}{place.links}/{token}.{extension}")
-    unsigned = f"{subject.photo_id}.e.p.{FAR_FUTURE}.{'A' * 16}."
-    yield Attempt("links", "not signed", f"{place.base}{place.links}/{unsigned}.{extension}")
+    yield Attempt("links", "not signed", f"{place.base}{place.links}/{subject.unsigned_link()}.{extension}")
 
 
 def _internal(subject: Subject, place: Place) -> Iterator[Attempt]:
@@ -296,6 +320,12 @@ def _said(subject: Subject, place: Place) -> Iterator[Attempt]:
 def _forged_cookies() -> tuple[tuple[str, str], ...]:
     remembered = f"1-{FAR_FUTURE}-{secrets.token_urlsafe(20)}"
     return (("Cookie", f"pwg_id={secrets.token_hex(13)}; pwg_remember={remembered}"),)
+
+
+def _spelled(text: str) -> set[str]:
+    """How an answer may repeat a text: as it is, or encoded in one of the ways that programs have."""
+    ways = {quote(text), quote(text, safe=""), encoded(text)}
+    return {text} | ways | {_HEX.sub(lambda found: found[0].lower(), way) for way in ways}
 
 
 def encoded(path: str) -> str:

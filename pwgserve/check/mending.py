@@ -5,17 +5,20 @@ Pure but for `lines_in`, which reads configuration files. The lines are those of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pwgserve.check.attempts import Attempt
+from pwgserve.check.attempts import AREAS, Attempt
 from pwgserve.check.verdicts import Verdict
-from pwgserve.setup.sites import sites_in
+from pwgserve.setup.sites import FoundSite, sites_in
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
 
 MAX_FILES = 500
 MAX_BYTES = 1_000_000
+
+_LEFT = re.compile(r"(~|\.(bak|old|orig|save|swp|disabled|off|before|dpkg-\w+|ucf-\w+|rpm\w+))$", re.IGNORECASE)
 
 _INCLUDES = {
     WebServer.NGINX: "include snippets/pwgserve.conf;",
@@ -47,6 +50,8 @@ class Mender:
             return f"route {self._address(attempt.area)} to pwgserve, before any other rule; see docs/install.md"
         if verdict is Verdict.PATH and self.server is not WebServer.NGINX:
             return 'server.send_file = "direct", or let the web server send what pwgserve names: see docs/install.md'
+        if attempt.area not in AREAS:
+            return self._further_site(attempt.area)
         expected = self._expected(attempt.area)
         place, is_there = self._place(expected)
         if attempt.trick == "a location that lacks a slash":
@@ -62,6 +67,10 @@ class Mender:
             return f"{place} is there, but another rule answers first, or it was changed{self._rivals(attempt.area)}"
         return f"{place} is missing; add it, or the line {self._include()}"
 
+    def line_to_add(self) -> str:
+        """What a site needs that shows the gallery without pwgserve."""
+        return f"add “{_INCLUDES[self.server]}” to it" if self.server else "route it to pwgserve"
+
     def _address(self, area: str) -> str:
         site = self.site
         own = {
@@ -71,6 +80,13 @@ class Mender:
             "upload/": f"{site.base}{site.upload}/",
         }
         return own.get(area, f"{site.base}{area}")
+
+    def _further_site(self, area: str) -> str:
+        """What closes a folder that pwgserve's lines do not know: as that of galleries/ is, for there it is a no."""
+        if self.server is WebServer.CADDY:
+            return f"add {self._address(area)}* to the line “@pwgserve path …” of pwgserve.caddy; see docs/install.md"
+        like = self._expected("galleries/").replace(self._address("galleries/"), self._address(area))
+        return f"“{' '.join(like.split())}” is missing: a line for each folder of a further site; see docs/install.md"
 
     def _expected(self, area: str) -> str:
         """The line of deploy/ that is responsible for an area."""
@@ -114,20 +130,13 @@ class Mender:
     def _other_site(self, attempt: Attempt) -> str:
         """What closes a site that is not the gallery's own, and where it begins."""
         assert self.server is not None
-        texts: dict[Path, list[str]] = {}
-        for line in self.lines:
-            if "sites-available" not in line.file.parts:
-                texts.setdefault(line.file, []).append(line.text)
-        for file, content in texts.items():
-            for site in sites_in(self.server, "\n".join(content), file, self.site.root):
-                if site.includes:
-                    continue
-                place = f"the block that begins at {file}:{site.line}"
-                if site.path == self.site.base:
-                    return (
-                        f"add “{_INCLUDES[self.server]}” to {place}, too, or let it redirect to the gallery's address"
-                    )
-                return f"{place} shows it at {site.path}; let that redirect to the gallery's address"
+        for site, _ in sites_of(self.server, self.lines, self.site.root):
+            if site.includes or attempt.place not in ("", f"{site.file}:{site.line}"):
+                continue
+            place = f"the block that begins at {site.file}:{site.line}"
+            if site.path == self.site.base:
+                return f"add “{_INCLUDES[self.server]}” to {place}, too, or let it redirect to the gallery's address"
+            return f"{place} shows it at {site.path}; let that redirect to the gallery's address"
         return "close it there as well"
 
     def _named(self, folder: str) -> str:
@@ -136,6 +145,39 @@ class Mender:
             if folder in [word.strip('"{;') for word in words]:
                 return f": {line.file}:{line.number} “{line.text.strip()}”"
         return ""
+
+
+def sites_of(server: WebServer, lines: Sequence[Line], root: Path) -> Iterator[tuple[FoundSite, str]]:
+    """The sites that show the folder `root`, with the text of the file in which each stands. Looks up links on disk."""
+    for file, whole in in_use(lines).items():
+        numbers, apart = _one_statement_a_line(whole) if server is WebServer.NGINX else (None, whole)
+        seen = set()
+        for folder in dict.fromkeys((root, root.resolve())):
+            for site in sites_in(server, apart, file, folder):
+                line = numbers[site.line - 1] if numbers else site.line
+                if (line, site.path) not in seen:
+                    seen.add((line, site.path))
+                    yield replace(site, line=line), whole
+
+
+def _one_statement_a_line(text: str) -> tuple[list[int], str]:
+    """The text of nginx with nothing behind "{" and ";", and which line of before each of its lines was."""
+    numbers, apart = list[int](), list[str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        code, mark, comment = line.partition("#")
+        pieces = re.split(r"(?<=[{;])(?=\s*\S)", code)
+        numbers += [number] * len(pieces)
+        apart += [*pieces[:-1], pieces[-1] + mark + comment]
+    return numbers, "\n".join(apart)
+
+
+def in_use(lines: Sequence[Line]) -> dict[Path, str]:
+    """The texts of those files that a web server reads: not of what is only available, nor of what editors leave."""
+    texts: dict[Path, list[str]] = {}
+    for line in lines:
+        if not any(part.endswith("-available") for part in line.file.parts) and not _LEFT.search(line.file.name):
+            texts.setdefault(line.file, []).append(line.text)
+    return {file: "\n".join(content) for file, content in texts.items()}
 
 
 def lines_in(folder: Path) -> Iterator[Line]:

@@ -14,9 +14,9 @@ from typing import Any
 
 from pwgserve import mirror
 from pwgserve.check.attempts import Attempt
-from pwgserve.check.report import Finding, Report
+from pwgserve.check.report import Control, Finding, Report
 from pwgserve.check.stranger import Stranger
-from pwgserve.check.verdicts import Verdict
+from pwgserve.check.verdicts import Verdict, leads_to
 from pwgserve.keys import keyring
 from pwgserve.keys.keyring import KeysError
 from pwgserve.links import LinkSigner
@@ -46,8 +46,12 @@ KEPT = Finding(
 )
 
 
+ANSWERS = "pwgserve answers at this address"
+
+
 async def reflect(report: Report, stranger: Stranger, settings: Settings, read: Sequence[Finding]) -> None:
-    """Try both mistakes and note what came of it.
+    """Try both mistakes and note what came of it; and whether it is pwgserve that answers, which only the mirror shows
+    where no photo is public: a no may come from anybody.
 
     read: what the web server's configuration seems to have of them; named where it is true, and believed where it
     cannot be tried. Raises UnreachableError.
@@ -60,13 +64,25 @@ async def reflect(report: Report, stranger: Stranger, settings: Settings, read: 
             "where he comes, was read from the configuration and not tried. Run this as root, or as pwgserve's user."
         )
         report.findings += read
+        if not report.controls:
+            report.doubts.append(
+                "Without the keys, and without a public photo, nothing shows that it is pwgserve that answers."
+            )
         return
+    shown = not report.broken and bool(report.controls)
     glass = _Glass(stranger, LinkSigner(ring), settings)
     first = await glass.look()
     if first is None:
-        # Whether pictures get through is told elsewhere.
         report.findings += read
+        if shown:
+            report.doubts.append(
+                "Pictures are shown, but pwgserve's mirror is not: are the keys those of the running daemon, and is "
+                "the clock here right? That nothing keeps private pictures was not tried."
+            )
+        else:
+            report.controls.append(Control(ANSWERS, await _silence(stranger, settings)))
         return
+    report.controls.append(Control(ANSWERS))
     found = [KEPT] if await _is_kept(glass) else []
     found += [SPOOFED] if await _is_believed(glass) else []
     for finding in found:
@@ -75,6 +91,17 @@ async def reflect(report: Report, stranger: Stranger, settings: Settings, read: 
     for finding in (KEPT, SPOOFED):
         if finding not in found:
             report.closed[finding.area] = report.closed.get(finding.area, 0) + 1
+
+
+async def _silence(stranger: Stranger, settings: Settings) -> str:
+    """Why nothing of pwgserve is seen, as far as the gallery's first page tells."""
+    folder = f"{settings.server.base_path}{settings.links.prefix}/"
+    asked = (
+        f"it does not. Is {settings.server.public_url} the address of the gallery (server.public_url), does the web "
+        f"server route {folder} and the other addresses to pwgserve, and does the service run?"
+    )
+    elsewhere = leads_to(await stranger.ask(Attempt("door", "the gallery's page", settings.server.base_path)))
+    return f"{asked} The address redirects to {elsewhere}" if elsewhere else asked
 
 
 class _Glass:
@@ -93,7 +120,8 @@ class _Glass:
         self, address: str | None = None, headers: tuple[tuple[str, str], ...] = ()
     ) -> dict[str, Any] | None:
         attempt = Attempt("links", "pwgserve's mirror", address or self.address(), headers=headers)
-        answer = await self._stranger.ask(attempt)
+        # An address may lead on to the encrypted one.
+        answer = await self._stranger.end(await self._stranger.ask(attempt), attempt)
         try:
             seen = json.loads(answer.body) if answer.status == 200 else None
         except ValueError:

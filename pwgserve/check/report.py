@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pwgserve.check.attempts import AREAS
+from pwgserve.check.attempts import in_words
 from pwgserve.check.verdicts import IN_WORDS, Verdict
 
 
@@ -34,7 +34,10 @@ class Control:
 
 @dataclass
 class Report:
-    """The result of a check. closed: attempts that came to nothing, by area. notes: what else there is to know."""
+    """The result of a check. closed: attempts that came to nothing, by area. notes: what else there is to know.
+
+    doubts: why it cannot be told whether all is well, whatever the attempts came to.
+    """
 
     url: str
     requests: int = 0
@@ -43,6 +46,7 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
     controls: list[Control] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def leaks(self) -> list[Finding]:
@@ -64,7 +68,7 @@ class Report:
         """0 all is well, 1 something leaks or does not work, 2 it cannot be told."""
         if self.leaks or self.broken:
             return 1
-        return 2 if self.unclear else 0
+        return 2 if self.unclear or self.doubts else 0
 
     def as_json(self) -> Mapping[str, object]:
         """The report for programs."""
@@ -78,6 +82,7 @@ class Report:
             "unclear": [_finding(finding) for finding in self.unclear],
             "controls": [{"what": one.what, "ok": not one.problem, "problem": one.problem} for one in self.controls],
             "notes": self.notes,
+            "doubts": self.doubts,
         }
 
 
@@ -87,7 +92,7 @@ def _finding(finding: Finding) -> Mapping[str, object]:
         "what": finding.verdict.value,
         "in_words": IN_WORDS[finding.verdict],
         "address": finding.area,
-        "address_in_words": AREAS.get(finding.area, finding.area),
+        "address_in_words": in_words(finding.area),
         "trick": finding.trick,
         "status": finding.status,
         "mend": finding.mend,

@@ -10,6 +10,7 @@ import os
 import random
 import secrets
 import string
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from pwgserve.check.attempts import Subject
 from pwgserve.check.verdicts import COMPARED, KnownFile
 from pwgserve.piwigo.gallery import Gallery
-from pwgserve.piwigo.hidden import candidates, formats_of, largest_id
+from pwgserve.piwigo.hidden import candidates, folders, formats_of, largest_id
 from pwgserve.piwigo.permissions import Photo, Viewer, may_see
 from pwgserve.piwigo.requests import UnservedRequestError, clean_path, format_path, representative_path
 from pwgserve.targets import GallerySettings
@@ -29,7 +30,13 @@ WINDOW = 60
 SIZES = ("me", "sq", "xx", "th", "sm", "la")
 """Types that are tried, the first enabled one in all spellings."""
 
+FOLDERS = 20
+"""How many folders of photos are looked at, besides the usual two."""
+
 HEAD = 65_536
+
+TWINS = 20
+"""How many names are tried for a photo that does not exist."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,31 @@ async def hidden_photos(gallery: Gallery, guest: Viewer | None, settings: Galler
         # A gallery that is closed to guests hides all of its photos.
         for hidden in (True, False):
             for photo in await candidates(gallery, start, WINDOW, hidden, level):
-                if (guest is None or not may_see(guest, photo, settings.rules)) and photo.extension:
+                if guest is None or not may_see(guest, photo, settings.rules):
                     found[photo.photo_id] = photo
     return chosen(list(found.values()), number)
+
+
+async def one_of_each_folder(
+    gallery: Gallery, guest: Viewer | None, settings: GallerySettings, taken: Sequence[Photo]
+) -> list[Photo]:
+    """A hidden photo of each folder that has one, besides those that are taken: what closes one does not close another.
+
+    Folders are that of uploads, `galleries/`, and those of Piwigo's further sites. Raises GalleryUnavailableError.
+    """
+    upload = f"./{clean_path(settings.conf.upload_dir)}/"
+    known = [upload, "./galleries/"]
+    level = guest.level if guest else 0
+    found = []
+    for folder in [*known, *await folders(gallery, known, FOLDERS)]:
+        if any(photo.path.startswith(folder) for photo in taken):
+            continue
+        for hidden in (True, False):
+            some = await candidates(gallery, 0, WINDOW, hidden, level, folder)
+            if secret := [one for one in some if guest is None or not may_see(guest, one, settings.rules)]:
+                found.append(random.SystemRandom().choice(secret))
+                break
+    return found
 
 
 async def public_photos(gallery: Gallery, guest: Viewer | None, settings: GallerySettings, number: int) -> list[Photo]:
@@ -84,6 +113,8 @@ def chosen(photos: Sequence[Photo], number: int) -> list[Photo]:
 async def sample(gallery: Gallery, photo: Photo, settings: GallerySettings, root: Path, cached: str | None) -> Sample:
     """A photo with all that belongs to it, and its twin. Raises GalleryUnavailableError and UnservedRequestError."""
     path = clean_path(photo.path)
+    if not photo.extension or "/" not in path:
+        raise UnservedRequestError("a name that no photo of Piwigo has")
     known = await formats_of(gallery, photo.photo_id)
     formats = tuple((one.format_id, format_path(path, one.extension)) for one in known)
     representative = representative_path(path, photo.representative_ext) if photo.representative_ext else None
@@ -163,17 +194,19 @@ def _made_by_piwigo(root: Path, settings: GallerySettings, path: str) -> list[st
 async def _twin(gallery: Gallery, subject: Subject) -> Subject:
     """A photo of the same shape that does not exist: names that only differ in letters and digits."""
     largest = await largest_id(gallery)
-    for _ in range(20):
-        twin = twin_of(subject, largest + 1000 + secrets.randbelow(1000))
+    for number in range(TWINS):
+        # Where names are so short that all of them may be taken, one more digit each time finds a free one.
+        more = max(0, number - TWINS // 2)
+        twin = twin_of(subject, largest + 1000 + secrets.randbelow(1000), more)
         if not (await gallery.photos_at([f"./{twin.path}"]))[f"./{twin.path}"]:
             return twin
     raise UnservedRequestError("no name is left for a photo that does not exist")
 
 
-def twin_of(subject: Subject, photo_id: int) -> Subject:
-    """The subject under another name and id, spelled with the same kinds of characters."""
+def twin_of(subject: Subject, photo_id: int, more: int = 0) -> Subject:
+    """The subject under another name and id, spelled with the same kinds of characters. more: digits behind it."""
     stem = subject.path.rpartition(".")[0].rpartition("/")[2]
-    other = "".join(_like(character) for character in stem)
+    other = _other_name(stem, more)
 
     def renamed(path: str) -> str:
         folder, slash, name = path.rpartition("/")
@@ -190,11 +223,38 @@ def twin_of(subject: Subject, photo_id: int) -> Subject:
     )
 
 
+def _other_name(stem: str, more: int) -> str:
+    """Another name of the same kind of characters. A name of signs alone has none, and gets digits as well."""
+    digits = "".join(secrets.choice(string.digits) for _ in range(more or 6))
+    if more:
+        return "".join(map(_like, stem)) + digits
+    for _ in range(TWINS):
+        other = "".join(map(_like, stem))
+        # A database that compares without case and accents must not take one for the other.
+        if _bare(other) != _bare(stem):
+            return other
+    return stem + digits
+
+
+def _bare(name: str) -> str:
+    parts = unicodedata.normalize("NFKD", name.casefold())
+    return "".join(part for part in parts if not unicodedata.combining(part))
+
+
 def _like(character: str) -> str:
     for letters in (string.digits, "abcdef", string.ascii_lowercase, string.ascii_uppercase):
         if character in letters:
             return secrets.choice(letters)
-    return character
+    return secrets.choice(_neighbours(character)) if character.isalpha() and not character.isascii() else character
+
+
+def _neighbours(character: str) -> list[str]:
+    """Letters of the same script and kind, with as many bytes in UTF-8: 64 of them differ in the last byte only."""
+    first = ord(character) & ~63
+    kind = unicodedata.category(character)
+    near = [chr(code) for code in range(first, first + 64) if unicodedata.category(chr(code)) == kind]
+    # Composed letters stay composed, so that no file system spells them in another way.
+    return [one for one in near if unicodedata.is_normalized("NFC", one)] or [character]
 
 
 def _two_letters(directory: Path) -> list[Path]:

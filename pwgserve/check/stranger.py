@@ -113,6 +113,7 @@ class Stranger:
                 allow_redirects=False,
                 # Whom a certificate names is no concern of who wants the pictures.
                 ssl=not attempt.origin,
+                server_hostname=attempt.server_name or None,
             )
             async with asking as response:
                 body = b""

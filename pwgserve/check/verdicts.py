@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 COMPARED = 2048
 """Bytes that make two files the same one."""
@@ -120,6 +121,17 @@ def seen(answer: Answer, words: Sequence[str]) -> tuple[int, str, str, str]:
     for word in words:
         location, page = location.replace(word, "…"), page.replace(word, "…")
     return answer.status, answer.kind, location, page
+
+
+def leads_to(answer: Answer) -> str:
+    """The other scheme, host and port that an answer sends its visitor to, empty if to none."""
+    location = answer.headers.get("location", "")
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        return ""
+    is_redirect = answer.status in (301, 302, 303, 307, 308)
+    return f"{parts.scheme}://{parts.netloc}" if is_redirect and parts.scheme and parts.netloc else ""
 
 
 def is_ops(answer: Answer) -> bool:

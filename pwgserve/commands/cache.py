@@ -21,7 +21,7 @@ from pwgserve import logs, settings
 from pwgserve.cache.standing import Standing
 from pwgserve.cache.store import CacheError
 from pwgserve.cache.upkeep import NICENESS, Collected, Upkeep
-from pwgserve.commands.options import as_json, chosen_albums, config_file
+from pwgserve.commands.options import ROW, as_json, chosen_albums, config_file
 from pwgserve.commands.owner import become_owner_of, keys_as_owner
 from pwgserve.foundation import Foundation
 from pwgserve.keys.keywatch import KeyWatch
@@ -83,7 +83,7 @@ def gc_command(file: Path, max_size: str | None, as_json: bool) -> None:
 
 @cache_command.command("purge")
 @config_file
-@click.option("--photo", "photos", type=click.IntRange(1), multiple=True, metavar="ID", help="Only of this photo.")
+@click.option("--photo", "photos", type=ROW, multiple=True, metavar="ID", help="Only of this photo.")
 @chosen_albums
 @as_json
 def purge_command(

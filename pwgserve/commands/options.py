@@ -27,13 +27,17 @@ keys_file = click.option(
 """`--keys-file FILE`, as the argument `keys`."""
 
 
+ROW = click.IntRange(1, 2**31 - 1)
+"""The id of a photo or an album. No database has larger ones, and drivers do not even ask for them."""
+
+
 def chosen_albums(command: Callable[..., None]) -> Callable[..., None]:
     """`--album ID` (several times) and `--sub-albums`, as `albums` and `sub_albums`."""
     command = click.option("--sub-albums", is_flag=True, help="With all albums below those of --album.")(command)
     chosen = click.option(
         "--album",
         "albums",
-        type=click.IntRange(1),
+        type=ROW,
         multiple=True,
         metavar="ID",
         help="Only this album; may be repeated.",

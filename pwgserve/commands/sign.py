@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pwgserve import fingerprints, logs, settings
 from pwgserve.answers.viewers import Viewers
-from pwgserve.commands.options import config_file
+from pwgserve.commands.options import ROW, config_file
 from pwgserve.commands.owner import keys_as_owner
 from pwgserve.foundation import Foundation
 from pwgserve.keys.keywatch import KeyWatch
@@ -35,7 +35,7 @@ class UnsignedError(GalleryConfigurationError):
 
 @click.command("sign")
 @config_file
-@click.argument("photo_id", type=click.IntRange(1), metavar="PHOTO_ID")
+@click.argument("photo_id", type=ROW, metavar="PHOTO_ID")
 @click.option("--type", "what", default="me", show_default=True, help="A size by its code; e: the original.")
 @click.option("--user", default=None, metavar="NAME", help="For this user of the gallery; default: for everybody.")
 @click.option("--ttl", default="1h", show_default=True, help="How long the link works, like 30m, 12h or 7d.")

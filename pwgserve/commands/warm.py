@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from pwgserve import logs, settings
-from pwgserve.commands.options import chosen_albums, config_file
+from pwgserve.commands.options import ROW, chosen_albums, config_file
 from pwgserve.commands.owner import keys_as_owner
 from pwgserve.finished import Derivatives
 from pwgserve.foundation import Foundation, encodings_of, pool_settings
@@ -55,7 +55,7 @@ INTERRUPTED = 130
     "--for", "whom", type=click.Choice(list(FOR)), default="all", show_default=True, help="Whose encodings of pictures."
 )
 @click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Renderings at once; default: half the cores.")
-@click.option("--after", type=click.IntRange(0), default=0, metavar="ID", help="Go on behind this photo.")
+@click.option("--after", type=click.IntRange(0, ROW.max), default=0, metavar="ID", help="Go on behind this photo.")
 def warm_command(
     file: Path, albums: tuple[int, ...], sub_albums: bool, types: str, whom: str, jobs: int | None, after: int
 ) -> None:

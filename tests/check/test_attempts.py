@@ -2,7 +2,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pwgserve.check.attempts import AREAS, OPS, Place, Subject, attempts, ops_attempts, spellings
+from pwgserve.check.attempts import AREAS, OPS, Place, Subject, area_of, attempts, in_words, ops_attempts, spellings
 from pwgserve.check.samples import twin_of
 
 PLACE = Place("/photos/", "piwigo", inner_cache="_cache")
@@ -41,6 +41,48 @@ def test_a_twin_is_tried_in_the_same_ways_and_differs_in_nothing_but_names():
         assert stem in path
 
 
+@pytest.mark.parametrize(
+    "name", ["Отпуск 2024", "休暇", "やすみ", "Ünïcödé", "عطلة", "Ж", "___", "_ (1)", "휴가", "1", "😀"]
+)
+def test_a_twin_has_another_name_in_any_script(name):
+    subject = Subject(7, f"galleries/Семья/{name}.jpg", sizes=(f"galleries/Семья/{name}-me.jpg",))
+    for _ in range(50):
+        twin = twin_of(subject, 9999)
+        other = twin.path.removeprefix("galleries/Семья/").removesuffix(".jpg")
+        assert other.casefold() != name.casefold()
+        assert twin.sizes == (f"galleries/Семья/{other}-me.jpg",)
+        assert other.isprintable()
+        if any(character.isalpha() for character in name):
+            assert len(other.encode()) == len(name.encode())
+            assert [one.isalpha() for one in other] == [one.isalpha() for one in name]
+            assert [one.isupper() for one in other] == [one.isupper() for one in name]
+
+
+def test_where_every_short_name_is_taken_a_longer_one_is_found():
+    assert len(twin_of(Subject(7, "galleries/a/1.jpg"), 9999, 3).path) == len("galleries/a/1.jpg") + 3
+
+
+def test_what_is_made_up_is_the_same_for_a_photo_and_its_twin():
+    """A redirect repeats it, and two redirects that differ tell that there is a photo."""
+    twin = twin_of(SUBJECT, 9999)
+    seen = []
+    for subject in (SUBJECT, twin):
+        targets = []
+        for one in attempts(subject, PLACE):
+            found = one.target
+            for word in subject.words():
+                found = found.replace(word, "…")
+            targets.append(found)
+        seen.append(targets)
+    assert seen[0] == seen[1]
+
+
+def test_folders_of_any_script_are_spelled_in_ascii():
+    for _, target in spellings("/photos/", "архив/a.jpg"):
+        assert target.isascii()
+    assert "/photos/%d0%b0%D1%80%D1%85%D0%B8%D0%B2/a.jpg" in dict(spellings("/photos/", "архив/a.jpg")).values()
+
+
 def test_a_spelling_means_the_same_file_to_some_server():
     for _, target in spellings("/photos/", "upload/a b/ü.jpg"):
         assert "%20" in target
@@ -62,3 +104,13 @@ def test_nothing_that_is_sent_is_a_secret_of_the_gallery():
 def test_the_daemons_own_addresses_are_tried_as_they_are():
     assert "/-/metrics" in OPS
     assert "/-/health" in OPS
+
+
+def test_the_folder_of_a_further_site_is_named():
+    assert area_of("archive/1999/a.jpg") == "archive/"
+    assert area_of("galleries/a.jpg") == "galleries/"
+    assert area_of("media/new/2026/a.jpg", "media/new") == "upload/"
+    assert area_of("upload/a.jpg", "media/new") == "upload/"
+    assert in_words("archive/") == "files below archive/"
+    areas = {one.area for one in attempts(Subject(7, "archive/1999/a.jpg"), PLACE)}
+    assert areas - set(AREAS) == {"archive/"}

@@ -1,5 +1,5 @@
 from pwgserve.check.attempts import AREAS, Place, Subject
-from pwgserve.check.doors import door_attempts, other_origins
+from pwgserve.check.doors import Door, door_attempts, other_doors
 from pwgserve.check.samples import twin_of
 
 SUBJECT = Subject(
@@ -8,16 +8,43 @@ SUBJECT = Subject(
 PLACE = Place("/gallery/", "photos 1")
 
 
+def origins(public_url, also=()):
+    return [door.origin for door in other_doors(public_url, also)]
+
+
 def test_the_usual_ports_of_the_host_are_tried_and_what_the_owner_names():
-    assert other_origins("https://a.test/x/") == ("http://a.test",)
-    assert other_origins("http://a.test/") == ("https://a.test",)
-    assert other_origins("https://a.test:8443/") == ("http://a.test", "https://a.test")
-    assert other_origins("https://[2001:db8::1]/") == ("http://[2001:db8::1]",)
-    assert other_origins("https://a.test/", ["https://www.a.test/x/", "https://a.test/"]) == ("http://a.test", "https://www.a.test")  # fmt: skip
+    assert origins("https://a.test/x/") == ["http://a.test"]
+    assert origins("http://a.test/") == ["https://a.test"]
+    assert origins("https://a.test:8443/") == ["http://a.test", "https://a.test"]
+    assert origins("https://[2001:db8::1]/") == ["http://[2001:db8::1]"]
+    assert origins("https://a.test/", ["https://www.a.test/x/", "https://a.test/"]) == [
+        "http://a.test",
+        "https://www.a.test",
+    ]
+
+
+def test_what_the_owner_names_keeps_its_path_also_at_the_gallerys_own_host():
+    found = other_doors("https://a.test/x/", ["https://b.test/pics/", "https://b.test/old", "https://a.test/old/"])
+    named = {door.origin: door.bases for door in found if door.is_named}
+    assert named == {"https://b.test": ("/pics/", "/old/"), "https://a.test": ("/old/",)}
+    targets = {one.target for one in door_attempts(SUBJECT, PLACE, found) if one.origin == "https://b.test"}
+    for base in ("/pics/", "/old/"):
+        assert base + SUBJECT.path in targets
+        assert f"{base}i.php?/{SUBJECT.sizes[0]}" in targets
+        assert f"{base}action.php?id=4711&part=e" in targets
+
+
+def test_a_site_is_asked_for_by_its_name():
+    door = Door("https://a.test:8443", ("/pics/",), "www.b.test:8443", "/etc/nginx/x:7")
+    found = [one for one in door_attempts(SUBJECT, PLACE, [door]) if one.origin]
+    assert {one.target.partition("pics/")[0] for one in found} == {"/"}
+    assert {(one.headers, one.server_name, one.place) for one in found} == {
+        ((("Host", "www.b.test:8443"),), "www.b.test", "/etc/nginx/x:7")
+    }
 
 
 def test_every_plain_address_of_a_photo_is_tried_at_every_door_also_under_other_names_and_paths():
-    found = list(door_attempts(SUBJECT, PLACE, ["http://a.test"]))
+    found = list(door_attempts(SUBJECT, PLACE, [Door("http://a.test")]))
     assert {one.area for one in found} <= set(AREAS)
     at = {(one.origin, one.target.partition("?")[0].removesuffix(SUBJECT.path), bool(one.headers)) for one in found}
     for base in ("/gallery/", "/photos%201/", "/"):
@@ -30,7 +57,9 @@ def test_every_plain_address_of_a_photo_is_tried_at_every_door_also_under_other_
 
 
 def test_a_twin_is_tried_at_the_same_doors():
-    mine, others = (list(door_attempts(one, PLACE, ["http://a.test"])) for one in (SUBJECT, twin_of(SUBJECT, 9999)))
+    mine, others = (
+        list(door_attempts(one, PLACE, [Door("http://a.test")])) for one in (SUBJECT, twin_of(SUBJECT, 9999))
+    )
     assert [(one.trick, one.origin, one.headers) for one in mine] == [
         (one.trick, one.origin, one.headers) for one in others
     ]

@@ -37,6 +37,8 @@ def answer(gallery: TestGallery, asked: dict[str, str]) -> tuple[str, str, bytes
     query = unquote(asked.get("QUERY_STRING", ""))
     if "upload/" in program:
         return "200 OK", "text/html", b"somebody's program ran"
+    if name in ("i.php", "action.php") and Path(program).parent != gallery.root:
+        return "404 Not Found", "text/html", b"File not found."
     if name == "i.php":
         path = (query.partition("&")[0] or asked.get("PATH_INFO", "")).lstrip("/")
         stem, _, extension = path.rpartition(".")

@@ -151,6 +151,17 @@ NGINX = {
         "picture",
         "add “include snippets/pwgserve.conf;” to the block that begins at",
     ),
+    "a further name of the server shows the gallery as before": Mistake(
+        lambda files, one: files.__setitem__(
+            "conf.d/www.conf",
+            f"server {{\n    listen 127.0.0.1:{one.server.port} ssl;\n    server_name www.gallery.test;\n"
+            f"    root {one.server.site.document_root};\n    ssl_certificate {one.server.folder}/certificate.pem;\n"
+            f"    ssl_certificate_key {one.server.folder}/key.pem;\n}}\n",
+        ),
+        "door",
+        "picture",
+        "www.conf:1, too, or let it redirect",
+    ),
     "the folder is shown at another path, too": Mistake(
         lambda files, one: in_site(files, f"location /upload/ {{ alias {one.gallery.root}/upload/; }}"),
         "door",

@@ -7,7 +7,7 @@ import pytest
 from daemon import settings_for
 
 from pwgserve import settings
-from pwgserve.check.samples import hidden_photos, public_photos, sample
+from pwgserve.check.samples import hidden_photos, one_of_each_folder, public_photos, sample
 from pwgserve.foundation import Reached
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import GalleryRules
@@ -69,3 +69,25 @@ async def test_a_film_is_tried_with_all_that_lies_beside_it_and_its_twin_does_no
         assert found.files[0].has(0, (gallery.root / film.path).read_bytes()[:100])
         assert not (gallery.root / found.twin.path).exists()
         assert found.twin.photo_id not in EVERYTHING
+
+
+async def test_one_photo_of_every_folder_is_tried_however_many_there_are_elsewhere(gallery, tmp_path):
+    with gallery.restored():
+        for number in range(100, 103):
+            gallery.photo(number, path=f"archive/1999/scan-{number}.jpg")
+        gallery.photo(103, path="galleries/trip/a.jpg")
+        gallery.photo(105, path="alone.jpg")
+        gallery.photo(104, path="über_100%/b.jpg")
+        async with AsyncExitStack() as resources:
+            asked, guest, how = await opened(gallery, tmp_path, resources)
+            found = await one_of_each_folder(asked, guest, how, [])
+            assert sorted(one.path.split("/")[1] for one in found) == [
+                "alone.jpg",
+                "archive",
+                "galleries",
+                "upload",
+                "über_100%",
+            ]
+            assert all(one.photo_id not in family.VISIBLE["guest"] for one in found)
+            taken = await one_of_each_folder(asked, guest, how, found)
+            assert taken == []

@@ -1,0 +1,83 @@
+"""That nothing comes out where nobody answers is no proof: `check` at an address that is not pwgserve's."""
+
+import http.server
+import json
+import threading
+
+import pytest
+from commands import Installation
+
+from pwgserve.keys import keyring
+
+
+class NotFound(http.server.BaseHTTPRequestHandler):
+    """What a web server says of addresses that it does not know."""
+
+    def do_GET(self):
+        body = b"<html>404</html>"
+        self.send_response(404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    do_HEAD = do_POST = do_GET  # noqa: N815 - named by Python
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def elsewhere():
+    """The address of a web server without pwgserve."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), NotFound)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/galerie/"
+    server.shutdown()
+
+
+def checked(owner, *options):
+    done = owner.run("check", "--json", "--photos", "1", "--rate", "1000", *options)
+    return done.code, json.loads(done.out)
+
+
+@pytest.mark.parametrize("gallery", ["sqlite"], indirect=True)
+def test_a_gallery_without_guests_is_not_closed_because_nobody_answers(gallery, tmp_path, elsewhere):
+    owner = Installation(gallery, tmp_path, access={"lockdown": True})
+    keyring.load_or_create(tmp_path / "keys")
+    code, report = checked(owner, "--url", elsewhere)
+    assert (code, report["result"], report["leaks"]) == (1, "broken", [])
+    (control,) = report["controls"]
+    assert control["what"] == "pwgserve answers at this address"
+    for word in ("server.public_url", "route", "service"):
+        assert word in control["problem"]
+
+
+@pytest.mark.parametrize("gallery", ["sqlite"], indirect=True)
+def test_without_keys_and_public_photos_it_cannot_be_told(gallery, tmp_path, elsewhere):
+    owner = Installation(gallery, tmp_path, access={"lockdown": True})
+    code, report = checked(owner, "--url", elsewhere)
+    assert (code, report["result"]) == (2, "unclear")
+    assert any("nothing shows that it is pwgserve" in doubt for doubt in report["doubts"])
+
+
+@pytest.mark.parametrize("gallery", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("check", "--url", "https://h:99999/"), "port"),
+        (("check", "--url", "https://h:abc/"), "port"),
+        (("check", "--url", "https://h/photos/index.php"), "not one of its pages"),
+        (("check", "--url", "https://[/"), "--url"),
+        (("check", "--also", "https://h:99999/"), "port"),
+        (("check", "--rate", "nan"), "--rate"),
+        (("check", "--photo", "99999999999999999999"), "--photo"),
+        (("warm", "--after", "99999999999999999999"), "--after"),
+        (("warm", "--album", "99999999999999999999"), "--album"),
+        (("sign", "99999999999999999999"), "PHOTO_ID"),
+        (("cache", "purge", "--photo", "99999999999999999999"), "--photo"),
+    ],
+)
+def test_what_nobody_can_mean_is_wrong_usage_and_no_leak(gallery, tmp_path, words, named):
+    done = Installation(gallery, tmp_path).run(*words)
+    assert done.code == 2
+    assert named in done.err.splitlines()[-1]
