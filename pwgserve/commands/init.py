@@ -25,7 +25,7 @@ from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.walking import Walk
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
-from pwgserve.setup import database, machine
+from pwgserve.setup import database, folders, machine
 from pwgserve.setup.plan import (
     DEFAULT_CACHE,
     DEFAULT_KEYS,
@@ -214,6 +214,7 @@ async def _answers(
         usual = usual_listen(server, seen.group if seen else None, has_place)
         listen = given.listen or known.get("server", {}).get("listen") or usual
         cache_dir = given.cache_dir or known.get("cache", {}).get("dir") or _place(given, DEFAULT_CACHE)
+        keys_file = given.keys_file or known.get("links", {}).get("keys_file") or _place(given, DEFAULT_KEYS)
         configured = settings.from_values(
             {
                 "server": {"listen": listen, "public_url": found.server.public_url},
@@ -230,7 +231,7 @@ async def _answers(
             url=found.server.public_url,
             listen=listen,
             send_file=send_file,
-            keys_file=given.keys_file or known.get("links", {}).get("keys_file") or _place(given, DEFAULT_KEYS),
+            keys_file=keys_file,
             cache_dir=cache_dir,
             site=Site.of(configured, reached.conf),
             web_server=server,
@@ -250,6 +251,7 @@ async def _answers(
             needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
             originals=tuple(found.piwigo.originals),
             database_hosts=await asyncio.to_thread(database.hosts_elsewhere, reached.database),
+            shared=folders.shared(cache_dir, keys_file, sql_file.parent),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )
 

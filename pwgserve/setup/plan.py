@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,14 @@ MODE_OF_UNIT = 0o750
 TIMERS = "pwgserve-gc.timer pwgserve-check.timer"
 
 
+class Place(StrEnum):
+    """What folders of pwgserve's own are for. EXTRAS: what lies beside the configuration."""
+
+    CACHE = "cache"
+    KEYS = "keys"
+    EXTRAS = "extras"
+
+
 @dataclass(frozen=True)
 class PlannedFile:
     """A file with its content. user, group: whose it is to be, None for whoever writes it."""
@@ -70,13 +79,12 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class PlannedFolder:
-    """A folder that has to be there. is_ours: nothing but pwgserve's is in it, so that it may be closed to others."""
+    """A folder that has to be there, and holds nothing but pwgserve's: it may be given away and closed to others."""
 
     path: Path
     mode: int
     user: str | None = None
     group: str | None = None
-    is_ours: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +107,7 @@ class Answers:
     Piwigo's files, None when it may. has_unit: whether the service is installed; is_enabled: and starts with the
     machine. needs_user: whether the user that pwgserve should run as is still to be made. originals: folders of photos
     outside of Piwigo's. database_hosts: addresses of the database, if it is on another machine. drop_ins: those for
-    systemd that an earlier `init` wrote.
+    systemd that an earlier `init` wrote. shared: the places that hold something of others as well.
     """
 
     output: Path
@@ -129,6 +137,7 @@ class Answers:
     originals: tuple[Path, ...] = ()
     database_hosts: tuple[str, ...] = ()
     drop_ins: tuple[Path, ...] = ()
+    shared: frozenset[Place] = frozenset()
 
     @property
     def extras(self) -> Path:
@@ -150,13 +159,17 @@ class Answers:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that `init` does and says. removals: files that `init` wrote and that nothing needs any more."""
+    """Everything that `init` does and says. removals: files that `init` wrote and that nothing needs any more.
+
+    user: whose the keys are to be, None for whoever makes them.
+    """
 
     folders: tuple[PlannedFolder, ...]
     files: tuple[PlannedFile, ...]
     removals: tuple[Path, ...]
     steps: tuple[Step, ...]
     undo: tuple[str, ...]
+    user: str | None = None
 
 
 def plan(answers: Answers) -> Plan:
@@ -167,6 +180,7 @@ def plan(answers: Answers) -> Plan:
         tuple(_removals(answers)),
         tuple(_steps(answers)),
         tuple(_undo(answers)),
+        answers.user,
     )
 
 
@@ -205,8 +219,10 @@ def _folders(answers: Answers) -> list[PlannedFolder]:
     mode = 0o2750 if shares else 0o700
     if answers.has_unit and answers.cache_dir == DEFAULT_CACHE:
         mode = MODE_OF_UNIT
-    cache = PlannedFolder(answers.cache_dir, mode, answers.user, answers.web_group if shares else None, is_ours=True)
-    return [PlannedFolder(answers.keys_file.parent, 0o700, answers.user), cache]
+    cache = PlannedFolder(answers.cache_dir, mode, answers.user, answers.web_group if shares else None)
+    # A folder that others need as well (/etc, a home) is not ours to give away or to close.
+    is_shared = Place.KEYS in answers.shared
+    return [cache] if is_shared else [PlannedFolder(answers.keys_file.parent, 0o700, answers.user), cache]
 
 
 def _files(answers: Answers) -> list[PlannedFile]:
@@ -226,7 +242,8 @@ def _drop_ins(answers: Answers) -> Mapping[Path, str]:
     if not answers.has_unit or answers.user is None:
         return {}
     usual = {DEFAULT_KEYS.parent, DEFAULT_CACHE}
-    writes = [path for path in (answers.keys_file.parent, answers.cache_dir) if path not in usual]
+    own = [folder.path for folder in _folders(answers)]
+    writes = [path for path in own if path not in usual]
     # Who sends files itself must be able to read the cache, and who comes through a socket to write to it.
     needs_group = answers.send_file != "direct" or answers.listen.startswith("unix:")
     group = answers.web_group if needs_group else None
@@ -343,7 +360,9 @@ def _undo(answers: Answers) -> list[str]:
         # The statements have quotes of one kind only, and nothing that a shell would understand in the other.
         found.append(f'mariadb -e "{statements}"')
     kept = answers.output.with_name(f"{answers.output.name}.before")
-    made = [answers.output, kept, answers.extras, answers.keys_file, answers.cache_dir]
+    # A folder of that name may have been there before, with other things in it.
+    beside = answers.sql_file if Place.EXTRAS in answers.shared else answers.extras
+    made = [answers.output, kept, beside, answers.keys_file, answers.cache_dir]
     found.append("rm -rf " + " ".join(shlex.quote(str(path)) for path in made))
     found.append("Piwigo itself was not changed, and shows its pictures as before.")
     return found

@@ -164,6 +164,7 @@ def test_a_gallery_that_was_moved_is_found_again_where_it_is_now(owned, tmp_path
         (("--database", "postgres://x"), "piwigo.database"),
         (("--database", "mysql://nobody:x@127.0.0.1:1/x"), "cannot be reached"),
         (("--url", "http://a.test/my photos/"), "use letters"),
+        (("--cache", "/usr"), "/usr is not empty; give a folder of its own, such as /usr/pwgserve"),
         (("--send-file", "magic"), "magic"),
     ],
 )

@@ -5,43 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from planned import ANSWERS, at, said
 from units import FOLDER, values
 
 from pwgserve import settings
 from pwgserve.setup import machine
 from pwgserve.setup.configuration import ConfigurationError, merged
 from pwgserve.setup.confinement import HEADER, OF_SOCKET, PLACES, USUAL_SOCKET, place
-from pwgserve.setup.plan import DEFAULT_ADDRESS, Answers, config_values, plan, usual_listen
+from pwgserve.setup.plan import DEFAULT_ADDRESS, Place, config_values, plan, usual_listen
 from pwgserve.setup.sites import FoundSite
-from pwgserve.setup.templates import Site, WebServer
+from pwgserve.setup.templates import WebServer
 from pwgserve.setup.writing import CHANGED, KEPT, REMOVED, WRITTEN, WritingError, carry_out
-
-SITE = Site("a.test", "/", Path("/srv/piwigo"), USUAL_SOCKET, Path("/var/cache/pwgserve"))
-ANSWERS = Answers(
-    output=Path("/etc/pwgserve.toml"),
-    before=None,
-    root=Path("/srv/piwigo"),
-    url="https://a.test/",
-    listen=USUAL_SOCKET,
-    send_file="x-accel-redirect",
-    keys_file=Path("/var/lib/pwgserve/keys"),
-    cache_dir=Path("/var/cache/pwgserve"),
-    site=SITE,
-    web_server=WebServer.NGINX,
-    web_group="www-data",
-    found_site=FoundSite(WebServer.NGINX, Path("/etc/nginx/sites-available/a"), 7, "https://a.test/", False),
-    user="pwgserve",
-)
-
-
-def said(answers):
-    return "\n".join("\n".join([step.title, *step.lines]) for step in plan(answers).steps)
-
-
-def at(folder, **changes):
-    """Answers for a configuration in a folder of a test's own."""
-    own = {"output": folder / "pwgserve.toml", "keys_file": folder / "state/keys", "cache_dir": folder / "cache"}
-    return replace(ANSWERS, user=None, web_group=None, **(own | changes))
 
 
 def test_the_configuration_is_one_that_pwgserve_takes(tmp_path):
@@ -95,7 +69,7 @@ def test_a_cache_that_the_web_server_need_not_read_any_more_is_closed_again(tmp_
 def test_a_folder_that_others_need_as_well_is_not_closed(tmp_path):
     (tmp_path / "letter").write_text("")
     tmp_path.chmod(0o755)
-    answers = at(tmp_path, keys_file=tmp_path / "keys")
+    answers = at(tmp_path, keys_file=tmp_path / "keys", shared={Place.KEYS})
     carry_out(plan(answers), answers.keys_file)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
