@@ -244,6 +244,7 @@ async def _answers(
             database_sql=own.sql if own and address in (None, own.address) else (),
             database_removal=own.drop if own else (),
             user=user,
+            own_group=user if user and machine.group_exists(user) else None,
             may_read=machine.readers_problem([*samples, *needed], USER),
             has_unit=machine.has_unit(),
             is_enabled=machine.is_enabled(),

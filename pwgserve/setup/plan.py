@@ -108,6 +108,7 @@ class Answers:
     machine. needs_user: whether the user that pwgserve should run as is still to be made. originals: folders of photos
     outside of Piwigo's. database_hosts: addresses of the database, if it is on another machine. drop_ins: those for
     systemd that an earlier `init` wrote. shared: the places that hold something of others as well.
+    own_group: that of the user alone, None where it has none.
     """
 
     output: Path
@@ -138,6 +139,7 @@ class Answers:
     database_hosts: tuple[str, ...] = ()
     drop_ins: tuple[Path, ...] = ()
     shared: frozenset[Place] = frozenset()
+    own_group: str | None = None
 
     @property
     def extras(self) -> Path:
@@ -228,7 +230,8 @@ def _folders(answers: Answers) -> list[PlannedFolder]:
 def _files(answers: Answers) -> list[PlannedFile]:
     config = merged(answers.before, config_values(answers), str(answers.output))
     # It may hold the password of the database: for pwgserve's user, and nobody else.
-    found = [PlannedFile(answers.output, config, 0o640 if answers.user else 0o600, None, answers.user)]
+    mode, user = (0o640, None) if answers.own_group else (0o600, answers.user)
+    found = [PlannedFile(answers.output, config, mode, user, answers.own_group)]
     if answers.database_sql:
         found.append(PlannedFile(answers.sql_file, "\n".join(answers.database_sql) + "\n", 0o600))
     if answers.web_server is not None:

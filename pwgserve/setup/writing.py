@@ -120,8 +120,20 @@ def _owned(path: Path, user: str | None, group: str | None) -> bool:
     """Give a path to a user and group, where they are said; whether it was theirs already."""
     status = path.stat()
     uid = pwd.getpwnam(user).pw_uid if user else status.st_uid
-    gid = grp.getgrnam(group).gr_gid if group else status.st_gid
+    gid = _gid(group) if group else status.st_gid
     if (uid, gid) == (status.st_uid, status.st_gid):
         return True
     os.chown(path, uid, gid)
     return False
+
+
+def _gid(group: str) -> int:
+    """The number of a group; one without a name goes by it. Raises WritingError."""
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        if group.isdecimal():
+            return int(group)
+        raise WritingError(
+            f"there is no group {group} on this machine; make it, or give another --web-server"
+        ) from error

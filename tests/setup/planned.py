@@ -23,6 +23,7 @@ ANSWERS = Answers(
     web_group="www-data",
     found_site=FoundSite(WebServer.NGINX, Path("/etc/nginx/sites-available/a"), 7, "https://a.test/", False),
     user="pwgserve",
+    own_group="pwgserve",
 )
 
 
@@ -33,4 +34,5 @@ def said(answers):
 def at(folder, **changes):
     """Answers for a configuration in a folder of a test's own."""
     own = {"output": folder / "pwgserve.toml", "keys_file": folder / "state/keys", "cache_dir": folder / "cache"}
-    return replace(ANSWERS, user=None, web_group=None, **(own | changes))
+    nobody = {"user": None, "own_group": None, "web_group": None}
+    return replace(ANSWERS, **(nobody | own | changes))

@@ -78,8 +78,7 @@ def test_no_folder_of_others_is_given_away_closed_opened_to_the_service_or_remov
     places = shared(tmp_path / "cache", keys, etc / "pwgserve")
     assert places == {Place.KEYS, Place.EXTRAS}
     answers = at(tmp_path, keys_file=keys, output=etc / "pwgserve.toml", shared=places)
-    # As whom the file is to be readable is another question, and no such group may be here.
-    made = replace(plan(answers), user=SOMEBODY)
+    made = plan(replace(answers, user=SOMEBODY))
     carry_out(made, keys)
     carry_out(made, keys)
     assert (etc.stat().st_uid, stat.S_IMODE(etc.stat().st_mode)) == (0, 0o755)

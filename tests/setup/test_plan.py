@@ -1,3 +1,4 @@
+import os
 import stat
 import subprocess
 import tomllib
@@ -87,8 +88,21 @@ def test_secrets_are_for_nobody_else():
     modes = {file.path.name: file.mode for file in made.files}
     assert modes["pwgserve.toml"] == 0o640
     assert modes["database-user.sql"] == 0o600
-    assert plan(replace(ANSWERS, user=None)).files[0].mode == 0o600
+    assert plan(replace(ANSWERS, user=None, own_group=None)).files[0].mode == 0o600
     assert "secret" not in said(replace(ANSWERS, database="mysql://x:secret@h/d"))
+
+
+def test_an_account_without_a_group_of_its_own_shares_the_configuration_with_nobody():
+    config = plan(replace(ANSWERS, own_group=None)).files[0]
+    assert (config.user, config.group, config.mode) == ("pwgserve", None, 0o600)
+    config = plan(ANSWERS).files[0]
+    assert (config.user, config.group, config.mode) == (None, "pwgserve", 0o640)
+
+
+def test_a_group_without_a_name_goes_by_its_number_and_one_that_is_not_there_is_said(tmp_path):
+    carry_out(plan(at(tmp_path, web_group=str(os.getegid()))), None)
+    with pytest.raises(WritingError, match="no group nobody-has-this on this machine"):
+        carry_out(plan(at(tmp_path, web_group="nobody-has-this")), None)
 
 
 def test_the_place_of_the_line_is_named_until_it_is_there():
