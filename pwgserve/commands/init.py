@@ -6,7 +6,8 @@ import asyncio
 import os
 import socket
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from rich.markup import escape
 from pwgserve import credentials, logs, settings
 from pwgserve.answers.catalogue import OWNER_FILE
 from pwgserve.check.samples import hidden_photos
-from pwgserve.foundation import Reached
+from pwgserve.commands.options import A_PATH
+from pwgserve.foundation import DATABASE_FILE, Reached
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.phpconfig import PhpConfigError, read
 from pwgserve.piwigo.requests import clean_path
@@ -36,6 +38,7 @@ from pwgserve.setup.plan import (
     plan,
     usual_listen,
 )
+from pwgserve.setup.reading import readers_problem
 from pwgserve.setup.templates import NAMES, Site, WebServer
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
@@ -74,12 +77,10 @@ class _Given:
 
 
 @click.command("init")
-@click.option(
-    "--piwigo", "root", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Piwigo's folder."
-)
+@click.option("--piwigo", "root", required=True, type=A_PATH, metavar="DIR", help="Piwigo's folder.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=A_PATH,
     default=DEFAULT_OUTPUT,
     show_default=True,
     metavar="FILE",
@@ -90,10 +91,8 @@ class _Given:
 @click.option("--send-file", type=click.Choice(SEND_FILES), default=None, help="Who sends the bytes of pictures.")
 @click.option("--database", default=None, metavar="ADDRESS", help="Of the gallery's database, if not Piwigo's own.")
 @click.option("--listen", default=None, metavar="ADDRESS", help="Where pwgserve listens.")
-@click.option(
-    "--keys", "keys_file", type=click.Path(path_type=Path), default=None, metavar="FILE", help="The keys file."
-)
-@click.option("--cache", "cache_dir", type=click.Path(path_type=Path), default=None, metavar="DIR", help="The cache.")
+@click.option("--keys", "keys_file", type=A_PATH, default=None, metavar="FILE", help="The keys file.")
+@click.option("--cache", "cache_dir", type=A_PATH, default=None, metavar="DIR", help="The cache.")
 @click.option("--yes", is_flag=True, help="Ask nothing; take what was found or given.")
 @click.option("--install-snippets", is_flag=True, help="Write the web server's lines into its own folder.")
 @click.option("--make-database-user", is_flag=True, help="Make the database user now, as the database's owner.")
@@ -148,13 +147,32 @@ def _answered(given: _Given, answers: Answers) -> _Given:
     )
 
 
+@contextmanager
+def _as_root(file: Path) -> Iterator[None]:
+    """Says what to do where this user may not look at a file."""
+    try:
+        yield
+    except PermissionError as error:
+        raise InitError(f"{file}: this user may not read it; run init as root: sudo pwgserve init …") from error
+
+
 def _piwigo(folder: Path) -> Path:
     root = Path(os.path.realpath(folder))
-    if not root.is_dir():
+    with _as_root(folder):
+        is_folder, is_piwigo = root.is_dir(), any((root / name).exists() for name in SIGNS)
+    if not is_folder:
         raise InitError(f"--piwigo: {folder} is not a folder; give the folder of Piwigo's index.php")
-    if not any((root / name).exists() for name in SIGNS):
+    if not is_piwigo:
         raise InitError(f"--piwigo: {folder} is not Piwigo's folder: it has no {SIGNS[0]}; give that of its index.php")
     return root
+
+
+def _refuse_unread(found: Settings) -> None:
+    """Raise InitError where only root can see how Piwigo reaches its database: nobody else is to be let."""
+    file = found.piwigo.root / DATABASE_FILE
+    if found.piwigo.database is None or found.piwigo.table_prefix is None:
+        with _as_root(file), suppress(FileNotFoundError):
+            file.open("rb").close()
 
 
 def _known(output: Path, root: Path) -> tuple[str | None, dict[str, Any]]:
@@ -190,6 +208,7 @@ async def _answers(
     seen: machine.WebSeen | None,
     console: Console,
 ) -> Answers:
+    _refuse_unread(found)
     async with AsyncExitStack() as resources:
         reached = await Reached.open(found, resources)
         number = await Walk(reached.gallery).count()
@@ -208,7 +227,8 @@ async def _answers(
             address = own.address
         user = USER if os.geteuid() == 0 and machine.user_exists(USER) else None
         samples = [found.piwigo.root / clean_path(photo.path) for photo in hidden[:2]]
-        needed = [] if address else [found.piwigo.root / "local/config/database.inc.php"]
+        needed = [] if address else [found.piwigo.root / DATABASE_FILE]
+        originals = [found.piwigo.root / name for name in (clean_path(reached.conf.upload_dir), "galleries")]
         # Not for another configuration beside the service's own, nor for one that served at the default address so far.
         has_place = machine.has_unit() and given.output == DEFAULT_OUTPUT and before is None
         usual = usual_listen(server, seen.group if seen else None, has_place)
@@ -245,7 +265,7 @@ async def _answers(
             database_removal=own.drop if own else (),
             user=user,
             own_group=user if user and machine.group_exists(user) else None,
-            may_read=machine.readers_problem([*samples, *needed], USER),
+            may_read=readers_problem([*samples, *needed], USER, seen.group if seen else None, originals),
             has_unit=machine.has_unit(),
             is_enabled=machine.is_enabled(),
             drop_ins=machine.written_drop_ins(),

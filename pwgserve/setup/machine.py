@@ -9,12 +9,11 @@ import contextlib
 import grp
 import os
 import pwd
-import stat
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pwgserve.setup.confinement import PLACES, is_ours
+from pwgserve.setup.reading import group_name
 from pwgserve.setup.sites import FoundSite, best, sites_in
 from pwgserve.setup.templates import FOLDERS, WebServer
 
@@ -69,29 +68,6 @@ def web_servers(root: Path, proc: Path = Path("/proc"), folders: dict[WebServer,
     return sorted(found, key=lambda one: (one.site is None, not one.is_running))
 
 
-def readers_problem(paths: Sequence[Path], user: str) -> str | None:
-    """The command that lets a user read these paths, None when that user may already. Blocks."""
-    try:
-        person = pwd.getpwnam(user)
-    except KeyError:
-        return None
-    groups = {person.pw_gid, *(group.gr_gid for group in grp.getgrall() if user in group.gr_mem)}
-    for path in paths:
-        for step in [*reversed(path.parents), path]:
-            try:
-                status = step.stat()
-            except OSError:
-                break
-            needed = stat.S_IXOTH if stat.S_ISDIR(status.st_mode) else stat.S_IROTH
-            owner_may = status.st_uid == person.pw_uid and status.st_mode & (needed << 6)
-            group_may = status.st_gid in groups and status.st_mode & (needed << 3)
-            if not (owner_may or group_may or status.st_mode & needed or person.pw_uid == 0):
-                if status.st_mode & (needed << 3):
-                    return f"usermod -aG {_group_name(status.st_gid)} {user}"
-                return f"chmod o+{'x' if stat.S_ISDIR(status.st_mode) else 'r'} {step}"
-    return None
-
-
 def group_exists(name: str) -> bool:
     """Whether this machine has a group."""
     return _has_group(name)
@@ -140,7 +116,7 @@ def _running(proc: Path) -> dict[WebServer, str | None]:
             continue
         for server, names in PROGRAMS.items():
             if name in names and (found.get(server) is None or gid != 0):
-                found[server] = _group_name(gid) if gid != 0 else found.get(server)
+                found[server] = group_name(gid) if gid != 0 else found.get(server)
     return found
 
 
@@ -164,10 +140,3 @@ def _has_group(name: str) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
