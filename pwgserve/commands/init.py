@@ -27,17 +27,9 @@ from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.walking import Walk
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
-from pwgserve.setup import database, folders, machine
-from pwgserve.setup.plan import (
-    DEFAULT_CACHE,
-    DEFAULT_KEYS,
-    DEFAULT_OUTPUT,
-    Answers,
-    Plan,
-    missing_helpful,
-    plan,
-    usual_listen,
-)
+from pwgserve.setup import database, folders, machine, snippets
+from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers
+from pwgserve.setup.plan import Plan, missing_helpful, plan, usual_listen
 from pwgserve.setup.reading import readers_problem
 from pwgserve.setup.templates import NAMES, Site, WebServer
 from pwgserve.setup.writing import KEPT, Done, carry_out
@@ -124,7 +116,7 @@ def _run(given: _Given, console: Console) -> None:
     if database_of_root:
         # What root keeps for the service is not to be written where others may read it.
         answers = replace(answers, database=known.get("piwigo", {}).get("database"), database_sql=())
-    made = plan(answers)
+    made = plan(replace(answers, there=machine.texts(snippets.places(answers))))
     done = carry_out(made, None if "links" in kept_by_root else answers.keys_file)
     _tell_done(done, console)
     if answers.database_sql and answers.database is None and _makes_user(given, answers):
@@ -237,7 +229,7 @@ async def _answers(
         keys_file = given.keys_file or known.get("links", {}).get("keys_file") or _place(given, DEFAULT_KEYS)
         configured = settings.from_values(
             {
-                "server": {"listen": listen, "public_url": found.server.public_url},
+                "server": {"listen": listen, "public_url": found.server.public_url} | _internal_prefix(known),
                 "piwigo": {"root": str(found.piwigo.root)},
                 "cache": {"dir": str(cache_dir)},
                 "links": {key: str(value) for key, value in known.get("links", {}).items() if key == "prefix"},
@@ -339,6 +331,11 @@ def _place(given: _Given, usual: Path) -> Path:
     if given.output.absolute() == DEFAULT_OUTPUT:
         return usual
     return given.output.absolute().parent / given.output.stem / ("cache" if usual == DEFAULT_CACHE else "private/keys")
+
+
+def _internal_prefix(known: dict[str, Any]) -> dict[str, str]:
+    """What the owner chose: nginx must listen for the name that the daemon answers with."""
+    return {key: value for key, value in known.get("server", {}).items() if key == "internal_prefix"}
 
 
 def _owners_conf(root: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from pwgserve.problems import OwnerError
-from pwgserve.setup.plan import DEFAULT_CACHE, DEFAULT_KEYS, Place
+from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, Place
 
 _OWN = {
     Place.CACHE: r"[0-9a-f]{2}|tmp|tally|claims|large",

@@ -9,9 +9,11 @@ import contextlib
 import grp
 import os
 import pwd
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pwgserve.problems import OwnerError
 from pwgserve.setup.confinement import PLACES, is_ours
 from pwgserve.setup.reading import group_name
 from pwgserve.setup.sites import FoundSite, best, sites_in
@@ -34,6 +36,10 @@ ENABLED_UNIT = Path("/etc/systemd/system/multi-user.target.wants/pwgserve.servic
 
 XSENDFILE = Path("mods-enabled/xsendfile.load")
 MAX_BYTES = 1_000_000
+
+
+class LookError(OwnerError):
+    """What is here cannot be seen, and must not be guessed."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,19 @@ def written_drop_ins() -> tuple[Path, ...]:
         with contextlib.suppress(OSError, UnicodeDecodeError):
             found += [path] if is_ours(path.read_text()) else []
     return tuple(found)
+
+
+def texts(paths: Iterable[Path]) -> dict[Path, str]:
+    """The contents of those files that are there. Raises LookError. Blocks."""
+    found = {}
+    for path in paths:
+        try:
+            found[path] = path.read_text("utf-8", "replace")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise LookError(f"{path}: cannot read it: {error.strerror}; run this as root (sudo)") from error
+    return found
 
 
 def _running(proc: Path) -> dict[WebServer, str | None]:

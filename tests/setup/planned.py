@@ -3,8 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
+from pwgserve.setup.answers import Answers
 from pwgserve.setup.confinement import USUAL_SOCKET
-from pwgserve.setup.plan import Answers, plan
+from pwgserve.setup.plan import plan
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import Site, WebServer
 

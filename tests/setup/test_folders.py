@@ -11,8 +11,9 @@ from pwgserve.cache.store import Cache
 from pwgserve.foundation import LARGE_FILE
 from pwgserve.keys.keyring import load_or_create
 from pwgserve.setup import folders
+from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, Place
 from pwgserve.setup.folders import FolderError, shared
-from pwgserve.setup.plan import DEFAULT_CACHE, DEFAULT_KEYS, Place, plan
+from pwgserve.setup.plan import plan
 from pwgserve.setup.writing import carry_out
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")

@@ -11,9 +11,10 @@ from units import FOLDER, values
 
 from pwgserve import settings
 from pwgserve.setup import machine
+from pwgserve.setup.answers import DEFAULT_ADDRESS, Place
 from pwgserve.setup.configuration import ConfigurationError, merged
 from pwgserve.setup.confinement import HEADER, OF_SOCKET, PLACES, USUAL_SOCKET, place
-from pwgserve.setup.plan import DEFAULT_ADDRESS, Place, config_values, plan, usual_listen
+from pwgserve.setup.plan import config_values, plan, usual_listen
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import WebServer
 from pwgserve.setup.writing import CHANGED, KEPT, REMOVED, WRITTEN, WritingError, carry_out
