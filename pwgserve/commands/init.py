@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -102,9 +101,9 @@ def init_command(**options: Any) -> None:
 def _run(given: _Given, console: Console) -> None:
     root = _piwigo(given.root)
     before, known = _known(given.output, root)
-    seen = machine.web_servers(root)
+    seen = machine.web_servers(root, name=given.root.absolute())
     first = next((one for one in seen if given.web_server in (None, one.server)), None)
-    url = _url(given, known, first, console)
+    url = _url(given, known, first)
     kept_by_root = credentials.kept_by_root(given.output)
     database_of_root = kept_by_root.get("piwigo", {}).get("database")
     database_address = given.database or database_of_root or known.get("piwigo", {}).get("database")
@@ -179,7 +178,7 @@ def _known(output: Path, root: Path) -> tuple[str | None, dict[str, Any]]:
     return text, found.model_dump(exclude_unset=True)
 
 
-def _url(given: _Given, known: dict[str, Any], seen: machine.WebSeen | None, console: Console) -> str:
+def _url(given: _Given, known: dict[str, Any], seen: machine.WebSeen | None) -> str:
     found = known.get("server", {}).get("public_url") or (seen.site.url if seen and seen.site else None)
     if given.url is not None:
         return given.url
@@ -187,8 +186,10 @@ def _url(given: _Given, known: dict[str, Any], seen: machine.WebSeen | None, con
         answer: str = click.prompt("The gallery's address, as visitors type it", default=found)
         return answer
     if found is None:
-        found = f"http://{socket.getfqdn()}/"
-        console.print(f"[yellow]No site of a web server shows this folder: {escape(found)} is a guess; give --url.[/]")
+        raise InitError(
+            "--url: no site of a web server here shows this folder by a name; give the gallery's public address, "
+            "like https://example.org/photos/"
+        )
     return str(found)
 
 

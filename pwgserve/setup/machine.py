@@ -11,6 +11,7 @@ import os
 import pwd
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pwgserve.problems import OwnerError
@@ -58,14 +59,22 @@ class WebSeen:
     others: tuple[FoundSite, ...] = ()
 
 
-def web_servers(root: Path, proc: Path = Path("/proc"), folders: dict[WebServer, Path] | None = None) -> list[WebSeen]:
-    """The web servers of this machine, the one that shows the gallery first. Blocks."""
+def web_servers(
+    root: Path, proc: Path = Path("/proc"), folders: dict[WebServer, Path] | None = None, name: Path | None = None
+) -> list[WebSeen]:
+    """The web servers of this machine, the one that shows the gallery first. Blocks.
+
+    root: Piwigo's folder, without symbolic links on the way; name: as its owner calls it.
+    """
+    find = partial(_below, root, name or root)
     running = _running(proc)
     found = []
     for server, folder in (folders or dict(FOLDERS)).items():
         if server not in running and not folder.is_dir():
             continue
-        sites = [site for file, text in _configurations(server, folder) for site in sites_in(server, text, file, root)]
+        sites = [
+            site for file, text in _configurations(server, folder) for site in sites_in(server, text, file, root, find)
+        ]
         group = running.get(server) or ("www-data" if _has_group("www-data") else None)
         has_module = server is WebServer.APACHE and (folder / XSENDFILE).exists()
         site = best(sites)
@@ -137,6 +146,17 @@ def _running(proc: Path) -> dict[WebServer, str | None]:
             if name in names and (found.get(server) is None or gid != 0):
                 found[server] = group_name(gid) if gid != 0 else found.get(server)
     return found
+
+
+def _below(root: Path, name: Path, folder: Path) -> str | None:
+    """By which path the gallery lies below a folder that a site shows, whatever of it is a symbolic link."""
+    for gallery, shown in ((name, folder), (root, folder), (root, Path(os.path.realpath(folder)))):
+        if gallery.is_relative_to(shown):
+            return str(gallery.relative_to(shown))
+    with contextlib.suppress(OSError):
+        links = (entry for entry in folder.iterdir() if entry.is_symlink())
+        return next((link.name for link in links if Path(os.path.realpath(link)) == root), None)
+    return None
 
 
 def _configurations(server: WebServer, folder: Path) -> list[tuple[Path, str]]:

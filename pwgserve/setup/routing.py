@@ -49,8 +49,10 @@ def web_server_steps(answers: Answers) -> list[Step]:
     else:
         where = f"{site.file}, in the {BLOCK[server]} that begins in line {site.line}"
     if site is None or not site.includes:
-        found.append(Step(f"Add this line to {where}", (INCLUDE[server],)))
-    found += [_other_site(answers, server, other) for other in answers.other_sites if not other.includes]
+        found.append(Step(f"Add this line to {where}{_above(site)}", (INCLUDE[server],)))
+    elif site.ahead:
+        found.append(_moved(server, site, where))
+    found += [step for other in answers.other_sites if (step := _other_site(answers, server, other))]
     lines = [PREPARE[server]] if server in PREPARE else []
     if answers.send_file == "x-sendfile":
         lines.append("apt-get install libapache2-mod-xsendfile && a2enmod xsendfile")
@@ -58,13 +60,24 @@ def web_server_steps(answers: Answers) -> list[Step]:
     return found
 
 
-def _other_site(answers: Answers, server: WebServer, site: FoundSite) -> Step:
+def _above(site: FoundSite | None) -> str:
+    """Where in a block the line has to stand, if that matters."""
+    if site is None or not site.ahead:
+        return ""
+    return f", above what would answer before it ({', '.join(site.ahead)})"
+
+
+def _moved(server: WebServer, site: FoundSite, where: str) -> Step:
+    return Step(f"Move the line “{INCLUDE[server]}” in {where}, above these, which answer before it", site.ahead)
+
+
+def _other_site(answers: Answers, server: WebServer, site: FoundSite) -> Step | None:
     """What closes a site that shows the gallery's folder, too: whoever finds it there asks nobody."""
     place = f"{site.file}, in the {BLOCK[server]} that begins in line {site.line}"
+    if site.includes:
+        return _moved(server, site, place) if site.ahead else None
     if site.path == answers.site.base:
-        title = (
-            f"Add the same line to {place}: it shows the same folder (unless it shall only redirect to {answers.url})"
-        )
-        return Step(title, (INCLUDE[server],))
+        only = f"it shows the same folder (unless it shall only redirect to {answers.url})"
+        return Step(f"Add the same line to {place}{_above(site)}: {only}", (INCLUDE[server],))
     title = f"Close {site.path} in {place}: it shows the same folder, and nobody would ask pwgserve there"
     return Step(title, (CLOSE[server].format(path=site.path, url=answers.url),))

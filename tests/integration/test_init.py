@@ -194,6 +194,13 @@ def test_what_is_wrong_is_said_in_one_line(owned, tmp_path, options, said):
     assert not (tmp_path / "pwgserve.toml").exists()
 
 
+def test_an_address_is_never_guessed(owned, tmp_path):
+    done = init(owned, tmp_path / "pwgserve.toml", "--yes")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--url: no site of a web server here shows this folder" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_configuration_that_is_broken_is_left_alone(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
     output.write_text("[server\n")

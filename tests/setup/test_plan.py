@@ -113,6 +113,17 @@ def test_the_place_of_the_line_is_named_until_it_is_there():
     assert "Add this line" not in said(replace(ANSWERS, found_site=there))
 
 
+def test_where_apache_asks_something_else_first_the_line_goes_above_it():
+    site = replace(ANSWERS.found_site, ahead=("a:12 “ProxyPassMatch …”",))
+    told = said(replace(ANSWERS, web_server=WebServer.APACHE, found_site=site))
+    assert "line 7, above what would answer before it (a:12 “ProxyPassMatch …”)\nInclude pwgserve.conf" in told
+    there = replace(site, includes=True)
+    told = said(replace(ANSWERS, web_server=WebServer.APACHE, found_site=there, other_sites=(replace(there, line=30),)))
+    for line in (7, 30):
+        assert f"begins in line {line}, above these, which answer before it\na:12 “ProxyPassMatch …”" in told
+    assert "Move the line" not in said(replace(ANSWERS, found_site=replace(there, ahead=())))
+
+
 def test_every_site_that_shows_the_folder_is_to_be_closed():
     plain = FoundSite(WebServer.NGINX, Path("/etc/nginx/sites-enabled/default"), 3, "", False, path="/")
     deeper = replace(plain, line=9, path="/photos/")
