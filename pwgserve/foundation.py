@@ -155,7 +155,8 @@ def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:
         ) from error
     except OSError as error:
         raise GalleryConfigurationError(
-            f"{file}: cannot read it: {error.strerror}; let this user read it, or give piwigo.database"
+            f"{file}: cannot read it: {error.strerror}; run this as root (sudo), or let a group of this user read it "
+            "(chmod g+r), or give piwigo.database"
         ) from error
     except PhpConfigError as error:
         raise GalleryConfigurationError(str(error)) from error

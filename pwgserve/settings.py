@@ -327,6 +327,10 @@ def read(file: Path) -> str:
     """The text of a configuration. Raises SettingsError. Blocks."""
     try:
         return file.read_text("utf-8")
+    except PermissionError as error:
+        raise SettingsError(
+            f"{file}: cannot read the configuration: {error.strerror}; run this as root (sudo)"
+        ) from error
     except OSError as error:
         raise SettingsError(f"{file}: cannot read the configuration: {error.strerror}") from error
     except UnicodeDecodeError as error:

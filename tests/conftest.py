@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-for _folder in ("integration", "render", "hostile", "plugin", "deploy", "browser", "systemd"):
+for _folder in ("integration", "render", "hostile", "plugin", "deploy", "browser", "systemd", "setup"):
     sys.path.insert(0, str(Path(__file__).parent / _folder))
 
 if TYPE_CHECKING:

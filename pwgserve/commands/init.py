@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,18 @@ from rich.markup import escape
 from pwgserve import credentials, logs, settings
 from pwgserve.answers.catalogue import OWNER_FILE
 from pwgserve.check.samples import hidden_photos
-from pwgserve.foundation import Reached
+from pwgserve.commands.options import A_PATH
+from pwgserve.foundation import DATABASE_FILE, Reached
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.phpconfig import PhpConfigError, read
 from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.walking import Walk
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
-from pwgserve.setup import database, machine
-from pwgserve.setup.plan import (
-    DEFAULT_CACHE,
-    DEFAULT_KEYS,
-    DEFAULT_OUTPUT,
-    Answers,
-    Plan,
-    missing_helpful,
-    plan,
-    usual_listen,
-)
+from pwgserve.setup import database, folders, machine, snippets
+from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers
+from pwgserve.setup.plan import Plan, missing_helpful, plan, usual_listen
+from pwgserve.setup.reading import readers_problem
 from pwgserve.setup.templates import NAMES, Site, WebServer
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
@@ -74,12 +68,10 @@ class _Given:
 
 
 @click.command("init")
-@click.option(
-    "--piwigo", "root", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Piwigo's folder."
-)
+@click.option("--piwigo", "root", required=True, type=A_PATH, metavar="DIR", help="Piwigo's folder.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=A_PATH,
     default=DEFAULT_OUTPUT,
     show_default=True,
     metavar="FILE",
@@ -90,10 +82,8 @@ class _Given:
 @click.option("--send-file", type=click.Choice(SEND_FILES), default=None, help="Who sends the bytes of pictures.")
 @click.option("--database", default=None, metavar="ADDRESS", help="Of the gallery's database, if not Piwigo's own.")
 @click.option("--listen", default=None, metavar="ADDRESS", help="Where pwgserve listens.")
-@click.option(
-    "--keys", "keys_file", type=click.Path(path_type=Path), default=None, metavar="FILE", help="The keys file."
-)
-@click.option("--cache", "cache_dir", type=click.Path(path_type=Path), default=None, metavar="DIR", help="The cache.")
+@click.option("--keys", "keys_file", type=A_PATH, default=None, metavar="FILE", help="The keys file.")
+@click.option("--cache", "cache_dir", type=A_PATH, default=None, metavar="DIR", help="The cache.")
 @click.option("--yes", is_flag=True, help="Ask nothing; take what was found or given.")
 @click.option("--install-snippets", is_flag=True, help="Write the web server's lines into its own folder.")
 @click.option("--make-database-user", is_flag=True, help="Make the database user now, as the database's owner.")
@@ -111,9 +101,9 @@ def init_command(**options: Any) -> None:
 def _run(given: _Given, console: Console) -> None:
     root = _piwigo(given.root)
     before, known = _known(given.output, root)
-    seen = machine.web_servers(root)
+    seen = machine.web_servers(root, name=given.root.absolute())
     first = next((one for one in seen if given.web_server in (None, one.server)), None)
-    url = _url(given, known, first, console)
+    url = _url(given, known, first)
     kept_by_root = credentials.kept_by_root(given.output)
     database_of_root = kept_by_root.get("piwigo", {}).get("database")
     database_address = given.database or database_of_root or known.get("piwigo", {}).get("database")
@@ -125,7 +115,7 @@ def _run(given: _Given, console: Console) -> None:
     if database_of_root:
         # What root keeps for the service is not to be written where others may read it.
         answers = replace(answers, database=known.get("piwigo", {}).get("database"), database_sql=())
-    made = plan(answers)
+    made = plan(replace(answers, there=machine.texts(snippets.places(answers))))
     done = carry_out(made, None if "links" in kept_by_root else answers.keys_file)
     _tell_done(done, console)
     if answers.database_sql and answers.database is None and _makes_user(given, answers):
@@ -148,13 +138,32 @@ def _answered(given: _Given, answers: Answers) -> _Given:
     )
 
 
+@contextmanager
+def _as_root(file: Path) -> Iterator[None]:
+    """Says what to do where this user may not look at a file."""
+    try:
+        yield
+    except PermissionError as error:
+        raise InitError(f"{file}: this user may not read it; run init as root: sudo pwgserve init …") from error
+
+
 def _piwigo(folder: Path) -> Path:
     root = Path(os.path.realpath(folder))
-    if not root.is_dir():
+    with _as_root(folder):
+        is_folder, is_piwigo = root.is_dir(), any((root / name).exists() for name in SIGNS)
+    if not is_folder:
         raise InitError(f"--piwigo: {folder} is not a folder; give the folder of Piwigo's index.php")
-    if not any((root / name).exists() for name in SIGNS):
+    if not is_piwigo:
         raise InitError(f"--piwigo: {folder} is not Piwigo's folder: it has no {SIGNS[0]}; give that of its index.php")
     return root
+
+
+def _refuse_unread(found: Settings) -> None:
+    """Raise InitError where only root can see how Piwigo reaches its database: nobody else is to be let."""
+    file = found.piwigo.root / DATABASE_FILE
+    if found.piwigo.database is None or found.piwigo.table_prefix is None:
+        with _as_root(file), suppress(FileNotFoundError):
+            file.open("rb").close()
 
 
 def _known(output: Path, root: Path) -> tuple[str | None, dict[str, Any]]:
@@ -169,7 +178,7 @@ def _known(output: Path, root: Path) -> tuple[str | None, dict[str, Any]]:
     return text, found.model_dump(exclude_unset=True)
 
 
-def _url(given: _Given, known: dict[str, Any], seen: machine.WebSeen | None, console: Console) -> str:
+def _url(given: _Given, known: dict[str, Any], seen: machine.WebSeen | None) -> str:
     found = known.get("server", {}).get("public_url") or (seen.site.url if seen and seen.site else None)
     if given.url is not None:
         return given.url
@@ -177,8 +186,10 @@ def _url(given: _Given, known: dict[str, Any], seen: machine.WebSeen | None, con
         answer: str = click.prompt("The gallery's address, as visitors type it", default=found)
         return answer
     if found is None:
-        found = f"http://{socket.getfqdn()}/"
-        console.print(f"[yellow]No site of a web server shows this folder: {escape(found)} is a guess; give --url.[/]")
+        raise InitError(
+            "--url: no site of a web server here shows this folder by a name; give the gallery's public address, "
+            "like https://example.org/photos/"
+        )
     return str(found)
 
 
@@ -190,6 +201,7 @@ async def _answers(
     seen: machine.WebSeen | None,
     console: Console,
 ) -> Answers:
+    _refuse_unread(found)
     async with AsyncExitStack() as resources:
         reached = await Reached.open(found, resources)
         number = await Walk(reached.gallery).count()
@@ -208,15 +220,17 @@ async def _answers(
             address = own.address
         user = USER if os.geteuid() == 0 and machine.user_exists(USER) else None
         samples = [found.piwigo.root / clean_path(photo.path) for photo in hidden[:2]]
-        needed = [] if address else [found.piwigo.root / "local/config/database.inc.php"]
+        needed = [] if address else [found.piwigo.root / DATABASE_FILE]
+        originals = [found.piwigo.root / name for name in (clean_path(reached.conf.upload_dir), "galleries")]
         # Not for another configuration beside the service's own, nor for one that served at the default address so far.
         has_place = machine.has_unit() and given.output == DEFAULT_OUTPUT and before is None
         usual = usual_listen(server, seen.group if seen else None, has_place)
         listen = given.listen or known.get("server", {}).get("listen") or usual
         cache_dir = given.cache_dir or known.get("cache", {}).get("dir") or _place(given, DEFAULT_CACHE)
+        keys_file = given.keys_file or known.get("links", {}).get("keys_file") or _place(given, DEFAULT_KEYS)
         configured = settings.from_values(
             {
-                "server": {"listen": listen, "public_url": found.server.public_url},
+                "server": {"listen": listen, "public_url": found.server.public_url} | _internal_prefix(known),
                 "piwigo": {"root": str(found.piwigo.root)},
                 "cache": {"dir": str(cache_dir)},
                 "links": {key: str(value) for key, value in known.get("links", {}).items() if key == "prefix"},
@@ -230,7 +244,7 @@ async def _answers(
             url=found.server.public_url,
             listen=listen,
             send_file=send_file,
-            keys_file=given.keys_file or known.get("links", {}).get("keys_file") or _place(given, DEFAULT_KEYS),
+            keys_file=keys_file,
             cache_dir=cache_dir,
             site=Site.of(configured, reached.conf),
             web_server=server,
@@ -243,13 +257,15 @@ async def _answers(
             database_sql=own.sql if own and address in (None, own.address) else (),
             database_removal=own.drop if own else (),
             user=user,
-            may_read=machine.readers_problem([*samples, *needed], USER),
+            own_group=user if user and machine.group_exists(user) else None,
+            may_read=readers_problem([*samples, *needed], USER, seen.group if seen else None, originals),
             has_unit=machine.has_unit(),
             is_enabled=machine.is_enabled(),
             drop_ins=machine.written_drop_ins(),
             needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
             originals=tuple(found.piwigo.originals),
             database_hosts=await asyncio.to_thread(database.hosts_elsewhere, reached.database),
+            shared=folders.shared(cache_dir, keys_file, sql_file.parent),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )
 
@@ -316,6 +332,11 @@ def _place(given: _Given, usual: Path) -> Path:
     if given.output.absolute() == DEFAULT_OUTPUT:
         return usual
     return given.output.absolute().parent / given.output.stem / ("cache" if usual == DEFAULT_CACHE else "private/keys")
+
+
+def _internal_prefix(known: dict[str, Any]) -> dict[str, str]:
+    """What the owner chose: nginx must listen for the name that the daemon answers with."""
+    return {key: value for key, value in known.get("server", {}).items() if key == "internal_prefix"}
 
 
 def _owners_conf(root: Path) -> dict[str, Any]:

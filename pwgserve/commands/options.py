@@ -7,11 +7,14 @@ from pathlib import Path
 
 import click
 
+A_PATH = click.Path(path_type=Path, readable=False)
+"""A path as it is given. What is wrong with it says whoever opens it, in one line and with what to do."""
+
 config_file = click.option(
     "--config",
     "file",
     required=True,
-    type=click.Path(path_type=Path),
+    type=A_PATH,
     metavar="FILE",
     help="The configuration, a TOML file.",
 )
@@ -20,7 +23,7 @@ config_file = click.option(
 keys_file = click.option(
     "--keys-file",
     "keys",
-    type=click.Path(path_type=Path),
+    type=A_PATH,
     metavar="FILE",
     help="The keys, if not those of links.keys_file.",
 )

@@ -9,12 +9,14 @@ import contextlib
 import grp
 import os
 import pwd
-import stat
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from pwgserve.problems import OwnerError
 from pwgserve.setup.confinement import PLACES, is_ours
+from pwgserve.setup.reading import group_name
 from pwgserve.setup.sites import FoundSite, best, sites_in
 from pwgserve.setup.templates import FOLDERS, WebServer
 
@@ -37,6 +39,10 @@ XSENDFILE = Path("mods-enabled/xsendfile.load")
 MAX_BYTES = 1_000_000
 
 
+class LookError(OwnerError):
+    """What is here cannot be seen, and must not be guessed."""
+
+
 @dataclass(frozen=True)
 class WebSeen:
     """A web server on this machine. group: as what it runs, None when it does not or cannot be seen.
@@ -53,43 +59,28 @@ class WebSeen:
     others: tuple[FoundSite, ...] = ()
 
 
-def web_servers(root: Path, proc: Path = Path("/proc"), folders: dict[WebServer, Path] | None = None) -> list[WebSeen]:
-    """The web servers of this machine, the one that shows the gallery first. Blocks."""
+def web_servers(
+    root: Path, proc: Path = Path("/proc"), folders: dict[WebServer, Path] | None = None, name: Path | None = None
+) -> list[WebSeen]:
+    """The web servers of this machine, the one that shows the gallery first. Blocks.
+
+    root: Piwigo's folder, without symbolic links on the way; name: as its owner calls it.
+    """
+    find = partial(_below, root, name or root)
     running = _running(proc)
     found = []
     for server, folder in (folders or dict(FOLDERS)).items():
         if server not in running and not folder.is_dir():
             continue
-        sites = [site for file, text in _configurations(server, folder) for site in sites_in(server, text, file, root)]
+        sites = [
+            site for file, text in _configurations(server, folder) for site in sites_in(server, text, file, root, find)
+        ]
         group = running.get(server) or ("www-data" if _has_group("www-data") else None)
         has_module = server is WebServer.APACHE and (folder / XSENDFILE).exists()
         site = best(sites)
         others = tuple(one for one in sites if one is not site)
         found.append(WebSeen(server, folder, server in running, group, site, has_module, others))
     return sorted(found, key=lambda one: (one.site is None, not one.is_running))
-
-
-def readers_problem(paths: Sequence[Path], user: str) -> str | None:
-    """The command that lets a user read these paths, None when that user may already. Blocks."""
-    try:
-        person = pwd.getpwnam(user)
-    except KeyError:
-        return None
-    groups = {person.pw_gid, *(group.gr_gid for group in grp.getgrall() if user in group.gr_mem)}
-    for path in paths:
-        for step in [*reversed(path.parents), path]:
-            try:
-                status = step.stat()
-            except OSError:
-                break
-            needed = stat.S_IXOTH if stat.S_ISDIR(status.st_mode) else stat.S_IROTH
-            owner_may = status.st_uid == person.pw_uid and status.st_mode & (needed << 6)
-            group_may = status.st_gid in groups and status.st_mode & (needed << 3)
-            if not (owner_may or group_may or status.st_mode & needed or person.pw_uid == 0):
-                if status.st_mode & (needed << 3):
-                    return f"usermod -aG {_group_name(status.st_gid)} {user}"
-                return f"chmod o+{'x' if stat.S_ISDIR(status.st_mode) else 'r'} {step}"
-    return None
 
 
 def group_exists(name: str) -> bool:
@@ -125,6 +116,19 @@ def written_drop_ins() -> tuple[Path, ...]:
     return tuple(found)
 
 
+def texts(paths: Iterable[Path]) -> dict[Path, str]:
+    """The contents of those files that are there. Raises LookError. Blocks."""
+    found = {}
+    for path in paths:
+        try:
+            found[path] = path.read_text("utf-8", "replace")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise LookError(f"{path}: cannot read it: {error.strerror}; run this as root (sudo)") from error
+    return found
+
+
 def _running(proc: Path) -> dict[WebServer, str | None]:
     """The servers that run, with the group of their workers."""
     found: dict[WebServer, str | None] = {}
@@ -140,8 +144,19 @@ def _running(proc: Path) -> dict[WebServer, str | None]:
             continue
         for server, names in PROGRAMS.items():
             if name in names and (found.get(server) is None or gid != 0):
-                found[server] = _group_name(gid) if gid != 0 else found.get(server)
+                found[server] = group_name(gid) if gid != 0 else found.get(server)
     return found
+
+
+def _below(root: Path, name: Path, folder: Path) -> str | None:
+    """By which path the gallery lies below a folder that a site shows, whatever of it is a symbolic link."""
+    for gallery, shown in ((name, folder), (root, folder), (root, Path(os.path.realpath(folder)))):
+        if gallery.is_relative_to(shown):
+            return str(gallery.relative_to(shown))
+    with contextlib.suppress(OSError):
+        links = (entry for entry in folder.iterdir() if entry.is_symlink())
+        return next((link.name for link in links if Path(os.path.realpath(link)) == root), None)
+    return None
 
 
 def _configurations(server: WebServer, folder: Path) -> list[tuple[Path, str]]:
@@ -164,10 +179,3 @@ def _has_group(name: str) -> bool:
     except KeyError:
         return False
     return True
-
-
-def _group_name(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)

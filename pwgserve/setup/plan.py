@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pwgserve.settings import Server
+from pwgserve.setup import snippets
+from pwgserve.setup.answers import DEFAULT_ADDRESS, DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers, Place, Step
 from pwgserve.setup.configuration import merged
 from pwgserve.setup.confinement import OF_SOCKET, USUAL_GROUP, USUAL_SOCKET, drop_ins, place
-from pwgserve.setup.sites import FoundSite
-from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
+from pwgserve.setup.routing import INCLUDE, RELOAD, web_server_steps
+from pwgserve.setup.templates import FOLDERS, SNIPPETS, WebServer
 
 HELPFUL = (
     ("original_url_protection", "images", "pages lead to originals through action.php"),
@@ -24,34 +25,6 @@ HELPFUL = (
 )
 """Settings of Piwigo that spare a redirect or a look for files: name, value, why."""
 
-INCLUDE = {
-    WebServer.NGINX: "include snippets/pwgserve.conf;",
-    WebServer.APACHE: "Include pwgserve.conf",
-    WebServer.CADDY: "import pwgserve.caddy",
-}
-BLOCK = {
-    WebServer.NGINX: "server { … }",
-    WebServer.APACHE: "<VirtualHost …>",
-    WebServer.CADDY: "{ … }",
-}
-CLOSE = {
-    WebServer.NGINX: "location ^~ {path} {{ return 301 {url}; }}",
-    WebServer.APACHE: "Redirect permanent {path} {url}",
-    WebServer.CADDY: "redir {path}* {url}",
-}
-"""What lets a path of a site lead to the gallery's own address."""
-
-PREPARE = {WebServer.APACHE: "a2enmod proxy proxy_http headers"}
-RELOAD = {
-    WebServer.NGINX: "nginx -t && systemctl reload nginx",
-    WebServer.APACHE: "apache2ctl configtest && systemctl reload apache2",
-    WebServer.CADDY: "caddy validate --config /etc/caddy/Caddyfile && systemctl reload caddy",
-}
-
-DEFAULT_OUTPUT = Path("/etc/pwgserve.toml")
-DEFAULT_KEYS = Path("/var/lib/pwgserve/keys")
-DEFAULT_CACHE = Path("/var/cache/pwgserve")
-DEFAULT_ADDRESS = Server().listen
 MODE_OF_UNIT = 0o750
 """Of the usual cache folder, as systemd sets it at each start of the service, which has the web server's group."""
 
@@ -71,93 +44,27 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class PlannedFolder:
-    """A folder that has to be there. is_ours: nothing but pwgserve's is in it, so that it may be closed to others."""
+    """A folder that has to be there, and holds nothing but pwgserve's: it may be given away and closed to others."""
 
     path: Path
     mode: int
     user: str | None = None
     group: str | None = None
-    is_ours: bool = False
-
-
-@dataclass(frozen=True)
-class Step:
-    """Something left to the owner: what it is for, and the lines to type or to add."""
-
-    title: str
-    lines: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What was found, and what the owner chose.
-
-    output: the configuration file; before: its text, None when there is none. user: as whom pwgserve is to run, if
-    that user exists and we may give files to it. web_server: None for another one. into_web_server: whether its
-    snippets go to its own folder. database: address for pwgserve's own database user, None to use Piwigo's access.
-    database_sql, database_removal: statements that make and remove that user, empty where there is none to be made.
-    piwigo_has: the settings of Piwigo that are as HELPFUL already. may_read: the command that lets the user read
-    Piwigo's files, None when it may. has_unit: whether the service is installed; is_enabled: and starts with the
-    machine. needs_user: whether the user that pwgserve should run as is still to be made. originals: folders of photos
-    outside of Piwigo's. database_hosts: addresses of the database, if it is on another machine. drop_ins: those for
-    systemd that an earlier `init` wrote.
-    """
-
-    output: Path
-    before: str | None
-    root: Path
-    url: str
-    listen: str
-    send_file: str
-    keys_file: Path
-    cache_dir: Path
-    site: Site
-    web_server: WebServer | None = None
-    web_group: str | None = None
-    found_site: FoundSite | None = None
-    other_sites: tuple[FoundSite, ...] = ()
-    into_web_server: bool = False
-    database: str | None = None
-    table_prefix: str | None = None
-    database_sql: tuple[str, ...] = ()
-    database_removal: tuple[str, ...] = ()
-    user: str | None = None
-    may_read: str | None = None
-    has_unit: bool = False
-    is_enabled: bool = False
-    needs_user: bool = False
-    piwigo_has: frozenset[str] = frozenset()
-    originals: tuple[Path, ...] = ()
-    database_hosts: tuple[str, ...] = ()
-    drop_ins: tuple[Path, ...] = ()
-
-    @property
-    def extras(self) -> Path:
-        """The folder beside the configuration for what is not the configuration."""
-        return self.output.parent / self.output.stem
-
-    @property
-    def sql_file(self) -> Path:
-        """Where the statements for the database user lie."""
-        return self.extras / "database-user.sql"
-
-    @property
-    def snippets(self) -> Path:
-        """Where the web server's files go."""
-        if self.web_server is None or not self.into_web_server:
-            return self.extras / (self.web_server or "web-server")
-        return FOLDERS[self.web_server]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that `init` does and says. removals: files that `init` wrote and that nothing needs any more."""
+    """Everything that `init` does and says. removals: files that `init` wrote and that nothing needs any more.
+
+    user: whose the keys are to be, None for whoever makes them.
+    """
 
     folders: tuple[PlannedFolder, ...]
     files: tuple[PlannedFile, ...]
     removals: tuple[Path, ...]
     steps: tuple[Step, ...]
     undo: tuple[str, ...]
+    user: str | None = None
 
 
 def plan(answers: Answers) -> Plan:
@@ -168,6 +75,7 @@ def plan(answers: Answers) -> Plan:
         tuple(_removals(answers)),
         tuple(_steps(answers)),
         tuple(_undo(answers)),
+        answers.user,
     )
 
 
@@ -206,20 +114,20 @@ def _folders(answers: Answers) -> list[PlannedFolder]:
     mode = 0o2750 if shares else 0o700
     if answers.has_unit and answers.cache_dir == DEFAULT_CACHE:
         mode = MODE_OF_UNIT
-    cache = PlannedFolder(answers.cache_dir, mode, answers.user, answers.web_group if shares else None, is_ours=True)
-    return [PlannedFolder(answers.keys_file.parent, 0o700, answers.user), cache]
+    cache = PlannedFolder(answers.cache_dir, mode, answers.user, answers.web_group if shares else None)
+    # A folder that others need as well (/etc, a home) is not ours to give away or to close.
+    is_shared = Place.KEYS in answers.shared
+    return [cache] if is_shared else [PlannedFolder(answers.keys_file.parent, 0o700, answers.user), cache]
 
 
 def _files(answers: Answers) -> list[PlannedFile]:
     config = merged(answers.before, config_values(answers), str(answers.output))
     # It may hold the password of the database: for pwgserve's user, and nobody else.
-    found = [PlannedFile(answers.output, config, 0o640 if answers.user else 0o600, None, answers.user)]
+    mode, user = (0o640, None) if answers.own_group else (0o600, answers.user)
+    found = [PlannedFile(answers.output, config, mode, user, answers.own_group)]
     if answers.database_sql:
         found.append(PlannedFile(answers.sql_file, "\n".join(answers.database_sql) + "\n", 0o600))
-    if answers.web_server is not None:
-        for name in SNIPPETS[answers.web_server]:
-            content = filled(answers.web_server, text(answers.web_server, name), answers.site)
-            found.append(PlannedFile(answers.snippets / name, content, 0o644))
+    found += [PlannedFile(path, content, 0o644) for path, content in snippets.planned(answers).items()]
     return found + [PlannedFile(path, content, 0o644) for path, content in _drop_ins(answers).items()]
 
 
@@ -227,7 +135,8 @@ def _drop_ins(answers: Answers) -> Mapping[Path, str]:
     if not answers.has_unit or answers.user is None:
         return {}
     usual = {DEFAULT_KEYS.parent, DEFAULT_CACHE}
-    writes = [path for path in (answers.keys_file.parent, answers.cache_dir) if path not in usual]
+    own = [folder.path for folder in _folders(answers)]
+    writes = [path for path in own if path not in usual]
     # Who sends files itself must be able to read the cache, and who comes through a socket to write to it.
     needs_group = answers.send_file != "direct" or answers.listen.startswith("unix:")
     group = answers.web_group if needs_group else None
@@ -236,6 +145,10 @@ def _drop_ins(answers: Answers) -> Mapping[Path, str]:
 
 
 def _removals(answers: Answers) -> list[Path]:
+    return [*snippets.outdated(answers), *_old_drop_ins(answers)]
+
+
+def _old_drop_ins(answers: Answers) -> list[Path]:
     # Another configuration beside the service's own knows nothing of what that one needs.
     if not answers.has_unit or answers.user is None or answers.output != DEFAULT_OUTPUT:
         return []
@@ -263,7 +176,7 @@ def _steps(answers: Answers) -> list[Step]:
         )
     if answers.may_read is not None:
         found.append(Step("Let pwgserve read Piwigo's files", (answers.may_read,)))
-    changed = [*_drop_ins(answers), *_removals(answers)]
+    changed = [*_drop_ins(answers), *_old_drop_ins(answers)]
     units = ("systemctl daemon-reload",) if changed else ()
     if answers.has_unit and answers.is_enabled:
         # What systemd allows a service is taken at a restart.
@@ -276,7 +189,7 @@ def _steps(answers: Answers) -> list[Step]:
         as_user = f"runuser -u {answers.user} -- " if answers.user else ""
         command = f"{as_user}pwgserve serve --config {config}"
         found.append(Step("Start pwgserve (as a service: see docs/install.md)", (command,)))
-    found += _web_server_steps(answers)
+    found += web_server_steps(answers)
     missing = [one for one in HELPFUL if one[0] not in answers.piwigo_has]
     if missing:
         lines = [f"$conf['{name}'] = {_php(value)};  // {why}" for name, value, why in missing]
@@ -285,44 +198,6 @@ def _steps(answers: Answers) -> list[Step]:
         found.append(Step(title, tuple(lines)))
     found.append(Step("See that nothing leaks any more", (f"pwgserve check --config {config}",)))
     return found
-
-
-def _web_server_steps(answers: Answers) -> list[Step]:
-    server = answers.web_server
-    if server is None:
-        return [Step("Route the gallery's picture addresses to pwgserve", ("see docs/install.md",))]
-    found = []
-    if not answers.into_web_server:
-        target = FOLDERS[server]
-        copies = [f"cp {shlex.quote(str(answers.snippets / name))} {target / name}" for name in SNIPPETS[server]]
-        found.append(Step(f"Put the lines for {server} where it finds them", tuple(copies)))
-    site = answers.found_site
-    if site is not None and site.rivals:
-        found.append(Step("Remove these, which are for the same addresses", site.rivals))
-    if site is None:
-        where = f"the {BLOCK[server]} of the gallery's site, below {FOLDERS[server]}"
-    else:
-        where = f"{site.file}, in the {BLOCK[server]} that begins in line {site.line}"
-    if site is None or not site.includes:
-        found.append(Step(f"Add this line to {where}", (INCLUDE[server],)))
-    found += [_other_site(answers, server, other) for other in answers.other_sites if not other.includes]
-    lines = [PREPARE[server]] if server in PREPARE else []
-    if answers.send_file == "x-sendfile":
-        lines.append("apt-get install libapache2-mod-xsendfile && a2enmod xsendfile")
-    found.append(Step(f"Let {server} take them", (*lines, RELOAD[server])))
-    return found
-
-
-def _other_site(answers: Answers, server: WebServer, site: FoundSite) -> Step:
-    """What closes a site that shows the gallery's folder, too: whoever finds it there asks nobody."""
-    place = f"{site.file}, in the {BLOCK[server]} that begins in line {site.line}"
-    if site.path == answers.site.base:
-        title = (
-            f"Add the same line to {place}: it shows the same folder (unless it shall only redirect to {answers.url})"
-        )
-        return Step(title, (INCLUDE[server],))
-    title = f"Close {site.path} in {place}: it shows the same folder, and nobody would ask pwgserve there"
-    return Step(title, (CLOSE[server].format(path=site.path, url=answers.url),))
 
 
 def _undo(answers: Answers) -> list[str]:
@@ -344,7 +219,9 @@ def _undo(answers: Answers) -> list[str]:
         # The statements have quotes of one kind only, and nothing that a shell would understand in the other.
         found.append(f'mariadb -e "{statements}"')
     kept = answers.output.with_name(f"{answers.output.name}.before")
-    made = [answers.output, kept, answers.extras, answers.keys_file, answers.cache_dir]
+    # A folder of that name may have been there before, with other things in it.
+    beside = answers.sql_file if Place.EXTRAS in answers.shared else answers.extras
+    made = [answers.output, kept, beside, answers.keys_file, answers.cache_dir]
     found.append("rm -rf " + " ".join(shlex.quote(str(path)) for path in made))
     found.append("Piwigo itself was not changed, and shows its pictures as before.")
     return found

@@ -7,11 +7,13 @@ else tells the address.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
-from pwgserve.setup.templates import WebServer
+from pwgserve.setup.statements import Line, outermost, servers, statements
+from pwgserve.setup.templates import FOLDERS, SNIPPETS, WebServer
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class FoundSite:
 
     url: the gallery's public address there, empty for a site without a name of its own; path: of that address, with a
     slash at both ends. includes: whether it has pwgserve's line already. rivals: lines of its own that are for the same
-    addresses, and which the server would refuse or prefer.
+    addresses, and which the server would refuse or prefer. ahead: lines that would answer before pwgserve's, because
+    they stand, or would stand, above it.
     """
 
     server: WebServer
@@ -30,6 +33,7 @@ class FoundSite:
     includes: bool
     rivals: tuple[str, ...] = ()
     path: str = "/"
+    ahead: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -40,27 +44,52 @@ class _Block:
     lines: tuple[tuple[int, str], ...]
 
 
-def sites_in(server: WebServer, text: str, file: Path, root: Path) -> Iterator[FoundSite]:
-    """The sites in one file that show the folder `root`; not those that only lead to another address."""
-    lines = [(number, _without_comment(line)) for number, line in enumerate(text.splitlines(), 1)]
-    blocks = _vhosts(lines) if server is WebServer.APACHE else _braces(server, lines)
-    for block in blocks:
-        path = _path_of(block, root)
+Below = Callable[[Path], str | None]
+"""By which path the gallery lies below a folder; None when it does not."""
+
+_FOLDER = r"[\"']?(?P<folder>/[^\"';\s]*?)/?[\"']?"
+_ALIAS = re.compile(rf"\s*alias\s+(?:\"?(?P<place>/\S*?)/?\"?\s+)?{_FOLDER}\s*;?\s*$", re.IGNORECASE)
+_ROOT = re.compile(rf"\s*(?:root|DocumentRoot)\s+(?:\*\s+)?{_FOLDER}\s*;?\s*\}}?\s*$", re.IGNORECASE)
+
+
+def sites_in(server: WebServer, text: str, file: Path, root: Path, below: Below | None = None) -> Iterator[FoundSite]:
+    """The sites in one file that show the folder `root`; not those that only lead to another address.
+
+    below: says by which path the gallery lies below a folder, where the names of folders do not tell.
+    """
+    find = below or (lambda folder: str(root.relative_to(folder)) if root.is_relative_to(folder) else None)
+    for block in _blocks(server, text):
+        path = _path_of(server, block, find)
         host = _host(server, block)
         if path is None or host is None or _only_leads_on(server, block):
             continue
-        has = any(
-            "pwgserve" in line and re.match(r"\s*(include|import)\b", line, re.IGNORECASE) for _, line in block.lines
-        )
         yield FoundSite(
             server,
             file,
             block.lines[0][0],
             f"{host}{path}" if host else "",
-            has,
+            any(_is_ours(server, line) for _, line in block.lines),
             tuple(_rivals(server, block, file, path)),
             path,
+            tuple(_ahead(server, block, file, path)),
         )
+
+
+def _blocks(server: WebServer, text: str) -> Iterator[_Block]:
+    if server is WebServer.NGINX:
+        yield from (_Block("server", lines) for lines in servers(statements(text)))
+        return
+    lines = [(number, _without_comment(line)) for number, line in enumerate(text.splitlines(), 1)]
+    yield from _vhosts(lines) if server is WebServer.APACHE else _braces(lines)
+
+
+def _is_ours(server: WebServer, line: str) -> bool:
+    """Whether a line brings pwgserve's in: it, and nothing else that is called like it."""
+    found = re.match(r"\s*(?:include|includeoptional|import)\s+[\"']?([^\s;\"']+)", line, re.IGNORECASE)
+    if not found:
+        return False
+    own = SNIPPETS[server][-1]
+    return f"/{found[1]}".endswith(f"/{own}") or fnmatch(str(FOLDERS[server] / own), str(FOLDERS[server] / found[1]))
 
 
 def best(sites: list[FoundSite]) -> FoundSite | None:
@@ -73,28 +102,22 @@ def _without_comment(line: str) -> str:
     return re.sub(r"(^|\s)#.*", "", line)
 
 
-def _braces(server: WebServer, lines: list[tuple[int, str]]) -> Iterator[_Block]:
-    """Blocks in braces: `server {` of nginx anywhere, the outermost ones of a Caddyfile."""
-    depth, start, inner = 0, -1, list[tuple[int, str]]()
-    head = ""
+def _braces(lines: list[Line]) -> Iterator[_Block]:
+    """The outermost blocks of a Caddyfile."""
+    depth, head, inner = 0, "", list[Line]()
     for number, line in lines:
-        if start < 0:
-            is_head = (
-                re.match(r"\s*server\s*\{?\s*$", line) if server is WebServer.NGINX else depth == 0 and "{" in line
-            )
-            is_one_line = server is WebServer.NGINX and re.match(r"\s*server\s*\{", line)
-            if is_head or is_one_line:
-                start, head, inner = depth, line.partition("{")[0].strip(), []
-        if start >= 0:
+        if not depth and not inner and "{" in line:
+            head = line.partition("{")[0].strip()
+        if depth or "{" in line:
             inner.append((number, line))
         depth += line.count("{") - line.count("}")
-        if start >= 0 and depth <= start and any("{" in text for _, text in inner):
+        if inner and depth <= 0:
             yield _Block(head, tuple(inner))
-            start = -1
+            inner = []
 
 
-def _vhosts(lines: list[tuple[int, str]]) -> Iterator[_Block]:
-    head, inner = None, list[tuple[int, str]]()
+def _vhosts(lines: list[Line]) -> Iterator[_Block]:
+    head, inner = None, list[Line]()
     for number, line in lines:
         opening = re.match(r"\s*<VirtualHost\s+([^>]*)>", line, re.IGNORECASE)
         if opening:
@@ -106,25 +129,26 @@ def _vhosts(lines: list[tuple[int, str]]) -> Iterator[_Block]:
             head = None
 
 
-def _path_of(block: _Block, root: Path) -> str | None:
+def _path_of(server: WebServer, block: _Block, below: Below) -> str | None:
     """The gallery's path at this site, with slashes at both ends; None when it is not there."""
     location = ""
     for _, line in block.lines:
         if opened := re.match(r"\s*(?:location\s+(?:\^~\s+)?|handle(?:_path)?\s+)(/\S*?)/?\*?\s*\{", line):
             location = opened[1]
-        aliased = re.match(r"\s*Alias\s+\"?(/\S*?)/?\"?\s+\"?([^\"\s]+?)/?\"?\s*$", line, re.IGNORECASE)
-        if aliased and Path(aliased[2]) == root:
-            return f"{aliased[1]}/"
-        if (found := re.match(r"\s*alias\s+\"?([^\";]+?)/?\"?\s*;", line)) and Path(found[1]) == root:
-            return f"{location}/"
+        aliased = _ALIAS.match(line)
+        if aliased and (inner := _below(aliased["folder"], below)) is not None:
+            return f"{aliased['place'] or location}/{inner}"
     for _, line in block.lines:
-        found = re.match(
-            r"\s*(?:root|DocumentRoot)\s+(?:\*\s+)?\"?([^\";\s]+?)/?\"?\s*(?:;.*|\}.*)?$", line, re.IGNORECASE
-        )
-        if found and root.is_relative_to(found[1]):
-            inner = str(root.relative_to(found[1]))
-            return "/" if inner == "." else f"/{inner}/"
+        found = _ROOT.match(line)
+        if found and (inner := _below(found["folder"], below)) is not None:
+            return f"/{inner}"
     return None
+
+
+def _below(folder: str, below: Below) -> str | None:
+    """Where the gallery lies below a folder: empty for that folder itself, else with a slash behind."""
+    inner = below(Path(folder)) if folder.startswith("/") else None
+    return inner if inner is None else "" if inner in ("", ".") else f"{inner}/"
 
 
 def _host(server: WebServer, block: _Block) -> str | None:
@@ -132,8 +156,8 @@ def _host(server: WebServer, block: _Block) -> str | None:
     content = "\n".join(line for _, line in block.lines)
     match server:
         case WebServer.NGINX:
-            name = _first(r"^\s*(?:server\s*\{\s*)?server_name\s+([^\s;]+)", content)
-            listens = re.findall(r"\blisten\s+([^;]+);", content)
+            name = _first(r"^server_name\s+[\"']?([^\s;\"']+)", content)
+            listens = re.findall(r"^listen\s+([^;]+);", content, re.MULTILINE)
             is_secure = any("ssl" in listen.split() or "quic" in listen.split() for listen in listens)
             secure = [listen for listen in listens if "ssl" in listen.split()]
             port = _port((secure or listens or ["80"])[0].split()[0])
@@ -156,7 +180,7 @@ def _host(server: WebServer, block: _Block) -> str | None:
 
 
 _LEADS_ON = {
-    WebServer.NGINX: r"^\s*return\s+30[1278]\s",
+    WebServer.NGINX: r"^return\b",
     WebServer.APACHE: r"^\s*Redirect(?:Permanent)?\s+(?:\w+\s+)?\"?/\"?\s+\"?https?:",
     WebServer.CADDY: r"^\s*redir\s+https?:",
 }
@@ -164,9 +188,13 @@ _LEADS_ON = {
 
 def _only_leads_on(server: WebServer, block: _Block) -> bool:
     """Whether a site redirects whatever is asked for."""
-    content = "\n".join(line for _, line in block.lines)
-    has_more = server is WebServer.NGINX and re.search(r"^\s*location\b", content, re.MULTILINE)
-    return not has_more and re.search(_LEADS_ON[server], content, re.MULTILINE | re.IGNORECASE) is not None
+    lines = [line for _, line in block.lines]
+    if server is WebServer.NGINX:
+        # Not what is returned under a condition, or for some addresses.
+        lines = list(outermost(block.lines))
+        if any(line.startswith("location ") for line in lines):
+            return False
+    return re.search(_LEADS_ON[server], "\n".join(lines), re.MULTILINE | re.IGNORECASE) is not None
 
 
 def _rivals(server: WebServer, block: _Block, file: Path, path: str) -> Iterator[str]:
@@ -186,6 +214,37 @@ def _rivals(server: WebServer, block: _Block, file: Path, path: str) -> Iterator
         deeper = modifier in ("=", "^~") and any(place.startswith(own) and kind == "^~" for kind, own in ours)
         if same or deeper:
             yield f"{file}:{number} “{line.strip()}”"
+
+
+_ASKED = (
+    "i.php",
+    "i/upload/1.jpg",
+    "_data/i/upload/1.jpg",
+    "action.php",
+    "upload/1.jpg",
+    "galleries/1.jpg",
+    "pwgs/1/1",
+)
+"""Addresses below the gallery's own of each kind that pwgserve answers."""
+
+
+def _ahead(server: WebServer, block: _Block, file: Path, path: str) -> Iterator[str]:
+    """Lines of Apache that take pwgserve's addresses: of those that fit, the first one counts."""
+    for number, line in block.lines if server is WebServer.APACHE else ():
+        if _is_ours(server, line):
+            return
+        found = re.match(r"\s*ProxyPass(?P<match>Match)?\s+[\"']?(?P<place>[/^][^\s\"']*)", line, re.IGNORECASE)
+        if found and any(_fits(found["place"], bool(found["match"]), f"{path}{name}") for name in _ASKED):
+            yield f"{file}:{number} “{line.strip()}”"
+
+
+def _fits(place: str, is_pattern: bool, address: str) -> bool:
+    if not is_pattern:
+        return address.startswith(place)
+    try:
+        return re.search(place, address) is not None
+    except re.error:
+        return True
 
 
 def _first(pattern: str, content: str) -> str | None:

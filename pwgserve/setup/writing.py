@@ -51,8 +51,7 @@ def carry_out(plan: Plan, keys_file: Path | None) -> list[Done]:
 def _keys(plan: Plan, file: Path) -> Done:
     existed = file.exists()
     load_or_create(file)
-    owner = next(folder for folder in plan.folders if folder.path == file.parent)
-    was_ours = _owned(file, owner.user, owner.group)
+    was_ours = _owned(file, plan.user, None)
     return Done(file, WRITTEN if not existed else KEPT if was_ours else CHANGED)
 
 
@@ -62,15 +61,12 @@ def _folder(folder: PlannedFolder) -> Done:
         existed = path.is_dir()
         path.mkdir(parents=True, exist_ok=True, mode=0o755)
         was_right = _owned(path, folder.user, folder.group)
-        mode = stat.S_IMODE(path.stat().st_mode)
-        # A folder that others need as well (a home) is not ours to close.
-        is_shared = not folder.is_ours and existed and any(path.iterdir()) and mode & 0o077 and folder.mode == 0o700
-        if mode != folder.mode and not is_shared:
+        if stat.S_IMODE(path.stat().st_mode) != folder.mode:
             path.chmod(folder.mode)
             was_right = False
     except OSError as error:
         raise WritingError(f"{path}: cannot make this folder: {error.strerror}; run init as root?") from error
-    return Done(path, WRITTEN if not existed else KEPT if was_right or is_shared else CHANGED)
+    return Done(path, WRITTEN if not existed else KEPT if was_right else CHANGED)
 
 
 def _file(file: PlannedFile) -> Done:
@@ -124,8 +120,20 @@ def _owned(path: Path, user: str | None, group: str | None) -> bool:
     """Give a path to a user and group, where they are said; whether it was theirs already."""
     status = path.stat()
     uid = pwd.getpwnam(user).pw_uid if user else status.st_uid
-    gid = grp.getgrnam(group).gr_gid if group else status.st_gid
+    gid = _gid(group) if group else status.st_gid
     if (uid, gid) == (status.st_uid, status.st_gid):
         return True
     os.chown(path, uid, gid)
     return False
+
+
+def _gid(group: str) -> int:
+    """The number of a group; one without a name goes by it. Raises WritingError."""
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        if group.isdecimal():
+            return int(group)
+        raise WritingError(
+            f"there is no group {group} on this machine; make it, or give another --web-server"
+        ) from error

@@ -145,6 +145,22 @@ def test_what_the_owner_chose_is_kept_when_init_is_run_again(owned, tmp_path):
     assert "a.test" in (tmp_path / "pwgserve.toml.before").read_text()
 
 
+def test_lines_for_the_web_server_that_the_owner_changed_stay(owned, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    assert init(owned, output, "--yes", "--url", "http://a.test/", "--web-server", "nginx").returncode == 0
+    snippets = tmp_path / "pwgserve/nginx/snippets"
+    proxy = snippets / "pwgserve-proxy.conf"
+    mine = proxy.read_text().replace('X-Remote-User ""', "X-Remote-User $remote_user")
+    proxy.write_text(mine)
+    output.write_text(output.read_text().replace("[server]\n", '[server]\ninternal_prefix = "/_mine"\n'))
+    for _ in range(2):
+        again = init(owned, output, "--yes", "--web-server", "nginx")
+        assert again.returncode == 0, again.stderr
+        assert proxy.read_text() == mine
+        assert f"diff -u {proxy} {proxy}.new" in again.stdout
+    assert "location ^~ /_mine/ {" in (snippets / "pwgserve.conf").read_text()
+
+
 def test_a_gallery_that_was_moved_is_found_again_where_it_is_now(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
     assert init(owned, output, "--yes", "--url", "http://a.test/").returncode == 0
@@ -164,6 +180,7 @@ def test_a_gallery_that_was_moved_is_found_again_where_it_is_now(owned, tmp_path
         (("--database", "postgres://x"), "piwigo.database"),
         (("--database", "mysql://nobody:x@127.0.0.1:1/x"), "cannot be reached"),
         (("--url", "http://a.test/my photos/"), "use letters"),
+        (("--cache", "/usr"), "/usr is not empty; give a folder of its own, such as /usr/pwgserve"),
         (("--send-file", "magic"), "magic"),
     ],
 )
@@ -175,6 +192,13 @@ def test_what_is_wrong_is_said_in_one_line(owned, tmp_path, options, said):
     if "--send-file" not in options:
         assert done.stderr.count("\n") == 1
     assert not (tmp_path / "pwgserve.toml").exists()
+
+
+def test_an_address_is_never_guessed(owned, tmp_path):
+    done = init(owned, tmp_path / "pwgserve.toml", "--yes")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--url: no site of a web server here shows this folder" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_configuration_that_is_broken_is_left_alone(owned, tmp_path):

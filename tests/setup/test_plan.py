@@ -1,3 +1,4 @@
+import os
 import stat
 import subprocess
 import tomllib
@@ -5,43 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from planned import ANSWERS, at, said
 from units import FOLDER, values
 
 from pwgserve import settings
 from pwgserve.setup import machine
+from pwgserve.setup.answers import DEFAULT_ADDRESS, Place
 from pwgserve.setup.configuration import ConfigurationError, merged
 from pwgserve.setup.confinement import HEADER, OF_SOCKET, PLACES, USUAL_SOCKET, place
-from pwgserve.setup.plan import DEFAULT_ADDRESS, Answers, config_values, plan, usual_listen
+from pwgserve.setup.plan import config_values, plan, usual_listen
 from pwgserve.setup.sites import FoundSite
-from pwgserve.setup.templates import Site, WebServer
+from pwgserve.setup.templates import WebServer
 from pwgserve.setup.writing import CHANGED, KEPT, REMOVED, WRITTEN, WritingError, carry_out
-
-SITE = Site("a.test", "/", Path("/srv/piwigo"), USUAL_SOCKET, Path("/var/cache/pwgserve"))
-ANSWERS = Answers(
-    output=Path("/etc/pwgserve.toml"),
-    before=None,
-    root=Path("/srv/piwigo"),
-    url="https://a.test/",
-    listen=USUAL_SOCKET,
-    send_file="x-accel-redirect",
-    keys_file=Path("/var/lib/pwgserve/keys"),
-    cache_dir=Path("/var/cache/pwgserve"),
-    site=SITE,
-    web_server=WebServer.NGINX,
-    web_group="www-data",
-    found_site=FoundSite(WebServer.NGINX, Path("/etc/nginx/sites-available/a"), 7, "https://a.test/", False),
-    user="pwgserve",
-)
-
-
-def said(answers):
-    return "\n".join("\n".join([step.title, *step.lines]) for step in plan(answers).steps)
-
-
-def at(folder, **changes):
-    """Answers for a configuration in a folder of a test's own."""
-    own = {"output": folder / "pwgserve.toml", "keys_file": folder / "state/keys", "cache_dir": folder / "cache"}
-    return replace(ANSWERS, user=None, web_group=None, **(own | changes))
 
 
 def test_the_configuration_is_one_that_pwgserve_takes(tmp_path):
@@ -95,7 +71,7 @@ def test_a_cache_that_the_web_server_need_not_read_any_more_is_closed_again(tmp_
 def test_a_folder_that_others_need_as_well_is_not_closed(tmp_path):
     (tmp_path / "letter").write_text("")
     tmp_path.chmod(0o755)
-    answers = at(tmp_path, keys_file=tmp_path / "keys")
+    answers = at(tmp_path, keys_file=tmp_path / "keys", shared={Place.KEYS})
     carry_out(plan(answers), answers.keys_file)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
@@ -113,8 +89,21 @@ def test_secrets_are_for_nobody_else():
     modes = {file.path.name: file.mode for file in made.files}
     assert modes["pwgserve.toml"] == 0o640
     assert modes["database-user.sql"] == 0o600
-    assert plan(replace(ANSWERS, user=None)).files[0].mode == 0o600
+    assert plan(replace(ANSWERS, user=None, own_group=None)).files[0].mode == 0o600
     assert "secret" not in said(replace(ANSWERS, database="mysql://x:secret@h/d"))
+
+
+def test_an_account_without_a_group_of_its_own_shares_the_configuration_with_nobody():
+    config = plan(replace(ANSWERS, own_group=None)).files[0]
+    assert (config.user, config.group, config.mode) == ("pwgserve", None, 0o600)
+    config = plan(ANSWERS).files[0]
+    assert (config.user, config.group, config.mode) == (None, "pwgserve", 0o640)
+
+
+def test_a_group_without_a_name_goes_by_its_number_and_one_that_is_not_there_is_said(tmp_path):
+    carry_out(plan(at(tmp_path, web_group=str(os.getegid()))), None)
+    with pytest.raises(WritingError, match="no group nobody-has-this on this machine"):
+        carry_out(plan(at(tmp_path, web_group="nobody-has-this")), None)
 
 
 def test_the_place_of_the_line_is_named_until_it_is_there():
@@ -122,6 +111,17 @@ def test_the_place_of_the_line_is_named_until_it_is_there():
     assert "/etc/nginx/sites-available/a, in the server { … } that begins in line 7" in said(ANSWERS)
     there = replace(ANSWERS.found_site, includes=True)
     assert "Add this line" not in said(replace(ANSWERS, found_site=there))
+
+
+def test_where_apache_asks_something_else_first_the_line_goes_above_it():
+    site = replace(ANSWERS.found_site, ahead=("a:12 “ProxyPassMatch …”",))
+    told = said(replace(ANSWERS, web_server=WebServer.APACHE, found_site=site))
+    assert "line 7, above what would answer before it (a:12 “ProxyPassMatch …”)\nInclude pwgserve.conf" in told
+    there = replace(site, includes=True)
+    told = said(replace(ANSWERS, web_server=WebServer.APACHE, found_site=there, other_sites=(replace(there, line=30),)))
+    for line in (7, 30):
+        assert f"begins in line {line}, above these, which answer before it\na:12 “ProxyPassMatch …”" in told
+    assert "Move the line" not in said(replace(ANSWERS, found_site=replace(there, ahead=())))
 
 
 def test_every_site_that_shows_the_folder_is_to_be_closed():

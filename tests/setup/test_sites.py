@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from pwgserve.setup import machine
 from pwgserve.setup.sites import best, sites_in
 from pwgserve.setup.templates import WebServer, text
 
@@ -15,7 +16,13 @@ def sites(server, content, root=ROOT):
 CASES = [
     (WebServer.NGINX, "server {\n listen 80;\n server_name a.test;\n root /var/www/photos;\n}", "http://a.test/"),
     (WebServer.NGINX, "server\n{\n listen 443 ssl http2; # x\n server_name a.test b.test;\n root /var/www;\n}", "https://a.test/photos/"),
-    (WebServer.NGINX, "server { listen [::]:8443 ssl; server_name a.test; root /var/www/; location / { } }", None),
+    (WebServer.NGINX, "server { listen [::]:8443 ssl; server_name a.test; root /var/www/; location / { } }", "https://a.test:8443/photos/"),
+    (WebServer.NGINX, "server {\n server_name a.test;\n root /srv;\n location /p/ { alias /var/www/photos; }\n}", "http://a.test/p/"),
+    (WebServer.NGINX, "server {\n server_name a.test;\n location ^~ /all { alias '/var/www/'; expires 1d; }\n}", "http://a.test/all/photos/"),
+    (WebServer.NGINX, 'server { listen 443 ssl; server_name\n "a.test" b.test; add_header X "a{b; # c"; root "/var/www/photos"; }', "https://a.test/"),
+    (WebServer.NGINX, 'server {\n server_name a.test;\n location ~ "^/[a-z]{2}/" { return 404; }\n root /var/www/photos;\n}', "http://a.test/"),
+    (WebServer.NGINX, "server {\n server_name a.test;\n root /var/www/photos;\n if ($scheme = http) {\n return 301 https://$host$request_uri;\n }\n include php.conf;\n}", "http://a.test/"),
+    (WebServer.NGINX, "server {\n if ($host = a.test) {\n return 301 https://$host$request_uri;\n }\n server_name a.test;\n root /var/www/photos;\n return 404;\n}", None),
     (WebServer.NGINX, "server {\n listen [::]:8443 ssl;\n server_name a.test;\n root '/srv';\n location /album/ {\n alias /var/www/photos/;\n }\n}", "https://a.test:8443/album/"),
     (WebServer.NGINX, "http {\n server {\n server_name a.test;\n root /var/www/photos;\n location ~ \\.php$ { x; }\n }\n}", "http://a.test/"),
     (WebServer.NGINX, "server {\n server_name _;\n root /var/www/photos;\n}", ""),
@@ -91,6 +98,77 @@ def test_locations_that_nginx_would_call_duplicates_are_named_with_their_lines()
 }"""
     (found,) = sites(WebServer.NGINX, content)
     assert [rival.partition(" ")[0] for rival in found.rivals] == [f"site.conf:{number}" for number in (4, 5, 6, 7)]
+
+
+@pytest.mark.parametrize(
+    ("server", "line", "includes"),
+    [
+        (WebServer.NGINX, "include snippets/pwgserve.conf;", True),
+        (WebServer.NGINX, "include /etc/nginx/snippets/pwgserve.conf;", True),
+        (WebServer.NGINX, "include snippets/pwgserve*.conf; gzip on;", True),
+        (WebServer.NGINX, "include snippets/pwgserve-proxy.conf;", False),
+        (WebServer.NGINX, "include pwgserve-ssl.conf;", False),
+        (WebServer.NGINX, "include /srv/pwgserve/php.conf;", False),
+        (WebServer.NGINX, "# include snippets/pwgserve.conf;", False),
+        (WebServer.APACHE, "IncludeOptional /etc/apache2/pwgserve.conf", True),
+        (WebServer.APACHE, 'Include "pwgserve.conf"', True),
+        (WebServer.APACHE, "Include pwgserve-tls.conf", False),
+        (WebServer.CADDY, "import pwgserve.caddy", True),
+        (WebServer.CADDY, "import pwgserve", False),
+    ],
+)
+def test_only_the_line_that_brings_pwgserve_in_counts(server, line, includes):
+    sites_text = {
+        WebServer.NGINX: f"server {{\n server_name a.test;\n root /var/www/photos;\n {line}\n}}",
+        WebServer.APACHE: f"<VirtualHost *:80>\nServerName a.test\nDocumentRoot /var/www/photos\n{line}\n</VirtualHost>",
+        WebServer.CADDY: f"a.test {{\n\troot * /var/www/photos\n\t{line}\n}}",
+    }
+    (found,) = sites(server, sites_text[server])
+    assert found.includes is includes
+
+
+@pytest.mark.parametrize(
+    ("lines", "ahead"),
+    [
+        (["ProxyPassMatch ^/(.*\\.php(/.*)?)$ fcgi://127.0.0.1:9000/var/www/photos/$1"], [4]),
+        (
+            ['ProxyPassMatch "^/(.*\\.php)$" "unix:/run/php.sock|fcgi://localhost/var/www"', "Include pwgserve.conf"],
+            [4],
+        ),
+        (["Include pwgserve.conf", "ProxyPassMatch ^/(.*\\.php)$ fcgi://127.0.0.1:9000/"], []),
+        (["ProxyPass / http://127.0.0.1:8080/", "ProxyPass /upload/ !"], [4, 5]),
+        (["ProxyPass /wiki/ http://127.0.0.1:8080/", "ProxyPassMatch ^/wiki/.*\\.php$ fcgi://x/"], []),
+        (["ProxyPassMatch ^/(?<x [unclosed fcgi://x/"], [4]),
+        (["<Location /x>", "ProxyPass http://127.0.0.1:8080/ retry=0", "</Location>"], []),
+    ],
+)
+def test_what_apache_would_ask_first_must_stand_below(lines, ahead):
+    content = "\n".join(
+        ["<VirtualHost *:80>", "ServerName a.test", "DocumentRoot /var/www/photos", *lines, "</VirtualHost>"]
+    )
+    (found,) = sites(WebServer.APACHE, content)
+    assert [line.partition(" ")[0] for line in found.ahead] == [f"site.conf:{number}" for number in ahead]
+
+
+def test_a_gallery_behind_a_symbolic_link_is_found_from_both_sides(tmp_path):
+    root = tmp_path / "srv/piwigo"
+    root.mkdir(parents=True)
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/photos").symlink_to(root)
+    (tmp_path / "public").symlink_to(tmp_path / "srv")
+    (tmp_path / "nginx/sites-enabled").mkdir(parents=True)
+    for shown, name, path in (
+        ("www", "www/photos", "/photos/"),
+        ("www", "srv/piwigo", "/photos/"),
+        ("www/photos", "srv/piwigo", "/"),
+        ("srv", "www/photos", "/piwigo/"),
+        ("public", "srv/piwigo", "/piwigo/"),
+        ("none", "srv/piwigo", None),
+    ):
+        site = f"server {{\n server_name a.test;\n root {tmp_path / shown};\n}}\n"
+        (tmp_path / "nginx/sites-enabled/g").write_text(site)
+        (seen,) = machine.web_servers(root, tmp_path / "proc", {WebServer.NGINX: tmp_path / "nginx"}, tmp_path / name)
+        assert (seen.site.path if seen.site else None) == path, (shown, name)
 
 
 def test_the_encrypted_site_is_the_one_that_visitors_use():
