@@ -351,6 +351,33 @@ def test_a_process_that_is_stopped_while_it_makes_pictures_keeps_nobody_from_the
         os.close(claims)
 
 
+def test_a_process_that_is_stopped_while_it_counts_the_cache_keeps_nobody_waiting(stormy, start):
+    daemon = start(stormy)
+    assert daemon.visitor().follow(address(stormy, EVEN)).status == 200
+    tally = os.open(daemon.directory / "cache/tally", os.O_RDWR)
+    try:
+        fcntl.flock(tally, fcntl.LOCK_EX)
+        time.sleep(1.5)  # longer than numbers are kept
+        for path in ("/-/health", "/-/metrics", address(stormy, EVEN)):
+            assert daemon.visitor().follow(path).status == 200
+    finally:
+        os.close(tally)
+
+
+def test_a_cache_that_is_emptied_by_hand_is_filled_again(stormy, start):
+    daemon = start(stormy)
+    cache = daemon.directory / "cache"
+    assert daemon.visitor().follow(address(stormy, EVEN)).status == 200
+    for entry in cache.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    time.sleep(1.2)  # longer than an answer is given again
+    assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "render"
+    time.sleep(1.2)
+    assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "hit"
+    assert daemon.metric("pwgserve_cache_files") == 1
+    assert "cache-not-written" not in daemon.log
+
+
 def _claims(daemon):
     """How many pictures a daemon's processes have claimed."""
     locks = [line.split() for line in Path("/proc/locks").read_text().splitlines() if " POSIX " in line]
