@@ -23,6 +23,7 @@ from pwgserve.answers.sources import Sources
 from pwgserve.answers.viewers import Viewers
 from pwgserve.audit import AuditLog
 from pwgserve.cache.standing import Standing
+from pwgserve.cache.store import Cache
 from pwgserve.finished import Derivatives
 from pwgserve.foundation import Foundation, encodings_of, pool_settings
 from pwgserve.http.icons import FOLDERS, Icons
@@ -55,6 +56,9 @@ from pwgserve.settings import Settings
 DATABASE_FILE = Path("local/config/database.inc.php")
 LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))
 """Where a database server listens that PHP reaches as `localhost`. Never below /tmp, where anybody could listen."""
+
+COUNT_SECONDS = 3600.0
+"""How often is asked whether the files of the cache are to be counted: somebody has, in the last day, or nobody."""
 
 METHODS = ("GET", "HEAD")
 _log = structlog.get_logger("http")
@@ -188,9 +192,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
     icon_sources = Sources(Originals(settings.piwigo.root, FOLDERS), sources.watermarks)
     icon_derivatives = Derivatives(cache, pool, icon_sources, metrics.render_seconds.observe)
     resources.push_async_callback(icon_derivatives.close)
-    # Counting a large cache takes a while, and nothing waits for it.
-    counting = asyncio.create_task(asyncio.to_thread(cache.upkeep.collect_if_due))
-    resources.push_async_callback(_ended, counting)
+    _keep_counted(cache, resources)
 
     server, links = settings.server, settings.links
     history = None
@@ -277,11 +279,28 @@ def _read_numbers(metrics: Metrics, house: Foundation, pool: RenderPool, cache_l
     metrics.read("pwgserve_workers", lambda: pool.workers.count)
     metrics.read("pwgserve_workers_ended", lambda: dict.fromkeys(ENDINGS, 0.0) | dict(pool.workers.ended))
     metrics.read("pwgserve_workers_confined_info", lambda: {pool.workers.protections: 1.0})
-    metrics.read("pwgserve_cache_bytes", lambda: tally.get().size)
-    metrics.read("pwgserve_cache_files", lambda: tally.get().files)
+    metrics.read("pwgserve_cache_bytes", lambda: tally.last.size)
+    metrics.read("pwgserve_cache_files", lambda: tally.last.files)
     metrics.read("pwgserve_cache_limit_bytes", lambda: cache_limit)
     metrics.read("pwgserve_database_questions", lambda: house.gallery.questions)
     metrics.read("pwgserve_database_failures", lambda: house.gallery.failures)
+
+
+def _keep_counted(cache: Cache, resources: AsyncExitStack) -> None:
+    """Let the files be counted once a day, and the tally of all processes be known within a second."""
+    # Counting a large cache takes a while, and nothing waits for it, neither now nor at the end.
+    counting = asyncio.create_task(_repeat(cache.upkeep.collect_if_due, COUNT_SECONDS))
+    resources.push_async_callback(_cancelled, counting)
+    resources.callback(cache.upkeep.end)
+    following = asyncio.create_task(_repeat(cache.upkeep.tally.get, PUBLISH_SECONDS))
+    resources.push_async_callback(_cancelled, following)
+
+
+async def _repeat(work: Callable[[], object], seconds: float) -> None:
+    """Do something that blocks again and again."""
+    while True:
+        await asyncio.to_thread(work)
+        await asyncio.sleep(seconds)
 
 
 async def _publish(metrics: Metrics) -> None:

@@ -20,7 +20,7 @@ from pwgserve.answers.sources import ChangedError, Sources, Version, facts_of
 from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache.store import Cache, Entry
 from pwgserve.originals import SourceFacts
-from pwgserve.render.pool import Larger, RenderPool
+from pwgserve.render.pool import Begin, ElsewhereError, Larger, RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
@@ -36,6 +36,9 @@ ATTEMPTS = 3
 
 CLAIM_SECONDS = 0.03
 """How often is asked whether another process has finished what is wanted here, too."""
+
+PATIENCE_SECONDS = 2.0
+"""For how long at the most. It may have been stopped, or its disk hangs: rendering twice is better than not at all."""
 
 COMPLAIN_SECONDS = 60.0
 """How often the log says that the cache cannot be written."""
@@ -194,18 +197,17 @@ class Derivatives:
         return task
 
     async def _make(self, order: _Order, files: _Files) -> _Made:
-        """The derivative, made by this process, or by another one that was about to when we wanted it."""
+        """The derivative, made by this process, or by another one that was at it when it was our turn."""
         found = order.found
         try:
-            with files:
-                made = await self._claimed(order.name)
-                if made is not None:
-                    return made
-                files = files.taken()
-            started = time.perf_counter()
-            made = await self._rendered(order, files)
-            self._on_rendered(time.perf_counter() - started)
-            return made
+            try:
+                return await self._timed(order, files, lambda: self._begins(order.name))
+            except ElsewhereError:
+                made = await self._made_elsewhere(order.name)
+            if made is not None:
+                return made
+            files = await asyncio.to_thread(self._opened, order)
+            return await self._timed(order, files, None)
         except UnrenderableError as error:
             self._note_broken(order.name, str(error))
             _log.warning("unrenderable", photo=found.photo.photo_id, wanted=found.wanted.spelled(), problem=str(error))
@@ -213,14 +215,18 @@ class Derivatives:
         finally:
             self._cache.release(order.name)
 
-    async def _claimed(self, name: str) -> _Made | None:
-        """Wait until the making is ours (None), or until the process that has it has made it."""
-        is_first = True
+    async def _begins(self, name: str) -> bool:
+        """Whether the making is ours now that it is our turn. Who still waits for its turn keeps nobody from it."""
+        # Another process may have begun meanwhile, or even ended.
+        return self._cache.claim(name) and not await asyncio.to_thread(self._cache.path(name).exists)
+
+    async def _made_elsewhere(self, name: str) -> _Made | None:
+        """What another process has made, once it has; None when it has not, or not in time: then it is ours to make."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not self._cache.claim(name):
-            is_first = False
+            if time.monotonic() > deadline:
+                return None
             await asyncio.sleep(CLAIM_SECONDS)
-        if is_first:
-            return None
         entry = await asyncio.to_thread(self._cache.get, name)
         if entry is None or entry.descriptor is None:
             return None
@@ -229,15 +235,21 @@ class Derivatives:
         finally:
             os.close(entry.descriptor)
 
-    async def _rendered(self, order: _Order, files: _Files) -> _Made:
-        """The derivative, made and stored. Closes the files."""
+    async def _timed(self, order: _Order, files: _Files, begin: Begin | None) -> _Made:
+        started = time.perf_counter()
+        made = await self._rendered(order, files, begin)
+        self._on_rendered(time.perf_counter() - started)
+        return made
+
+    async def _rendered(self, order: _Order, files: _Files, begin: Begin | None) -> _Made:
+        """The derivative, made and stored. Closes the files. begin: as in RenderPool.render."""
         for attempt in range(1, ATTEMPTS + 1):
             if attempt > 1:
                 with self._pool.on_its_way(order.version.source):
                     files = await asyncio.to_thread(self._opened, order)
             with files:
                 try:
-                    await self._render(order, files)
+                    await self._render(order, files, begin)
                     return await asyncio.to_thread(self._stored, order.name, files.output)
                 except RenderFailedError:
                     # Somebody killed the worker, not the picture: visitors need not notice.
@@ -250,14 +262,14 @@ class Derivatives:
                     order = replace(order, settings=None)
         raise RenderFailedError("a rendering failed again and again")
 
-    async def _render(self, order: _Order, files: _Files) -> None:
+    async def _render(self, order: _Order, files: _Files, begin: Begin | None) -> None:
         """Fill the output. Raises ChangedError when somebody wrote into the source meanwhile."""
         plan, source = order.found.plan, order.version.source
         if plan is None:
             raise UnrenderableError("is not a derivative")
         try:
             await self._pool.render(
-                order.name, order.client, plan, files.source, files.output, files.watermark, source, files.larger
+                order.name, order.client, plan, files.source, files.output, files.watermark, source, files.larger, begin
             )
         except UnrenderableError as error:
             # Remembered would be the version that we know by its size and time, and that is not what was read.

@@ -1,12 +1,16 @@
-"""What becomes of a rendering when things fail that cannot be made to fail from outside."""
+"""What becomes of a rendering when other processes make the same, and when things fail that cannot be made to fail."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
+import os
+import subprocess
+import sys
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
+from pwgserve import finished
 from pwgserve.answers.sources import Sources
 from pwgserve.cache.store import Cache
 from pwgserve.finished import Derivatives
@@ -16,11 +20,143 @@ from pwgserve.piwigo.derivatives import DEFAULTS
 from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render.plan import RenderRules
+from pwgserve.render.pool import ElsewhereError
 from pwgserve.render.turns import Client
 from pwgserve.shortage import ShortageError
 from pwgserve.targets import GallerySettings, target
 
 SETTINGS = GallerySettings(PiwigoConf(), DEFAULTS, GalleryRules(guest_access=True, gallery_locked=False), RenderRules())
+
+OTHER = """
+import sys
+from pathlib import Path
+from pwgserve.cache.store import Cache
+cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**9)
+cache.open()
+print(cache.claim(sys.argv[2]), flush=True)
+sys.stdin.readline()
+if sys.argv[3:]:
+    cache.put(sys.argv[2], sys.argv[3].encode())
+cache.release(sys.argv[2])
+print("released", flush=True)
+sys.stdin.readline()
+"""
+
+
+class Pool:
+    """Renders at once what is still to be made when it is its turn. turn: until when everybody waits."""
+
+    def __init__(self):
+        self.turn = asyncio.Event()
+        self.turn.set()
+
+    def on_its_way(self, file):
+        return nullcontext()
+
+    def join(self, job, client):
+        pass
+
+    async def render(self, job, client, plan, source, output, watermark, file, larger, begin):
+        await self.turn.wait()
+        if begin is not None and not await begin():
+            raise ElsewhereError
+        os.write(output, b"rendered here")
+
+
+class Gallery:
+    """One photo, and its thumbnail wherever it is made."""
+
+    def __init__(self, folder, cache=None):
+        (folder / "upload").mkdir()
+        (folder / "upload/1.jpg").write_bytes(b"a photo")
+        photo = Photo(1, "./upload/1.jpg", "1.jpg", 0, 4000, 3000, 0, None, None, ())
+        self._found = target(photo, Wanted(code="th"), SETTINGS)
+        self._folder = folder / "cache"
+        self.cache = cache or Cache(self._folder, b"k" * 32, 10**9)
+        self.cache.open()
+        self._sources = Sources(Originals(folder, ["upload"]), Originals(folder, ["upload"]))
+        self.pool = Pool()
+        self.seconds = []
+        self._derivatives = Derivatives(self.cache, self.pool, self._sources, self.seconds.append)
+
+    async def name(self):
+        return self.cache.name(*(await self._sources.version(self._found)).facts)
+
+    async def thumbnail(self):
+        version = await self._sources.version(self._found)
+        async with asyncio.timeout(60):
+            return (await self._derivatives.get(self._found, version, Client("somebody"))).entry.content
+
+    @contextmanager
+    def other(self, name, *made):
+        """Another process of the gallery, which wants to make something."""
+        command = [sys.executable, "-c", OTHER, str(self._folder), name, *made]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def go_on(process):
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    return Gallery(tmp_path)
+
+
+async def test_what_another_process_is_making_is_taken_from_it(gallery, monkeypatch):
+    monkeypatch.setattr(finished, "PATIENCE_SECONDS", 60)
+    with gallery.other(await gallery.name(), "made elsewhere") as (process, has_claim):
+        assert has_claim == "True"
+        asked = asyncio.create_task(gallery.thumbnail())
+        await asyncio.sleep(0.3)
+        assert not asked.done()
+        go_on(process)
+        assert await asked == b"made elsewhere"
+    assert gallery.seconds == []
+
+
+async def test_what_another_process_made_while_we_waited_for_our_turn_is_not_made_again(gallery):
+    gallery.pool.turn.clear()
+    asked = asyncio.create_task(gallery.thumbnail())
+    with gallery.other(await gallery.name(), "made elsewhere") as (process, _):
+        go_on(process)
+        assert process.stdout.readline() == "released\n"
+        gallery.pool.turn.set()
+        assert await asked == b"made elsewhere"
+
+
+async def test_a_process_that_is_stopped_in_the_middle_is_not_waited_for(gallery, monkeypatch):
+    monkeypatch.setattr(finished, "PATIENCE_SECONDS", 0.2)
+    with gallery.other(await gallery.name()) as (_, has_claim):
+        assert has_claim == "True"
+        assert await gallery.thumbnail() == b"rendered here"
+    assert len(gallery.seconds) == 1
+
+
+async def test_what_waits_for_its_turn_may_be_made_by_another_process(gallery):
+    gallery.pool.turn.clear()
+    asked = asyncio.create_task(gallery.thumbnail())
+    await asyncio.sleep(0.3)
+    with gallery.other(await gallery.name()) as (_, has_claim):
+        assert has_claim == "True"
+    gallery.pool.turn.set()
+    assert await asked == b"rendered here"
+
+
+async def test_a_claim_is_given_back_when_another_process_made_nothing(gallery):
+    with gallery.other(await gallery.name()) as (process, _):
+        asked = asyncio.create_task(gallery.thumbnail())
+        await asyncio.sleep(0.1)
+        go_on(process)
+        assert await asked == b"rendered here"
+    with gallery.other(await gallery.name()) as (_, has_claim):
+        assert has_claim == "True"
 
 
 class Contended(Cache):
@@ -46,28 +182,10 @@ class Contended(Cache):
         self.is_claimed = False
 
 
-class NoPool:
-    def on_its_way(self, file):
-        return nullcontext()
-
-    def join(self, job, client):
-        pass
-
-
-def test_a_claim_is_given_back_when_looking_fails(tmp_path):
-    (tmp_path / "upload").mkdir()
-    (tmp_path / "upload/1.jpg").write_bytes(b"a photo")
-    photo = Photo(1, "./upload/1.jpg", "1.jpg", 0, 4000, 3000, 0, None, None, ())
+async def test_a_claim_is_given_back_when_looking_fails(tmp_path):
     cache = Contended(tmp_path / "cache")
-    sources = Sources(Originals(tmp_path, ["upload"]), Originals(tmp_path, ["upload"]))
-    derivatives = Derivatives(cache, NoPool(), sources, lambda seconds: None)
-    found = target(photo, Wanted(code="th"), SETTINGS)
-
-    async def ask():
-        await derivatives.get(found, await sources.version(found), Client("somebody"))
-
     with pytest.raises(ShortageError):
-        asyncio.run(ask())
+        await Gallery(tmp_path, cache).thumbnail()
     assert cache.claims == 2
-    # Or no other process would ever make it again, and whoever asked one would wait for ever.
+    # Or no other process would ever make it again, and whoever asked one would wait for nothing.
     assert not cache.is_claimed

@@ -1,4 +1,5 @@
 """The hashed store of finished derivatives.
 
-`store` keeps them, `upkeep` keeps it below its limit, `standing` knows what is kept of one photo.
+`store` keeps them, `upkeep` keeps it below its limit, `tally` knows how full it is, `standing` what is
+kept of one photo.
 """

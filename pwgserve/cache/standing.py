@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 
+import structlog
+
 from pwgserve.answers.catalogue import Catalogue
 from pwgserve.answers.sources import Sources
 from pwgserve.cache.store import Cache
@@ -18,6 +20,20 @@ from pwgserve.piwigo.derivatives import CUSTOM
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import ENCODINGS, Part, Wanted
 from pwgserve.targets import GallerySettings, target
+
+_log = structlog.get_logger("cache")
+
+
+@dataclass(frozen=True)
+class Removed:
+    """How many files were removed, how many bytes they had, and how many files could not be removed."""
+
+    files: int = 0
+    size: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Removed) -> Removed:
+        return Removed(self.files + other.files, self.size + other.size, self.skipped + other.skipped)
 
 
 @dataclass(frozen=True)
@@ -47,21 +63,22 @@ class Standing:
                 names.append(self.cache.name(*version.facts))
         return names
 
-    async def remove(self, photo: Photo, codes: Collection[str] | None = None) -> tuple[int, int]:
-        """Remove them; returns how many files and bytes went. Raises GalleryUnavailableError."""
+    async def remove(self, photo: Photo, codes: Collection[str] | None = None) -> Removed:
+        """Remove them. Raises GalleryUnavailableError."""
         return await asyncio.to_thread(self._removed, await self.names(photo, codes))
 
-    def _removed(self, names: list[str]) -> tuple[int, int]:
-        files, size = 0, 0
+    def _removed(self, names: list[str]) -> Removed:
+        removed = Removed()
         for name in names:
-            path = self.cache.path(name)
             try:
-                length = path.stat().st_size
-                path.unlink()
-            except FileNotFoundError:
+                length = self.cache.remove(name)
+            except OSError as error:
+                _log.warning("purge", problem=f"a file of the cache cannot be removed: {error.strerror}")
+                removed += Removed(skipped=1)
                 continue
-            files, size = files + 1, size + length
-        return files, size
+            if length is not None:
+                removed += Removed(1, length)
+        return removed
 
 
 def _everything(photo: Photo, settings: GallerySettings) -> Iterator[Wanted]:

@@ -9,12 +9,14 @@ waits for no disk.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import hmac
 import os
 import secrets
 import stat
+import threading
 import time
 import zlib
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ import structlog
 
 from pwgserve import at_hand
 from pwgserve.at_hand import AtHand, NotAtHandError
+from pwgserve.cache.tally import is_replaced
 from pwgserve.cache.upkeep import ABANDONED_AFTER, TEMPORARY, Upkeep
 from pwgserve.problems import OwnerError
 from pwgserve.shortage import ShortageError, is_missing
@@ -39,6 +42,9 @@ VERIFIED_KEPT = 20_000
 
 _CLAIMS = "claims"
 """A named pipe whose bytes are locked and never written: nobody can mistake it for a derivative."""
+
+_LOST = {errno.EIO, errno.ESTALE}
+"""Errors of a file that will not come back: a disk has lost it, or a server of files has forgotten it."""
 
 _SECOND = 1_000_000_000
 _PROBE_SEAL = 123_456_789
@@ -74,19 +80,17 @@ class Cache:
         self._key = hmac.digest(key, b"pwgserve.cache.store.v1", hashlib.sha256)
         self.upkeep = Upkeep(directory, max_size)
         self._claims: int | None = None
+        self._claimed: set[str] = set()
+        self._claims_are_stale = False
         self._seals = False
         self._verified: dict[str, tuple[int, ...]] = {}
+        self._remembering = threading.Lock()
         self._at_hand: AtHand | None = None
 
     def open(self) -> None:
         """Make the folder if missing and remove what killed processes left unfinished. Raises CacheError."""
         try:
-            _make_folder(self._directory / TEMPORARY, self._folder_mode)
-            probe = self._directory / TEMPORARY / f"probe-{secrets.token_hex(8)}"
-            probe.touch(mode=0o600, exist_ok=False)
-            os.utime(probe, ns=(_SECOND, _SECOND + _PROBE_SEAL))
-            self._seals = probe.stat().st_mtime_ns % _SECOND == _PROBE_SEAL
-            probe.unlink()
+            self._prepare()
             if self._at_hand is None:
                 self._at_hand = AtHand(self._directory)
             if self._claims is None:
@@ -100,6 +104,15 @@ class Cache:
                 f"cache.dir: cannot write to {self._directory}: {error.strerror}; "
                 "make the folder and give it to this user"
             ) from error
+
+    def _prepare(self) -> None:
+        """Make the folder, and find out whether its file system keeps nanoseconds. Raises OSError."""
+        _make_folder(self._directory / TEMPORARY, self._folder_mode)
+        probe = self._directory / TEMPORARY / f"probe-{secrets.token_hex(8)}"
+        probe.touch(mode=0o600, exist_ok=False)
+        os.utime(probe, ns=(_SECOND, _SECOND + _PROBE_SEAL))
+        self._seals = probe.stat().st_mtime_ns % _SECOND == _PROBE_SEAL
+        probe.unlink()
 
     def name(self, *facts: str) -> str:
         """The name of the derivative that the facts (source and plan) describe completely."""
@@ -116,23 +129,34 @@ class Cache:
         try:
             descriptor = os.open(self.location(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            if not is_missing(error):
-                raise ShortageError from error
+            self._judge(name, error)
             return None
         try:
             status = os.fstat(descriptor)
             content = os.pread(descriptor, SMALL, 0) if status.st_size <= SMALL else None
-            if not self._is_whole(name, descriptor, status, content):
-                os.close(descriptor)
-                self._discard(name)
-                return None
+            is_whole = self._is_whole(name, descriptor, status, content)
         except OSError as error:
             os.close(descriptor)
-            raise ShortageError from error
+            self._judge(name, error)
+            return None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if not is_whole:
+            os.close(descriptor)
+            self._discard(name)
+            return None
         if time.time() - status.st_atime > USED_RESOLUTION:
             with contextlib.suppress(OSError):
                 os.utime(descriptor, ns=(time.time_ns() + _SECOND, status.st_mtime_ns))
         return Entry(descriptor, status.st_size, content)
+
+    def _judge(self, name: str, error: OSError) -> None:
+        """Whatever is lost or missing is made again. Raises ShortageError when it may be there all the same."""
+        if error.errno in _LOST:
+            self._discard(name)
+        elif not is_missing(error):
+            raise ShortageError from error
 
     def at_hand(self, name: str) -> Entry:
         """The derivative with this name, if having it takes no waiting and leaves nothing to do; this does not block.
@@ -160,7 +184,12 @@ class Cache:
     def put(self, name: str, content: bytes) -> None:
         """Make a derivative the one with this name, at once and completely. Raises OSError."""
         path = self._directory / TEMPORARY / secrets.token_hex(16)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._file_mode)
+        try:
+            descriptor = self._created(path)
+        except FileNotFoundError:
+            # The folder was emptied by hand, or another disk was mounted there.
+            self._prepare()
+            descriptor = self._created(path)
         try:
             try:
                 os.fchmod(descriptor, self._file_mode)
@@ -180,17 +209,26 @@ class Cache:
                 path.unlink()
             raise
         self.upkeep.added(len(content))
+        if self._claims is not None:
+            self._claims_are_stale = is_replaced(self._claims, self._directory / _CLAIMS)
+
+    def _created(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._file_mode)
 
     def claim(self, name: str) -> bool:
         """Reserve the making of a derivative for this process; False while another process has it.
 
         The kernel takes the claim back when the process ends in whatever way.
         """
+        if self._claims_are_stale and not self._claimed:
+            self._reopen_claims()
         if self._claims is None:
             return True
+        self._claimed.add(name)
         try:
             fcntl.lockf(self._claims, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _offset(name))
         except (BlockingIOError, PermissionError):
+            self._claimed.discard(name)
             return False
         except OSError:
             # A file system without locks: rendering something twice is better than not at all.
@@ -199,14 +237,24 @@ class Cache:
 
     def release(self, name: str) -> None:
         """Give a claim back."""
+        self._claimed.discard(name)
         if self._claims is not None:
             with contextlib.suppress(OSError):
                 fcntl.lockf(self._claims, fcntl.LOCK_UN, 1, _offset(name))
 
+    def _reopen_claims(self) -> None:
+        """After the folder was emptied by hand, each process would have claims of its own for ever."""
+        self._claims_are_stale = False
+        with contextlib.suppress(OSError):
+            claims = self._opened_claims()
+            if self._claims is not None:
+                os.close(self._claims)
+            self._claims = claims
+
     def _opened_claims(self) -> int:
+        """The file of claims, open. It is closed only by who has none: closing it would give all of them back."""
         with contextlib.suppress(FileExistsError):
             os.mkfifo(self._directory / _CLAIMS, 0o600)
-        # Never closed: closing any descriptor of this file would give all claims back.
         return os.open(self._directory / _CLAIMS, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def _is_whole(self, name: str, descriptor: int, status: os.stat_result, content: bytes | None) -> bool:
@@ -220,15 +268,27 @@ class Cache:
             content = os.pread(descriptor, status.st_size, 0)
         if len(content) != status.st_size or status.st_mtime_ns % _SECOND != _seal(content):
             return False
-        self._verified[name] = version
-        while len(self._verified) > VERIFIED_KEPT:
-            self._verified.pop(next(iter(self._verified)), None)
+        with self._remembering:
+            self._verified[name] = version
+            while len(self._verified) > VERIFIED_KEPT:
+                del self._verified[next(iter(self._verified))]
         return True
 
     def _discard(self, name: str) -> None:
         _log.warning("damaged-derivative", problem="a file in the cache was damaged; it is made again")
         with contextlib.suppress(OSError):
-            (self._directory / name).unlink()
+            self.remove(name)
+
+    def remove(self, name: str) -> int | None:
+        """Remove a derivative; returns how many bytes it had, None when there is none. Raises OSError."""
+        path = self._directory / name
+        try:
+            size = path.lstat().st_size
+            path.unlink()
+        except FileNotFoundError:
+            return None
+        self.upkeep.tally.add(-size, -1)
+        return size
 
     def path(self, name: str) -> Path:
         """Where the derivative with this name lies or would lie."""

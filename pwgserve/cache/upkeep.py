@@ -11,13 +11,16 @@ import contextlib
 import fcntl
 import math
 import os
-import struct
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import structlog
+
+from pwgserve.cache.tally import SharedTally
 
 KEEP_SHARE = 0.9
 """To which share of the limit the store is emptied when it is over it."""
@@ -37,30 +40,32 @@ SORTED_AT_ONCE = 50_000
 REST_EVERY, REST_SECONDS = 64, 0.002
 """After so many files a walk pauses for so long, so that visitors do not notice it."""
 
+AGAIN_SECONDS = 60.0
+"""After how long it is tried again to empty a store that stayed too full because files could not be removed."""
+
 NICENESS = 15
 _FINENESS = math.log(1.01)
-_FORMAT = struct.Struct("<qqq")
+_log = structlog.get_logger("cache")
 
 OnWalk = Callable[[int], None]
 """Is told now and then how many files a walk has seen so far."""
 
 
-@dataclass(frozen=True)
-class Tally:
-    """How much the store holds, as far as is known without looking. measured: when it was counted (since 1970)."""
-
-    size: int = 0
-    files: int = 0
-    measured: int = 0
+class EndedError(Exception):
+    """A walk was ended before its end."""
 
 
 @dataclass
 class Contents:
-    """What a walk found at a moment (since 1970). size in bytes; ages: classes of age → bytes and files."""
+    """What a walk found at a moment (since 1970). size in bytes; ages: classes of age → bytes and files.
+
+    skipped: how many files and folders could not be read.
+    """
 
     moment: float
     size: int = 0
     files: int = 0
+    skipped: int = 0
     ages: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
 
     def used_within(self, seconds: float) -> tuple[int, int]:
@@ -76,53 +81,17 @@ class Contents:
 
 @dataclass(frozen=True)
 class Collected:
-    """What was removed, and what is left, in files and bytes. is_busy: another process was at it, nothing was done."""
+    """What was removed, and what is left, in files and bytes. is_busy: another process was at it, nothing was done.
+
+    skipped: how many files and folders could not be read or removed.
+    """
 
     removed: int = 0
     removed_size: int = 0
     left: int = 0
     left_size: int = 0
     is_busy: bool = False
-
-
-class SharedTally:
-    """The tally in the store's folder, kept by all processes together, and right after whatever end of one of them."""
-
-    def __init__(self, directory: Path) -> None:
-        self._file = directory / "tally"
-        self._lock = threading.Lock()
-        self._descriptor: int | None = None
-
-    def get(self) -> Tally:
-        """The tally as it is now."""
-        return self._changed(lambda tally: tally)
-
-    def add(self, size: int, files: int) -> Tally:
-        """Note that something was added (or, negative, removed); returns the new tally."""
-        return self._changed(lambda tally: Tally(tally.size + size, tally.files + files, tally.measured))
-
-    def set(self, size: int, files: int) -> None:
-        """Note what was counted just now."""
-        self._changed(lambda _: Tally(size, files, int(time.time())))
-
-    def _changed(self, change: Callable[[Tally], Tally]) -> Tally:
-        with self._lock, contextlib.suppress(OSError):
-            if self._descriptor is None:
-                self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-            try:
-                content = os.pread(self._descriptor, _FORMAT.size, 0)
-                before = Tally(*_FORMAT.unpack(content)) if len(content) == _FORMAT.size else Tally()
-                after = change(before)
-                if after != before:
-                    os.pwrite(
-                        self._descriptor, _FORMAT.pack(max(0, after.size), max(0, after.files), after.measured), 0
-                    )
-                return after
-            finally:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        # A tally that cannot be kept is no reason to keep anybody from a picture.
-        return Tally()
+    skipped: int = 0
 
 
 class Upkeep:
@@ -133,13 +102,17 @@ class Upkeep:
         self._max_size = max_size
         self._thread: threading.Thread | None = None
         self._overflowed = False
+        self._not_before = -math.inf
+        self._skipped = 0
+        self._ending = threading.Event()
         self.tally = SharedTally(directory)
 
     def added(self, size: int) -> None:
         """Something of this many bytes was put into the store; too much is removed in the background."""
         tally = self.tally.add(size, 1)
         self._overflowed |= tally.size > self._max_size
-        if tally.size > self._max_size and (self._thread is None or not self._thread.is_alive()):
+        is_at_it = self._thread is not None and self._thread.is_alive()
+        if tally.size > self._max_size and not is_at_it and time.monotonic() > self._not_before:
             self._thread = threading.Thread(target=self._collect_quietly, name="cache-upkeep", daemon=True)
             self._thread.start()
 
@@ -155,8 +128,13 @@ class Upkeep:
         if time.time() - self.tally.get().measured > COUNT_EVERY:
             self._collect_quietly()
 
+    def end(self) -> None:
+        """Let whoever walks stop soon, and nobody begin."""
+        self._ending.set()
+
     def measure(self, on_walk: OnWalk | None = None) -> Contents:
-        """Count what the store holds."""
+        """Count what the store holds. Raises EndedError."""
+        self._skipped = 0
         contents = Contents(time.time())
         for _, status in self._files(on_walk):
             found = contents.ages[_age_class(contents.moment - _last_use(status))]
@@ -164,12 +142,13 @@ class Upkeep:
             found[1] += 1
             contents.size += status.st_size
             contents.files += 1
+        contents.skipped = self._skipped
         return contents
 
     def collect(self, max_size: int | None = None, on_walk: OnWalk | None = None) -> Collected:
         """Remove the least recently used until the store is well below its limit; above it nothing is touched.
 
-        max_size: another limit than the store's own. Raises OSError when the folder cannot be read.
+        max_size: another limit than the store's own. Raises EndedError, and OSError when the folder cannot be read.
         """
         limit = self._max_size if max_size is None else max_size
         with self._alone() as is_alone:
@@ -180,21 +159,28 @@ class Upkeep:
             removed, removed_size = 0, 0
             if contents.size > limit:
                 removed, removed_size = self._remove(contents, contents.size - int(limit * KEEP_SHARE), on_walk)
-            left = Collected(removed, removed_size, contents.files - removed, contents.size - removed_size)
-            self.tally.set(left.left_size, left.left)
-            return left
+            left, left_size = contents.files - removed, contents.size - removed_size
+            self.tally.set(left_size, left)
+            if left_size > limit:
+                self._not_before = time.monotonic() + AGAIN_SECONDS
+            skipped = max(contents.skipped, self._skipped)
+            self._tell(skipped)
+            return Collected(removed, removed_size, left, left_size, skipped=skipped)
 
     def purge(self, on_walk: OnWalk | None = None) -> Collected:
         """Remove everything, as far as it was there when the walk came by."""
+        self._skipped = 0
         removed, size = 0, 0
         for path, status in self._files(on_walk):
-            if _removed(path):
+            if self._removed(path):
                 removed, size = removed + 1, size + status.st_size
         self.tally.set(0, 0)
-        return Collected(removed, size)
+        self._tell(self._skipped)
+        return Collected(removed, size, skipped=self._skipped)
 
     def _remove(self, contents: Contents, excess: int, on_walk: OnWalk | None) -> tuple[int, int]:
         """Remove `excess` bytes of the oldest; returns how many files and bytes went."""
+        self._skipped = 0
         cut, older = _cut(contents, excess)
         files, size = 0, 0
         of_the_cut: list[tuple[float, int, str]] = []
@@ -205,14 +191,14 @@ class Upkeep:
             of_the_cut.sort(reverse=True)
             while of_the_cut and rest > 0:
                 _, length, path = of_the_cut.pop()
-                if _removed(path):
+                if self._removed(path):
                     files, size, rest = files + 1, size + length, rest - length
             of_the_cut.clear()
 
         for path, status in self._files(on_walk):
             age = _age_class(contents.moment - _last_use(status))
             if age > cut:
-                if _removed(path):
+                if self._removed(path):
                     files, size = files + 1, size + status.st_size
             elif age == cut and rest > 0:
                 of_the_cut.append((_last_use(status), status.st_size, path))
@@ -223,13 +209,24 @@ class Upkeep:
 
     def _collect_quietly(self) -> None:
         # Not with a lower priority: a thread that waits for a processor may hold the interpreter, and visitors with it.
-        with contextlib.suppress(OSError):
+        try:
             self.collect()
+        except EndedError:
+            pass
+        except OSError as error:
+            _log.warning("cache-upkeep", problem=f"cache.dir cannot be read: {error.strerror}; nothing old is removed")
+
+    def _tell(self, skipped: int) -> None:
+        if skipped:
+            _log.warning(
+                "cache-upkeep",
+                problem=f"{skipped} files or folders cannot be read or removed; give all of cache.dir to this user",
+            )
 
     def _remove_abandoned(self) -> None:
-        with contextlib.suppress(FileNotFoundError), os.scandir(self._directory / TEMPORARY) as entries:
+        with contextlib.suppress(OSError), os.scandir(self._directory / TEMPORARY) as entries:
             for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):
                     if entry.stat(follow_symlinks=False).st_mtime < time.time() - ABANDONED_AFTER:
                         Path(entry.path).unlink()
 
@@ -238,33 +235,75 @@ class Upkeep:
         """Whether no other process collects; none will until the block ends."""
         descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield True
-        except BlockingIOError:
-            yield False
+            yield _is_locked(descriptor)
         finally:
             os.close(descriptor)
 
     def _files(self, on_walk: OnWalk | None) -> Iterator[tuple[str, os.stat_result]]:
+        """All derivatives. What cannot be read is skipped, and counted. Raises EndedError."""
         seen = 0
-        for first in _folders(self._directory):
-            for second in _folders(first):
-                with contextlib.suppress(FileNotFoundError), os.scandir(second) as entries:
-                    for entry in entries:
-                        if not entry.is_file(follow_symlinks=False):
-                            continue
-                        try:
-                            status = entry.stat(follow_symlinks=False)
-                        except FileNotFoundError:
-                            continue
-                        yield entry.path, status
-                        seen += 1
-                        if seen % REST_EVERY == 0:
-                            time.sleep(REST_SECONDS)
-                            if on_walk:
-                                on_walk(seen)
+        for first in self._folders(self._directory):
+            for second in self._folders(first):
+                for entry in self._entries(second):
+                    status = self._status(entry)
+                    if status is None:
+                        continue
+                    yield entry.path, status
+                    seen += 1
+                    if seen % REST_EVERY == 0:
+                        self._rest(REST_SECONDS)
+                        if on_walk:
+                            on_walk(seen)
+                self._rest(0)
         if on_walk:
             on_walk(seen)
+
+    def _rest(self, seconds: float) -> None:
+        if self._ending.wait(seconds):
+            raise EndedError
+
+    def _folders(self, directory: Path | str) -> list[str]:
+        entries = self._entries(directory)
+        return [entry.path for entry in entries if len(entry.name) == 2 and entry.is_dir(follow_symlinks=False)]
+
+    def _entries(self, directory: Path | str) -> Iterator[os.DirEntry[str]]:
+        try:
+            with os.scandir(directory) as entries:
+                yield from entries
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self._skipped += 1
+
+    def _status(self, entry: os.DirEntry[str]) -> os.stat_result | None:
+        try:
+            return entry.stat(follow_symlinks=False) if entry.is_file(follow_symlinks=False) else None
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self._skipped += 1
+        return None
+
+    def _removed(self, path: str) -> bool:
+        try:
+            os.unlink(path)  # noqa: PTH108 - a Path would keep a million names among its interned strings for a while
+        except FileNotFoundError:
+            return False
+        except OSError:
+            self._skipped += 1
+            return False
+        return True
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Whether we have the lock now. Where a file system has none, nobody can keep us from it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _cut(contents: Contents, excess: int) -> tuple[int, int]:
@@ -285,19 +324,3 @@ def _age_class(seconds: float) -> int:
 
 def _last_use(status: os.stat_result) -> float:
     return max(status.st_atime, status.st_mtime)
-
-
-def _removed(path: str) -> bool:
-    try:
-        os.unlink(path)  # noqa: PTH108 - a Path would keep a million names among its interned strings for a while
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _folders(directory: Path | str) -> list[str]:
-    try:
-        with os.scandir(directory) as entries:
-            return [entry.path for entry in entries if len(entry.name) == 2 and entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []

@@ -18,7 +18,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 
 from pwgserve import logs, settings
-from pwgserve.cache.standing import Standing
+from pwgserve.cache.standing import Removed, Standing
 from pwgserve.cache.store import CacheError
 from pwgserve.cache.upkeep import NICENESS, Collected, Upkeep
 from pwgserve.commands.options import ROW, as_json, chosen_albums, config_file
@@ -56,6 +56,7 @@ def stats_command(file: Path, as_json: bool) -> None:
             oldest_use_seconds=round(contents.oldest),
             used_within={str(round(seconds)): ages[name][0] for name, seconds in AGES},
         )
+        _tell_skipped(contents.skipped)
         return
     click.echo(f"{found.cache.dir}: {contents.files} derivatives, {_size(contents.size)} of {_size(limit)} ", nl=False)
     click.echo(f"({contents.size / limit:.0%})")
@@ -63,6 +64,7 @@ def stats_command(file: Path, as_json: bool) -> None:
         click.echo(f"  used within {name:8} {_size(size):>10}  {files} files")
     if contents.files:
         click.echo(f"  longest not used: {contents.oldest / 86_400:.1f} days")
+    _tell_skipped(contents.skipped)
 
 
 @cache_command.command("gc")
@@ -72,9 +74,12 @@ def stats_command(file: Path, as_json: bool) -> None:
 def gc_command(file: Path, max_size: str | None, as_json: bool) -> None:
     """Remove the least recently used when the cache is over its limit, and what killed renderings left."""
     limit = None if max_size is None else _bytes(max_size)
-    _, upkeep = _opened(file)
-    with _walking("Collecting") as on_walk:
-        done = upkeep.collect(limit, on_walk)
+    found, upkeep = _opened(file)
+    try:
+        with _walking("Collecting") as on_walk:
+            done = upkeep.collect(limit, on_walk)
+    except OSError as error:
+        raise CacheError(f"cache.dir: cannot read {found.cache.dir}: {error.strerror}") from error
     if done.is_busy:
         click.echo("The daemon (or another command) is collecting already; nothing to do." if not as_json else "{}")
         return
@@ -113,24 +118,23 @@ async def _purge_chosen(
     async with AsyncExitStack() as resources:
         house = await Foundation.open(found, resources, keys)
         standing = Standing(house.catalogue, house.sources, house.cache)
-        removed, size = 0, 0
+        removed = Removed()
         chosen = await house.gallery.photos_of(list(photo_ids)) if photo_ids else ()
         for missing in set(photo_ids) - {photo.photo_id for photo in chosen}:
             raise GalleryConfigurationError(f"--photo: the gallery has no photo {missing}")
         for photo in chosen:
-            files, length = await standing.remove(photo)
-            removed, size = removed + files, size + length
+            removed += await standing.remove(photo)
         albums = await house.albums(album_ids, sub_albums)
         if albums is not None:
             async for photo in Walk(house.gallery, albums).photos():
-                files, length = await standing.remove(photo)
-                removed, size = removed + files, size + length
-        left = await asyncio.to_thread(house.cache.upkeep.tally.add, -size, -removed)
-        return Collected(removed, size, left.files, left.size)
+                removed += await standing.remove(photo)
+        left = await asyncio.to_thread(house.cache.upkeep.tally.get)
+        return Collected(removed.files, removed.size, left.files, left.size, skipped=removed.skipped)
 
 
 def _opened(file: Path) -> tuple[Settings, Upkeep]:
     found = settings.load(file)
+    logs.configure("error", found.log.format)
     become_owner_of(found.cache.dir)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)
@@ -155,9 +159,18 @@ def _walking(what: str) -> Iterator[Callable[[int], None] | None]:
 def _tell(done: Collected, as_json: bool) -> None:
     if as_json:
         _print_json(removed_files=done.removed, removed_bytes=done.removed_size, files=done.left, bytes=done.left_size)
-        return
-    click.echo(f"Removed {done.removed} derivatives, {_size(done.removed_size)}.", nl=False)
-    click.echo(f" {done.left} are left, {_size(done.left_size)}.")
+    else:
+        click.echo(f"Removed {done.removed} derivatives, {_size(done.removed_size)}.", nl=False)
+        click.echo(f" {done.left} are left, {_size(done.left_size)}.")
+    _tell_skipped(done.skipped)
+
+
+def _tell_skipped(number: int) -> None:
+    if number:
+        click.echo(
+            f"{number} files or folders could not be read or removed; give all of cache.dir to the daemon's user",
+            err=True,
+        )
 
 
 def _print_json(**values: Any) -> None:

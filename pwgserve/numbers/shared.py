@@ -102,8 +102,14 @@ def _opened(file: Path) -> Iterator[int]:
 def _write(file: Path, samples: Samples) -> None:
     text = json.dumps([[name, labels, value] for (name, labels), value in samples.items()])
     temporary = file.with_suffix(f".{secrets.token_hex(4)}")
-    temporary.write_text(text)
-    temporary.replace(file)
+    try:
+        temporary.write_text(text)
+        temporary.replace(file)
+    except BaseException:
+        # Each has a name of its own: on a full disk there would soon be thousands.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def _read(file: Path) -> Samples:

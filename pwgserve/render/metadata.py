@@ -81,8 +81,14 @@ def _in_png(content: bytes) -> Iterator[tuple[str, bytes]]:
         if name == b"eXIf":
             yield "exif", block
         elif name in (b"iTXt", b"tEXt", b"zTXt"):
-            yield "compressed" if b"Raw profile" in block or name == b"zTXt" else "xmp", block
+            yield "compressed" if _is_compressed(name, block) else "xmp", block
         position += 12 + length
+
+
+def _is_compressed(name: bytes, block: bytes) -> bool:
+    """Whether a PNG's text cannot be read as it stands."""
+    _keyword, _, rest = block.partition(b"\0")
+    return name == b"zTXt" or b"Raw profile" in block or (name == b"iTXt" and rest[:1] != b"\0")
 
 
 def _in_webp(content: bytes) -> Iterator[tuple[str, bytes]]:

@@ -11,8 +11,9 @@ import itertools
 import json
 import os
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from pwgserve.render.plan import RenderPlan
 from pwgserve.render.turns import Client, Turns
@@ -25,8 +26,16 @@ MAX_TOGETHER = 16
 """How many sizes of one picture are made in one go, before others have their turn."""
 
 
+Begin: TypeAlias = Callable[[], Awaitable[bool]]
+"""Is asked when a rendering's turn has come, whether it is still to be made."""
+
+
 class BusyError(Exception):
     """The queue is full: the visitor should come again in a moment."""
+
+
+class ElsewhereError(Exception):
+    """When its turn came, somebody else was making it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ class _Job:
     watermark: int | None
     larger: Larger | None
     file: Hashable
+    begin: Begin | None
     done: asyncio.Future[None]
     group: asyncio.Task[None] | None = None
     together: Sequence[_Job] = ()
@@ -124,12 +134,13 @@ class RenderPool:
         watermark: int | None,
         file: Hashable = None,
         larger: Larger | None = None,
+        begin: Begin | None = None,
     ) -> None:
         """Render the picture in descriptor `source` into descriptor `output`; the caller closes them.
 
         job: names the rendering; one with this name at a time. file: the same for renderings of the same version of the
         same file, of which those that wait together are made together. larger: what it is made from instead, if its
-        size allows that. Raises BusyError, UnrenderableError and RenderFailedError.
+        size allows that. Raises BusyError, ElsewhereError if `begin` says no, UnrenderableError and RenderFailedError.
         """
         if os.fstat(source).st_size > self._settings.limits.max_source:
             raise UnrenderableError("its file is larger than render.max_source allows")
@@ -138,7 +149,7 @@ class RenderPool:
             raise BusyError
         loop = asyncio.get_running_loop()
         waiting = self._jobs[attempt] = _Job(
-            attempt, plan, source, output, watermark, larger, file, loop.create_future()
+            attempt, plan, source, output, watermark, larger, file, begin, loop.create_future()
         )
         self._attempts[job] = attempt
         try:
@@ -189,16 +200,16 @@ class RenderPool:
 
     async def _render_together(self, together: Sequence[_Job]) -> None:
         """Render all of them with one worker after the other's end, small ones first; the first has the turn."""
-        in_order = sorted(together, key=lambda job: job.plan.pixels)
-        decoded = [job for job in in_order if job.larger is None]
-        plans = [job.plan.to_json() for job in decoded] if len(decoded) > 1 else []
         # Whatever becomes of single jobs, a worker never takes what it keeps of one file for another's.
         group = next(self._groups)
         try:
+            in_order = sorted(await _begun(together), key=lambda job: job.plan.pixels)
+            decoded = [job for job in in_order if job.larger is None]
+            plans = [job.plan.to_json() for job in decoded] if len(decoded) > 1 else []
             for number, job in enumerate(in_order):
                 told = {"plan": job.plan.to_json(), "group": group, "together": plans, "has": list(job.files)}
                 larger = {"larger": job.larger.plan.to_json()} if job.larger else {}
-                await self._finish(job, told | larger | {"is_last": number == len(together) - 1})
+                await self._finish(job, told | larger | {"is_last": number == len(in_order) - 1})
         finally:
             self._end_together(together)
 
@@ -227,3 +238,15 @@ class RenderPool:
             self.workers.give_back(worker)
             return
         await self.workers.work(worker, message, list(job.files.values()))
+
+
+async def _begun(together: Sequence[_Job]) -> list[_Job]:
+    """Those that are still to be made; who waits for the others is told."""
+    answers = await asyncio.gather(*(job.begin() for job in together if job.begin))
+    found = []
+    for job in together:
+        if job.begin is None or answers.pop(0):
+            found.append(job)
+        elif not job.done.done():
+            job.done.set_exception(ElsewhereError())
+    return found

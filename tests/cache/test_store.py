@@ -1,13 +1,19 @@
+import errno
 import os
+import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from pwgserve.at_hand import NotAtHandError
+from pwgserve.cache import store
 from pwgserve.cache.store import SMALL, Cache, CacheError
 from pwgserve.shortage import ShortageError
 
@@ -55,11 +61,11 @@ def test_what_was_published_is_found(cache):
 def test_only_its_owner_reads_the_store_unless_a_web_server_of_its_group_sends_the_files(tmp_path):
     def modes(group_reads):
         folder = tmp_path / f"group{group_reads}"
-        store = Cache(folder, KEY, 10_000_000, group_reads)
+        made = Cache(folder, KEY, 10_000_000, group_reads)
         before = os.umask(0o077)
         try:
-            store.open()
-            put(store, store.name("a"))
+            made.open()
+            put(made, made.name("a"))
         finally:
             os.umask(before)
         found = [folder, *folder.rglob("*")]
@@ -204,6 +210,116 @@ def test_one_process_at_a_time_makes_a_derivative_and_a_killed_one_gives_its_cla
     third, answer = claimer(tmp_path, other)
     assert answer == "True"
     third.communicate("")
+
+
+def open_descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def emptied(folder):
+    """As `rm -rf folder/*` does."""
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def test_a_folder_that_was_emptied_by_hand_is_used_as_before(cache, tmp_path):
+    names = [cache.name(str(number)) for number in range(3)]
+    put(cache, names[0])
+    assert cache.claim(names[1])
+    emptied(tmp_path / "cache")
+    put(cache, names[1], b"x" * 1000)
+    assert content_of(cache, names[1]) == b"x" * 1000
+    assert (cache.upkeep.tally.get().files, cache.upkeep.tally.get().size) == (1, 1000)
+    cache.release(names[1])
+    assert cache.claim(names[2])
+    other, has_claim = claimer(tmp_path, names[2])
+    other.communicate("")
+    assert has_claim == "False", "both lock the file that has the name now"
+
+
+def test_claims_are_kept_while_the_folder_is_emptied(cache, tmp_path):
+    names = [cache.name(str(number)) for number in range(3)]
+    first, _ = claimer(tmp_path, names[0])
+    assert cache.claim(names[1])
+    emptied(tmp_path / "cache")
+    put(cache, names[1])
+    assert not cache.claim(names[0])
+    second, _ = claimer(tmp_path, names[2])
+    cache.release(names[1])
+    assert not cache.claim(names[2])
+    for process in (first, second):
+        process.communicate("")
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE])
+def test_what_the_disk_has_lost_is_made_again(cache, monkeypatch, code):
+    name = cache.name("a")
+    put(cache, name)
+
+    def lost(*_):
+        raise OSError(code, os.strerror(code))
+
+    before = open_descriptors()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pread", lost)
+        assert cache.get(name) is None
+    assert open_descriptors() == before
+    assert not cache.path(name).exists()
+    put(cache, name, b"again")
+    assert content_of(cache, name) == b"again"
+
+
+def test_whatever_fails_while_reading_leaves_no_descriptor_open(cache, monkeypatch):
+    name = cache.name("a")
+    put(cache, name)
+
+    def failing(*_):
+        raise RuntimeError
+
+    before = open_descriptors()
+    monkeypatch.setattr(os, "pread", failing)
+    with pytest.raises(RuntimeError):
+        cache.get(name)
+    assert open_descriptors() == before
+
+
+def test_threads_that_remember_what_they_verified_do_not_hamper_one_another(cache, monkeypatch):
+    monkeypatch.setattr(store, "VERIFIED_KEPT", 20)
+    names = [cache.name(str(number)) for number in range(200)]
+    for name in names:
+        put(cache, name)
+    problems = []
+
+    def read(seed):
+        chosen = random.Random(seed)
+        try:
+            for _ in range(3000):
+                os.close(cache.get(chosen.choice(names)).descriptor)
+        except Exception as problem:
+            problems.append(problem)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=read, args=(seed,)) for seed in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert problems == []
+
+
+def test_the_tally_knows_what_was_removed(cache):
+    names = [cache.name(str(number)) for number in range(3)]
+    for name in names:
+        put(cache, name, b"x" * 100)
+    assert cache.remove(names[0]) == 100
+    assert cache.remove(names[0]) is None
+    cache.path(names[1]).write_bytes(b"y" * 100)
+    assert cache.get(names[1]) is None, "damaged"
+    assert (cache.upkeep.tally.get().files, cache.upkeep.tally.get().size) == (1, 100)
 
 
 def test_a_planted_link_is_not_followed(cache, tmp_path):

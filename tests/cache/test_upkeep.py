@@ -1,14 +1,18 @@
+import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from pwgserve.cache import upkeep as cache_upkeep
 from pwgserve.cache.store import Cache
-from pwgserve.cache.upkeep import SharedTally, Upkeep
+from pwgserve.cache.tally import SharedTally
+from pwgserve.cache.upkeep import EndedError, Upkeep
 
 KEY = b"k" * 32
 
@@ -132,6 +136,117 @@ def test_all_processes_keep_one_tally(tmp_path):
 
 def test_a_tally_that_cannot_be_kept_stops_nothing(tmp_path):
     assert SharedTally(tmp_path / "missing").add(1, 1).files == 0
+
+
+HOLDING = """
+import fcntl, os, sys
+file = os.open(sys.argv[1], os.O_RDWR)
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_process_that_is_stopped_while_it_changes_the_tally_keeps_nobody_from_reading_or_changing_it(tmp_path):
+    tally = SharedTally(tmp_path)
+    tally.add(100, 1)
+    command = [sys.executable, "-c", HOLDING, str(tmp_path / "tally")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        assert tally.get().size == 100
+        assert tally.add(10, 1).size == 110
+        holder.stdin.close()
+    assert tally.get().files == 2
+
+
+UNREADABLE = """
+import json, os, sys
+from dataclasses import asdict
+from pathlib import Path
+from pwgserve.cache.store import Cache
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+cache = Cache(Path(sys.argv[1]), b"k" * 32, 10**6)
+cache.open()
+done = getattr(cache.upkeep, sys.argv[2])()
+print(json.dumps({"skipped": done.skipped, "removed": getattr(done, "removed", 0), "files": done.files if sys.argv[2] == "measure" else done.left}))
+"""
+
+
+def upkeep_of_a_user(folder, work):
+    done = subprocess.run(
+        [sys.executable, "-c", UNREADABLE, str(folder), work], capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    *log, told = done.stdout.splitlines()
+    return json.loads(told), log
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can make files of other users")
+def test_what_belongs_to_somebody_else_is_skipped_and_told_in_one_line(open_folder):
+    folder = open_folder / "cache"
+    cache = Cache(folder, KEY, 10**9)
+    cache.open()
+    names = [cache.name(str(index)) for index in range(200)]
+    for index, name in enumerate(names):
+        cache.put(name, b"x" * 10_000)
+        used(cache.path(name), time.time() - 10_000 + index)
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, 65534, 65534)
+    # The oldest lies in a folder that nobody else enters, the next in one where nobody else removes anything.
+    closed, fixed = cache.path(names[0]).parent.parent, cache.path(names[1]).parent
+    assert closed not in fixed.parents
+    for path, mode in ((closed, 0o700), (fixed, 0o755)):
+        os.chown(path, 0, 0)
+        path.chmod(mode)
+    hidden = sum(1 for path in closed.rglob("*") if path.is_file())
+    assert upkeep_of_a_user(folder, "measure") == ({"skipped": 1, "removed": 0, "files": 200 - hidden}, [])
+    told, log = upkeep_of_a_user(folder, "collect")
+    assert told["skipped"] == 2
+    assert told["removed"] >= 100
+    assert len(log) == 1
+    assert "2 files or folders cannot be read or removed" in log[0]
+    told, log = upkeep_of_a_user(folder, "purge")
+    assert told["skipped"] >= 2
+    assert sum(1 for path in folder.glob("??/??/*")) == hidden + len(list(fixed.iterdir()))
+
+
+@pytest.fixture
+def open_folder():
+    """A folder whose path every user may enter; pytest's own are its user's."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_a_store_that_stays_too_full_is_not_walked_through_at_each_picture(tmp_path, monkeypatch):
+    cache = store(tmp_path, 20_000)
+    walks = []
+    monkeypatch.setattr(cache.upkeep, "_removed", lambda path: False)
+    monkeypatch.setattr(cache.upkeep, "measure", lambda on_walk: walks.append(1) or Upkeep.measure(cache.upkeep))
+    for number in range(10):
+        cache.put(cache.name(str(number)), b"x" * 9_000)
+        if cache.upkeep._thread:
+            cache.upkeep._thread.join()
+    assert len(walks) == 1
+
+
+def test_a_walk_is_ended_when_the_daemon_stops(tmp_path):
+    cache = store(tmp_path, 10**9)
+    filled(cache, 300)
+    seen = []
+
+    def end(files):
+        seen.append(files)
+        cache.upkeep.end()
+
+    with pytest.raises(EndedError):
+        cache.upkeep.measure(end)
+    assert len(seen) == 1
+    assert seen[0] < 300
+    cache.upkeep.collect_if_due()
+    assert cache.upkeep.tally.get().measured == 0
 
 
 def test_abandoned_work_goes_and_present_work_stays(tmp_path):

@@ -1,12 +1,22 @@
 """`pwgserve cache` on the cache of a real gallery."""
 
+import asyncio
 import json
 import os
+import tempfile
 import time
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 from commands import Installation
 from family import PARTY, PUBLIC
+
+from pwgserve import settings
+from pwgserve.cache.standing import Standing
+from pwgserve.cache.tally import SharedTally
+from pwgserve.foundation import Foundation
+from pwgserve.piwigo.walking import Walk
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
@@ -57,6 +67,42 @@ def test_purge_of_a_photo_or_an_album_takes_only_theirs(place):
     assert 0 < len(place.derivatives()) < len(before) - 4
     made = json.loads(place.run("cache", "stats", "--json").out)["files"]
     assert made == len(place.derivatives())
+
+
+def test_what_the_plugin_lets_be_purged_makes_room_for_what_comes(place, gallery):
+    async def purge():
+        async with AsyncExitStack() as resources:
+            house = await Foundation.open(settings.load(place.file), resources)
+            standing = Standing(house.catalogue, house.sources, house.cache)
+            async for photo in Walk(house.gallery).photos():
+                await standing.remove(photo)
+
+    asyncio.run(purge())
+    assert place.derivatives() == []
+    assert (tally(place).files, tally(place).size) == (0, 0)
+
+
+def tally(place):
+    return SharedTally(place.cache).get()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of other users")
+def test_what_cannot_be_removed_is_said_in_one_line_and_the_rest_goes(gallery):
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        place = Installation(gallery, Path(folder) / "installation")
+        assert place.run("warm", "--types", "sq,th", "--for", "programs").code == 0
+        closed = place.derivatives()[0].parent
+        for path in [place.cache, *place.cache.rglob("*")]:
+            os.chown(path, 65534, 65534)
+        closed.chmod(0o700)
+        os.chown(closed, 0, 0)
+        kept = len(list(closed.iterdir()))
+        for words in (["cache", "stats"], ["cache", "gc", "--max-size", "1B"], ["cache", "purge"]):
+            done = place.run(*words)
+            assert (done.code, len(done.err.splitlines())) == (0, 1)
+            assert "1 files or folders could not be read or removed" in done.err
+        assert len(place.derivatives()) == kept
 
 
 def test_purge_takes_all(place):

@@ -121,6 +121,23 @@ def test_a_folder_that_is_gone_leaves_the_own_numbers(folder):
     assert hits(metrics) == 3
 
 
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from pwgserve.numbers.shared import SharedNumbers
+numbers = SharedNumbers(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
+for _ in range(3):
+    numbers.publish({("pwgserve_connections", ()): 5.0})
+"""
+
+
+def test_a_disk_that_takes_no_more_is_not_filled_with_beginnings(folder):
+    subprocess.run([sys.executable, "-c", FULL, str(folder)], check=True, timeout=60)
+    assert [path.suffix for path in folder.iterdir()] == [".lock", ".lock"]
+
+
 def test_only_described_numbers_are_read():
     with pytest.raises(ValueError, match="not described"):
         Metrics().read("pwgserve_something", lambda: 1)

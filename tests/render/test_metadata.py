@@ -1,5 +1,8 @@
 """What pictures tell besides the picture, in files as libvips (and with it libexif) writes them, and in broken ones."""
 
+import struct
+import zlib
+
 import pytest
 import pyvips
 from hypothesis import given
@@ -46,6 +49,24 @@ def test_neither_are_they_in_xmp(extension):
     harmless = saved(extension, {}, xmp_data=packet.replace(b"GPSLatitude", b"Rating"))
     # In a PNG it is compressed, and what is not looked into counts as telling.
     assert tells_more(harmless, is_whole=True) is (extension == "png")
+
+
+def chunk(name, block):
+    return struct.pack(">I", len(block)) + name + block + struct.pack(">I", zlib.crc32(name + block))
+
+
+@pytest.mark.parametrize("name", ["GPSLatitude", "Rating"])
+def test_xmp_that_a_png_holds_compressed_counts_as_telling(name):
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><exif:%s>47,0N</exif:%s></x:xmpmeta>" % (
+        name.encode(),
+        name.encode(),
+    )
+    plain = corners(40, 30).write_to_buffer(".png", keep="none")
+    head, rest = plain[:33], plain[33:]
+    block = b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(packet)
+    assert tells_more(head + chunk(b"iTXt", block) + rest, is_whole=True)
+    legible = head + chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + packet) + rest
+    assert tells_more(legible, is_whole=True) is (name == "GPSLatitude")
 
 
 def test_a_picture_without_metadata_is_harmless():

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from pictures import corners, write
 from pwgserve.render.alone import Alone
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
-from pwgserve.render.pool import BusyError, RenderPool
+from pwgserve.render.pool import BusyError, ElsewhereError, RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.worker import KEPT
 from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError
@@ -283,3 +284,52 @@ async def test_a_worker_waits_for_other_large_pictures_for_longer_than_it_is_idl
             await job
         assert pyvips.Image.new_from_file(str(tmp_path / "output")).height == 200
     other.close()
+
+
+async def test_whether_a_picture_is_still_to_be_made_is_asked_when_its_turn_has_come(tmp_path):
+    asked = []
+
+    async def begins(name, answer):
+        asked.append(name)
+        return answer
+
+    async with pool() as made:
+        (worker,) = workers()
+        os.kill(worker, signal.SIGSTOP)
+        with files(tmp_path) as (source, output, file):
+
+            def job(name, answer):
+                begin = partial(begins, name, answer)
+                return asyncio.create_task(made.render(name, VISITOR, PLAN, source, output, None, None, None, begin))
+
+            jobs = [job("first", True), job("made elsewhere", False), job("third", True)]
+            await asyncio.sleep(0.3)
+            assert asked == ["first"]
+            os.kill(worker, signal.SIGCONT)
+            results = await asyncio.gather(*jobs, return_exceptions=True)
+            assert [type(result) for result in results] == [type(None), ElsewhereError, type(None)]
+            assert pyvips.Image.new_from_file(str(file)).width == 300
+        assert asked == ["first", "made elsewhere", "third"]
+        assert made.jobs == 0
+
+
+async def test_of_sizes_made_together_those_that_are_made_elsewhere_are_left_out(tmp_path):
+    async def begins(answer):
+        return answer
+
+    async with pool() as made:
+        with files(tmp_path) as (source, output, _):
+            made_here = tmp_path / "here"
+            with made_here.open("wb+") as here:
+
+                def job(number, plan, into, answer):
+                    begin = partial(begins, answer)
+                    return made.render(f"job {number}", VISITOR, plan, source, into, None, "a file", None, begin)
+
+                large = replace(PLAN, ideal=(450, 300))
+                jobs = [job(1, PLAN, here.fileno(), True), job(2, large, output, False)]
+                results = await asyncio.gather(*jobs, return_exceptions=True)
+            assert [type(result) for result in results] == [type(None), ElsewhereError]
+            assert pyvips.Image.new_from_file(str(made_here)).width == 300
+            assert os.fstat(output).st_size == 0
+        assert made.jobs == 0
