@@ -33,7 +33,7 @@ _KEPT = "/._-~,;=:@+$!*'()&"
 class Place:
     """Where a gallery is. base: its path with a slash at both ends. folder: the name of Piwigo's folder on the disk.
 
-    internal: of `server.internal_prefix`. inner_cache: the cache's folder below the gallery's address, if it is there.
+    internal: of `server.internal_prefix`. caches: where the cache may be shown, without a slash at the end.
     user: somebody who may see the photo, for galleries that believe a proxy's word about users.
     """
 
@@ -43,7 +43,7 @@ class Place:
     links: str = "pwgs"
     data: str = "_data"
     upload: str = "upload"
-    inner_cache: str | None = None
+    caches: tuple[str, ...] = ()
     user: str = "webmaster"
 
 
@@ -293,8 +293,8 @@ def _internal(subject: Subject, place: Place) -> Iterator[Attempt]:
     if subject.cached:
         yield Attempt("internal", "a file of the cache", f"{inner}/cache/{subject.cached}")
         yield Attempt("cache", "below the gallery's address", f"{place.base}cache/{subject.cached}")
-        if place.inner_cache is not None:
-            yield Attempt("cache", "plain", f"{place.base}{encoded(place.inner_cache)}/{subject.cached}")
+        for cache in place.caches:
+            yield Attempt("cache", "plain", f"{encoded(cache)}/{subject.cached}")
 
 
 def _said(subject: Subject, place: Place) -> Iterator[Attempt]:

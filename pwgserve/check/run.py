@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pwgserve.check.attempts import Attempt, Place, attempts, ops_attempts
-from pwgserve.check.configured import of_settings, of_web_server
+from pwgserve.check.configured import of_settings, of_web_server, served_cache
 from pwgserve.check.controls import control, past_the_web_server
 from pwgserve.check.doors import Door, door_attempts, other_doors
 from pwgserve.check.mending import Mender, lines_in, server_of
@@ -89,9 +89,11 @@ async def _checked(
         photos = await hidden_photos(gallery, guest, how, options.photos)
         photos += await one_of_each_folder(gallery, guest, how, photos)
     samples = await _samples(settings, gallery, photos, how)
-    place = await _place(settings, site, gallery, how, photos)
+    caches = await asyncio.to_thread(served_cache, settings.cache.dir, site, mender.lines)
+    place = replace(await _place(site, gallery, how, photos), caches=tuple(one.path for one in caches))
     report.hidden = len(samples)
     report.findings += of_settings(settings)
+    report.findings += [one.finding for one in caches if one.finding]
     public = await public_photos(gallery, guest, how, 1)
     await control(report, stranger, mender, settings, how, public, guest)
     _tell_untried(report, photos, samples)
@@ -191,10 +193,7 @@ async def _samples(settings: Settings, gallery: Gallery, photos: Sequence[Photo]
     return [replace(one, files=(*one.files, kept)) if kept else one for one in found]
 
 
-async def _place(
-    settings: Settings, site: Site, gallery: Gallery, how: GallerySettings, photos: Sequence[Photo]
-) -> Place:
-    root, cache = settings.piwigo.root, settings.cache.dir
+async def _place(site: Site, gallery: Gallery, how: GallerySettings, photos: Sequence[Photo]) -> Place:
     user = "webmaster"
     if how.conf.apache_authentication and photos:
         for viewer in await some_viewers(gallery, 50):
@@ -204,12 +203,11 @@ async def _place(
                 break
     return Place(
         base=site.base,
-        folder=root.name,
+        folder=site.root.name,
         internal=site.internal_prefix,
         links=site.link_prefix,
         data=site.data,
         upload=site.upload,
-        inner_cache=str(cache.relative_to(root)) if cache.is_relative_to(root) else None,
         user=user,
     )
 
