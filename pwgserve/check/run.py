@@ -16,7 +16,7 @@ from pwgserve.check.attempts import Attempt, Place, attempts, ops_attempts
 from pwgserve.check.configured import of_settings, of_web_server, served_cache
 from pwgserve.check.controls import control, past_the_web_server
 from pwgserve.check.doors import Door, door_attempts, other_doors
-from pwgserve.check.mending import Mender, lines_in, server_of
+from pwgserve.check.mending import Mender, lines_in, server_of, sites_of
 from pwgserve.check.neighbours import neighbours
 from pwgserve.check.reflection import reflect
 from pwgserve.check.report import Report
@@ -154,7 +154,8 @@ async def _neighbours(report: Report, stranger: Stranger, mender: Mender, public
             report.notes.append(f"{told}; only this machine reaches it.")
             continue
         answering = [door for door in one.doors if await _answers(stranger, door)]
-        found += answering[:1]
+        # Behind a public address there may be somebody else's proxy, which knows no other name.
+        found += answering
         if not answering:
             report.doubts.append(f"{told}. It did not answer here, so it was not tried: {mender.line_to_add()}.")
     return found
@@ -213,6 +214,14 @@ async def _place(site: Site, gallery: Gallery, how: GallerySettings, photos: Seq
 
 
 def _mender(options: Options, site: Site, front: Answer) -> Mender:
-    server = options.web_server or server_of(front.headers)
-    folder = options.web_config or (FOLDERS[server] if server else None)
-    return Mender(server, site, tuple(lines_in(folder)) if folder else ())
+    named = options.web_server or server_of(front.headers)
+    if options.web_config:
+        return Mender(named, site, tuple(lines_in(options.web_config)))
+    if named:
+        return Mender(named, site, tuple(lines_in(FOLDERS[named])))
+    # A server that hides its name is the one whose files have the gallery's site.
+    for server, folder in FOLDERS.items():
+        lines = tuple(lines_in(folder))
+        if any(sites_of(server, lines, site.root)):
+            return Mender(server, site, lines)
+    return Mender(None, site)
