@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -62,6 +71,15 @@ def _gallery_address(value: str) -> str:
         raise ValueError("the port of this address is none; ports are numbers from 1 to 65535") from error
     return value if value.endswith("/") else value + "/"
 
+
+def _absolute(value: Path) -> Path:
+    if not value.is_absolute():
+        raise ValueError(f'{_shown(str(value))} would be another place for each command; begin it with "/"')
+    return value
+
+
+AbsolutePath: TypeAlias = Annotated[Path, AfterValidator(_absolute)]
+"""A path that means the same wherever a command is run."""
 
 Seconds: TypeAlias = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=366 * 86400)]
 """A duration in seconds, written as a number or like "30m"."""
@@ -212,7 +230,7 @@ class Links(Section):
 
     ttl: Seconds = 1800.0
     message_ttl: Seconds = 30 * 86400.0
-    keys_file: Path = Path("/var/lib/pwgserve/keys")
+    keys_file: AbsolutePath = Path("/var/lib/pwgserve/keys")
     bind_session: bool = False
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "pwgs"
 
@@ -227,7 +245,7 @@ class Links(Section):
 class Cache(Section):
     """Where finished derivatives are kept."""
 
-    dir: Path = Path("/var/cache/pwgserve")
+    dir: AbsolutePath = Path("/var/cache/pwgserve")
     max_size: Annotated[ByteSize, Field(ge=1_000_000)] = ByteSize(20_000_000_000)
 
 

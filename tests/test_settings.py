@@ -82,6 +82,12 @@ def test_what_is_no_address_of_a_gallery(tmp_path, url):
         from_values(values(tmp_path, server={"public_url": url}), "f")
 
 
+@pytest.mark.parametrize(("table", "key"), [("cache", "dir"), ("links", "keys_file")])
+def test_folders_do_not_depend_on_where_a_command_is_run(tmp_path, table, key):
+    with pytest.raises(SettingsError, match=f"{table}.{key}: 'cache' would be another place"):
+        from_values(values(tmp_path, **{table: {key: "cache"}}), "f")
+
+
 def test_a_problem_is_one_line_with_file_and_key_and_without_the_value(tmp_path):
     content = values(tmp_path)
     content["piwigo"]["database"] = "postgres://user:topsecret@host/x"

@@ -7,12 +7,12 @@ decided in `verdicts`.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from pwgserve.check.spelling import encoded, repeated, spellings
 from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import PUBLIC, Link, LinkSigner
 from pwgserve.piwigo.wanted import Part, Wanted
@@ -26,15 +26,12 @@ NO_HOST = "pwgserve-check.invalid"
 SHORT = 3
 """Letters of a name that stand in any page."""
 
-_HEX = re.compile("%[0-9A-F]{2}")
-_KEPT = "/._-~,;=:@+$!*'()&"
-
 
 @dataclass(frozen=True)
 class Place:
     """Where a gallery is. base: its path with a slash at both ends. folder: the name of Piwigo's folder on the disk.
 
-    internal: of `server.internal_prefix`. inner_cache: the cache's folder below the gallery's address, if it is there.
+    internal: of `server.internal_prefix`. caches: where the cache may be shown, without a slash at the end.
     user: somebody who may see the photo, for galleries that believe a proxy's word about users.
     """
 
@@ -44,7 +41,7 @@ class Place:
     links: str = "pwgs"
     data: str = "_data"
     upload: str = "upload"
-    inner_cache: str | None = None
+    caches: tuple[str, ...] = ()
     user: str = "webmaster"
 
 
@@ -81,7 +78,7 @@ class Subject:
         names = [part.rpartition("/")[2] for part in paths]
         stems = [name.rpartition(".")[0] for name in names]
         texts = [*paths, *names, *stems, *self.forged_links(), self.unsigned_link(), self.made_up, self.made_up[:30]]
-        found = {word for text in texts for word in _spelled(text)}
+        found = {word for text in texts for word in repeated(text)}
         # Numbers only where they are repeated as what they are: "2" is part of many a page.
         numbers = [self.photo_id, *(format_id for format_id, _ in self.formats)]
         before = [equals + more for equals in ("=", "%3D", "%253D") for more in ("", "0", " ", "+", "%20", "%2520")]
@@ -179,42 +176,6 @@ def _files(subject: Subject, place: Place) -> Iterator[Attempt]:
             yield Attempt(area, f"{'representative' if other == subject.representative else 'format'}, {trick}", target)
 
 
-def spellings(base: str, path: str) -> Iterator[tuple[str, str]]:
-    """(trick, target) for each way to write the path of a file that some server may read as the same file."""
-    first, _, rest = path.partition("/")
-    plain, tail, folder = encoded(path), encoded(rest), encoded(first)
-    stem, _, extension = plain.rpartition(".")
-    ending = f"%{ord(extension[0]):02x}{extension[1:]}" if extension[:1].isalnum() else f"x{extension}"
-    start = "".join(f"%{byte:02x}" for byte in first[0].encode())
-    letter, whole = start + encoded(first[1:]), "".join(f"%{byte:02X}" for byte in first.encode())
-    yield "plain", base + plain
-    yield "an encoded letter", f"{base}{letter}/{tail}"
-    yield "doubled slashes", base + plain.replace("/", "//")
-    yield "another case of the extension", f"{base}{stem}.{extension.swapcase()}"
-    yield "another case of the folder", f"{base}{encoded(first.upper())}/{tail}"
-    yield "another case of a letter", f"{base}{encoded(first.capitalize())}/{tail}"
-    yield "a doubled slash in front", f"/{base}{plain}"
-    yield "a doubled slash before the folder", f"{base}/{plain}"
-    yield "dots between", base + plain.replace("/", "/./")
-    yield "up and down", f"{base}x/../{plain}"
-    yield "up and down, encoded", f"{base}x/%2e%2e/{plain}"
-    yield "up and down through a folder of its own", f"{base}themes/../{plain}"
-    yield "up and down, slashes encoded", f"{base}themes/..%2f{plain}"
-    yield "every letter of the folder encoded", f"{base}{whole}/{tail}"
-    yield "an encoded letter of the extension", f"{base}{stem}.{ending}"
-    yield "an encoded slash", f"{base}{folder}%2F{tail}"
-    yield "a backslash", f"{base}{folder}%5C{tail}"
-    yield "encoded twice", f"{base}{letter.replace('%', '%25')}/{tail}"
-    yield "a slash encoded twice", f"{base}{folder}%252F{tail}"
-    for name, end in (
-        ("a dot", "."), ("a space", "%20"), ("a slash", "/"), ("a zero byte", "%00"),
-        ("a zero byte and a name", "%00.txt"), ("a semicolon", ";x"), ("a style sheet's name", ";.css"),
-        ("a program's name", "/x.php"), ("a line's end", "%0a"), ("a query", "?x=.css"),
-        ("an encoded question mark", "%3Fx"), ("an encoded hash", "%23x"),
-    ):  # fmt: skip
-        yield f"{name} behind it", base + plain + end
-
-
 def _sizes(subject: Subject, place: Place) -> Iterator[Attempt]:
     base = place.base
     for number, size in enumerate(subject.sizes):
@@ -294,8 +255,8 @@ def _internal(subject: Subject, place: Place) -> Iterator[Attempt]:
     if subject.cached:
         yield Attempt("internal", "a file of the cache", f"{inner}/cache/{subject.cached}")
         yield Attempt("cache", "below the gallery's address", f"{place.base}cache/{subject.cached}")
-        if place.inner_cache is not None:
-            yield Attempt("cache", "plain", f"{place.base}{encoded(place.inner_cache)}/{subject.cached}")
+        for cache in place.caches:
+            yield Attempt("cache", "plain", f"{encoded(cache)}/{subject.cached}")
 
 
 def _said(subject: Subject, place: Place) -> Iterator[Attempt]:
@@ -320,14 +281,3 @@ def _said(subject: Subject, place: Place) -> Iterator[Attempt]:
 def _forged_cookies() -> tuple[tuple[str, str], ...]:
     remembered = f"1-{FAR_FUTURE}-{secrets.token_urlsafe(20)}"
     return (("Cookie", f"pwg_id={secrets.token_hex(13)}; pwg_remember={remembered}"),)
-
-
-def _spelled(text: str) -> set[str]:
-    """How an answer may repeat a text: as it is, or encoded in one of the ways that programs have."""
-    ways = {quote(text), quote(text, safe=""), encoded(text)}
-    return {text} | ways | {_HEX.sub(lambda found: found[0].lower(), way) for way in ways}
-
-
-def encoded(path: str) -> str:
-    """A path as browsers send it."""
-    return quote(path, safe=_KEPT)

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from pwgserve.check.attempts import NO_HOST, Attempt, Place, Subject, encoded
+from pwgserve.check.attempts import NO_HOST, Attempt, Place, Subject
+from pwgserve.check.spelling import encoded
 
 AREA = "door"
 

@@ -18,6 +18,7 @@ from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled,
 MAX_FILES = 500
 MAX_BYTES = 1_000_000
 
+_PASSES = re.compile(r"\s*ProxyPass(?P<match>Match)?\s+\"?(?P<what>[^\s\"]+)\"?\s+\"?(?P<to>[^\s\"]+)", re.IGNORECASE)
 _LEFT = re.compile(r"(~|\.(bak|old|orig|save|swp|disabled|off|before|dpkg-\w+|ucf-\w+|rpm\w+))$", re.IGNORECASE)
 
 _INCLUDES = {
@@ -123,9 +124,21 @@ class Mender:
     def _rivals(self, area: str) -> str:
         """Other lines that speak of the same address."""
         address = self._address(area).rstrip("/")
+        if self.server is WebServer.APACHE and (first := self._passed_on_before(self._address(area))):
+            place = f"{first.file}:{first.number} “{first.text.strip()}”"
+            return f": {place} passes it on; “{_INCLUDES[self.server]}” must stand before every ProxyPass"
         own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
         found = [line for line in self.lines if address in line.text and line.file.name not in own]
         return f": look at {found[0].file}:{found[0].number} “{found[0].text.strip()}”" if found else ""
+
+    def _passed_on_before(self, address: str) -> Line | None:
+        """The line of Apache that sends an address elsewhere: of several ProxyPass the first one counts."""
+        own = {name.rpartition("/")[2] for name in SNIPPETS[WebServer.APACHE]}
+        for line in self.lines:
+            found = _PASSES.match(line.text)
+            if found and line.file.name not in own and line.file in in_use(self.lines) and _passes(found, address):
+                return line
+        return None
 
     def _other_site(self, attempt: Attempt) -> str:
         """What closes a site that is not the gallery's own, and where it begins."""
@@ -145,6 +158,19 @@ class Mender:
             if folder in [word.strip('"{;') for word in words]:
                 return f": {line.file}:{line.number} “{line.text.strip()}”"
         return ""
+
+
+def _passes(found: re.Match[str], address: str) -> bool:
+    """Whether a ProxyPass or ProxyPassMatch is for an address (or, of a folder, for what is below it)."""
+    what, goes_to = found["what"], found["to"]
+    if goes_to == "!":
+        return False
+    if not found["match"]:
+        return address.startswith(what)
+    try:
+        return re.search(what, address) is not None or re.search(what, f"{address}x.jpg") is not None
+    except re.error:
+        return ".php" in what and ".php" in address
 
 
 def sites_of(server: WebServer, lines: Sequence[Line], root: Path) -> Iterator[tuple[FoundSite, str]]:

@@ -18,9 +18,6 @@ from pwgserve.check.mending import Line, sites_of
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import WebServer
 
-MOST = 20
-"""How many sites are tried."""
-
 ANY = ("", "*", "_default_", "0.0.0.0", "::")  # noqa: S104 - nothing listens here
 
 
@@ -55,7 +52,7 @@ def neighbours(server: WebServer, lines: Sequence[Line], root: Path, public_url:
         for address in _addresses(server, _block(server, text.splitlines()[site.line - 1 :])):
             if (address.scheme, address.name, address.port, site.path) != ours:
                 found.setdefault((address, site.path), _neighbour(site, address, public_url))
-    return list(found.values())[:MOST]
+    return list(found.values())
 
 
 def _neighbour(site: FoundSite, address: _Address, public_url: str) -> Neighbour:

@@ -13,10 +13,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pwgserve.check.attempts import Attempt, Place, attempts, ops_attempts
-from pwgserve.check.configured import of_settings, of_web_server
+from pwgserve.check.configured import of_settings, of_web_server, served_cache
 from pwgserve.check.controls import control, past_the_web_server
 from pwgserve.check.doors import Door, door_attempts, other_doors
-from pwgserve.check.mending import Mender, lines_in, server_of
+from pwgserve.check.mending import Mender, lines_in, server_of, sites_of
 from pwgserve.check.neighbours import neighbours
 from pwgserve.check.reflection import reflect
 from pwgserve.check.report import Report
@@ -89,9 +89,11 @@ async def _checked(
         photos = await hidden_photos(gallery, guest, how, options.photos)
         photos += await one_of_each_folder(gallery, guest, how, photos)
     samples = await _samples(settings, gallery, photos, how)
-    place = await _place(settings, site, gallery, how, photos)
+    caches = await asyncio.to_thread(served_cache, settings.cache.dir, site, mender.lines)
+    place = replace(await _place(site, gallery, how, photos), caches=tuple(one.path for one in caches))
     report.hidden = len(samples)
     report.findings += of_settings(settings)
+    report.findings += [one.finding for one in caches if one.finding]
     public = await public_photos(gallery, guest, how, 1)
     await control(report, stranger, mender, settings, how, public, guest)
     _tell_untried(report, photos, samples)
@@ -152,7 +154,8 @@ async def _neighbours(report: Report, stranger: Stranger, mender: Mender, public
             report.notes.append(f"{told}; only this machine reaches it.")
             continue
         answering = [door for door in one.doors if await _answers(stranger, door)]
-        found += answering[:1]
+        # Behind a public address there may be somebody else's proxy, which knows no other name.
+        found += answering
         if not answering:
             report.doubts.append(f"{told}. It did not answer here, so it was not tried: {mender.line_to_add()}.")
     return found
@@ -191,10 +194,7 @@ async def _samples(settings: Settings, gallery: Gallery, photos: Sequence[Photo]
     return [replace(one, files=(*one.files, kept)) if kept else one for one in found]
 
 
-async def _place(
-    settings: Settings, site: Site, gallery: Gallery, how: GallerySettings, photos: Sequence[Photo]
-) -> Place:
-    root, cache = settings.piwigo.root, settings.cache.dir
+async def _place(site: Site, gallery: Gallery, how: GallerySettings, photos: Sequence[Photo]) -> Place:
     user = "webmaster"
     if how.conf.apache_authentication and photos:
         for viewer in await some_viewers(gallery, 50):
@@ -204,17 +204,24 @@ async def _place(
                 break
     return Place(
         base=site.base,
-        folder=root.name,
+        folder=site.root.name,
         internal=site.internal_prefix,
         links=site.link_prefix,
         data=site.data,
         upload=site.upload,
-        inner_cache=str(cache.relative_to(root)) if cache.is_relative_to(root) else None,
         user=user,
     )
 
 
 def _mender(options: Options, site: Site, front: Answer) -> Mender:
-    server = options.web_server or server_of(front.headers)
-    folder = options.web_config or (FOLDERS[server] if server else None)
-    return Mender(server, site, tuple(lines_in(folder)) if folder else ())
+    named = options.web_server or server_of(front.headers)
+    if options.web_config:
+        return Mender(named, site, tuple(lines_in(options.web_config)))
+    if named:
+        return Mender(named, site, tuple(lines_in(FOLDERS[named])))
+    # A server that hides its name is the one whose files have the gallery's site.
+    for server, folder in FOLDERS.items():
+        lines = tuple(lines_in(folder))
+        if any(sites_of(server, lines, site.root)):
+            return Mender(server, site, lines)
+    return Mender(None, site)

@@ -30,7 +30,7 @@ WINDOW = 60
 SIZES = ("me", "sq", "xx", "th", "sm", "la")
 """Types that are tried, the first enabled one in all spellings."""
 
-FOLDERS = 20
+FOLDERS = 50
 """How many folders of photos are looked at, besides the usual two."""
 
 HEAD = 65_536

@@ -71,9 +71,9 @@ def check_command(
 ) -> None:
     """Try as a stranger to get hidden photos through the gallery's public address, in every way that is known.
 
-    Exit code 0: nothing came out, and public photos are shown. 1: something leaks, or does not work. 2: it cannot be
-    told. Sends a few hundred requests and no secret; fit for cron, which mails only what is said: use --json or mail
-    on failure.
+    Exit code 0: nothing came out, and public photos are shown. 1: something leaks, or pwgserve does not answer as it
+    should. 2: it cannot be told, or could not be tried. Sends a few hundred requests and no secret; fit for cron, which
+    mails only what is said: use --json or mail on failure.
     """
     found = settings.load(file)
     for address in also:

@@ -2,10 +2,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from pwgserve.check.attempts import AREAS, OPS, Place, Subject, area_of, attempts, in_words, ops_attempts, spellings
+from pwgserve.check.attempts import AREAS, OPS, Place, Subject, area_of, attempts, in_words, ops_attempts
 from pwgserve.check.samples import twin_of
+from pwgserve.check.spelling import spellings
 
-PLACE = Place("/photos/", "piwigo", inner_cache="_cache")
+PLACE = Place("/photos/", "piwigo", caches=("/photos/_cache", "/pwg cache"))
 SUBJECT = Subject(
     4711,
     "upload/2026/05/14/20260514-ab12CD34.mp4",

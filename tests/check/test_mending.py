@@ -28,3 +28,38 @@ def lines(name: str, text: str) -> tuple[Line, ...]:
 def test_the_folder_of_a_further_site_is_closed_like_galleries(server, expected):
     attempt = Attempt("archive/", "plain", "/photos/archive/1999/a.jpg")
     assert expected in Mender(server, SITE).advice(attempt, Verdict.PICTURE)
+
+
+OWN = 'ProxyPass "/photos/i.php" "http://127.0.0.1:8280/photos/i.php" nocanon timeout=120 ttl=60'
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'ProxyPassMatch "^/(.*\\.php(/.*)?)$" "fcgi://localhost/var/www/"',
+        "ProxyPassMatch ^/(.+\\.php)$ unix:/run/php.sock|fcgi://localhost/var/www",
+        'ProxyPass "/photos/" "http://127.0.0.1:9000/photos/"',
+    ],
+)
+def test_a_rule_of_apache_that_comes_first_is_named(rule):
+    there = lines("/etc/apache2/pwgserve.conf", OWN)
+    site = lines(
+        "/etc/apache2/sites-enabled/a.conf", f"<VirtualHost *:443>\n{rule}\nInclude pwgserve.conf\n</VirtualHost>"
+    )
+    found = Mender(WebServer.APACHE, SITE, there + site).advice(
+        Attempt("i.php", "plain", "/photos/i.php?/a-me.jpg"), Verdict.PICTURE
+    )
+    assert f"/etc/apache2/sites-enabled/a.conf:2 “{rule}”" in found
+    assert "“Include pwgserve.conf” must stand before every ProxyPass" in found
+
+
+@pytest.mark.parametrize("rule", ['ProxyPass "/chat" "http://127.0.0.1:9000/"', 'ProxyPass "/photos/i.php" "!"'])
+def test_other_rules_of_apache_are_not_blamed(rule):
+    there = lines("/etc/apache2/pwgserve.conf", OWN)
+    site = lines(
+        "/etc/apache2/sites-enabled/a.conf", f"<VirtualHost *:443>\n{rule}\nInclude pwgserve.conf\n</VirtualHost>"
+    )
+    found = Mender(WebServer.APACHE, SITE, there + site).advice(
+        Attempt("i.php", "plain", "/photos/i.php?/a-me.jpg"), Verdict.PICTURE
+    )
+    assert "passes it on" not in found

@@ -52,6 +52,16 @@ def test_a_person_reads_what_is_closed_and_what_works(deployed):
 
 
 @pytest.mark.parametrize("deployed", ["nginx"], indirect=True)
+def test_an_address_that_only_redirects_is_no_leak_and_is_named(deployed):
+    plain = f"http://localhost:{deployed.server.plain_port}/photos/"
+    code, report = checked(deployed, "--photos", "2", "--url", plain)
+    assert (code, report["leaks"]) == (0, []), json.dumps(report["leaks"], indent=1)
+    assert [note.partition(";")[0] for note in report["notes"]] == [
+        f"server.public_url redirects to https://localhost:{deployed.server.port}"
+    ]
+
+
+@pytest.mark.parametrize("deployed", ["nginx"], indirect=True)
 def test_a_check_that_cannot_be_made_says_why_in_one_line(deployed):
     for options in (
         ("--url", "https://localhost:1/photos/"),

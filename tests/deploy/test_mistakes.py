@@ -229,13 +229,28 @@ APACHE = {
         "picture",
         'ProxyPass "/photos/i.php"',
     ),
+    "all of PHP is passed on before": Mistake(
+        lambda files, one: (
+            put(
+                files,
+                "site.conf",
+                "    Include pwgserve.conf",
+                f'    ProxyPassMatch "^/(.*\\.php(/.*)?)$" "unix:{one.server.site.php}|fcgi://localhost{one.server.site.document_root}/"\n'
+                "    Include pwgserve.conf",
+            ),
+            line(files, "site.conf", "SetHandler"),
+        ),
+        "i.php",
+        "picture",
+        "“Include pwgserve.conf” must stand before every ProxyPass",
+    ),
     "strangers say who they are": Mistake(
         lambda files, _: line(files, "pwgserve.conf", "RequestHeader unset X-Remote-User"),
         "said",
         "picture",
         "RequestHeader unset X-Remote-User",
     ),
-}
+}  # fmt: skip
 
 SENDFILE = {
     "the module that sends the files is not loaded": Mistake(
