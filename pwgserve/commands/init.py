@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,9 +21,11 @@ from pwgserve.answers.catalogue import OWNER_FILE
 from pwgserve.check.samples import hidden_photos
 from pwgserve.commands.options import A_PATH
 from pwgserve.foundation import DATABASE_FILE, Reached
+from pwgserve.piwigo.hidden import folders as elsewhere
 from pwgserve.piwigo.people import People
+from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.phpconfig import PhpConfigError, read
-from pwgserve.piwigo.requests import clean_path
+from pwgserve.piwigo.requests import UnservedRequestError, clean_path
 from pwgserve.piwigo.walking import Walk
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
@@ -36,6 +39,9 @@ from pwgserve.setup.writing import KEPT, Done, carry_out
 USER = "pwgserve"
 SEND_FILES = ("direct", "x-accel-redirect", "x-sendfile")
 NO_WEB_SERVER = "none"
+FURTHER = 20
+"""Of how many folders of photos is told, besides the usual two."""
+
 SIGNS = ("i.php", "local/config/database.inc.php")
 """What a folder of Piwigo has, one or the other at least."""
 
@@ -219,7 +225,7 @@ async def _answers(
         if address is None and own is not None and old_sql is not None and await database.works(found, own.address):
             address = own.address
         user = USER if os.geteuid() == 0 and machine.user_exists(USER) else None
-        samples = [found.piwigo.root / clean_path(photo.path) for photo in hidden[:2]]
+        samples = [found.piwigo.root / path for path in _inside(hidden)][:2]
         needed = [] if address else [found.piwigo.root / DATABASE_FILE]
         originals = [found.piwigo.root / name for name in (clean_path(reached.conf.upload_dir), "galleries")]
         # Not for another configuration beside the service's own, nor for one that served at the default address so far.
@@ -264,10 +270,27 @@ async def _answers(
             drop_ins=machine.written_drop_ins(),
             needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
             originals=tuple(found.piwigo.originals),
+            further=await _further(reached),
             database_hosts=await asyncio.to_thread(database.hosts_elsewhere, reached.database),
             shared=folders.shared(cache_dir, keys_file, sql_file.parent),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )
+
+
+async def _further(reached: Reached) -> tuple[str, ...]:
+    """The folders of photos besides the usual two: what lies in Piwigo's folder is open unless something closes it."""
+    usual = [f"{clean_path(reached.conf.upload_dir)}/", "galleries/"]
+    starts = await elsewhere(reached.gallery, [f"./{folder}" for folder in usual], FURTHER)
+    found = [start.removeprefix("./").lstrip("/") for start in starts]
+    # Photos of another server, of another folder of this one, and what no path begins with.
+    return tuple(sorted(one for one in found if re.fullmatch(r"(?!\.\./)[^:\"\\\0-\x1f/]+/", one) and one not in usual))
+
+
+def _inside(photos: Iterable[Photo]) -> Iterator[str]:
+    """The paths of those photos that lie in Piwigo's folder."""
+    for photo in photos:
+        with suppress(UnservedRequestError):
+            yield clean_path(photo.path)
 
 
 def _old_sql(file: Path) -> str | None:

@@ -5,13 +5,16 @@ For `check`. Which of the candidates really are hidden or public is decided by `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sqlalchemy import ColumnElement, func, select
 
-from pwgserve.piwigo.gallery import Format, Gallery
+from pwgserve.piwigo.gallery import Format, Gallery, as_text
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import Photo, Viewer
+
+_FIRST = re.compile(r"(?:\./+)?(?!\./)[^/]+/")
 
 
 async def largest_id(gallery: Gallery) -> int:
@@ -20,10 +23,12 @@ async def largest_id(gallery: Gallery) -> int:
     return int(rows[0].largest or 0)
 
 
-async def candidates(gallery: Gallery, from_id: int, limit: int, hidden: bool, level: int) -> tuple[Photo, ...]:
+async def candidates(
+    gallery: Gallery, from_id: int, limit: int, hidden: bool, level: int, below: str = ""
+) -> tuple[Photo, ...]:
     """Photos from an id on that are probably hidden from guests (or not), in the order of their ids.
 
-    level: of guests. Raises GalleryUnavailableError.
+    level: of guests. below: how their paths begin. Raises GalleryUnavailableError.
     """
     images, links, albums = gallery.schema.images.c, gallery.schema.image_category.c, gallery.schema.categories.c
     open_albums = (
@@ -38,8 +43,27 @@ async def candidates(gallery: Gallery, from_id: int, limit: int, hidden: bool, l
         .order_by(images.id)
         .limit(limit)
     )
+    if below:
+        query = query.where(images.path.startswith(below, autoescape=True))
     found = await gallery.rows(query)
     return await gallery.photos_of([int(row.id) for row in found]) if found else ()
+
+
+async def folders(gallery: Gallery, known: Sequence[str], limit: int) -> list[str]:
+    """How the paths of photos begin that lie elsewhere than in the known folders, such as "./archive/".
+
+    One for each first part of a path, at most `limit` of them. Raises GalleryUnavailableError.
+    """
+    path = gallery.schema.images.c.path
+    found: list[str] = []
+    while len(found) < limit:
+        elsewhere = (~path.startswith(folder, autoescape=True) for folder in (*known, *found))
+        rows = await gallery.rows(select(path).where(*elsewhere).limit(1))
+        if not rows:
+            break
+        start = _FIRST.match(as_text(rows[0].path))
+        found.append(start[0] if start else as_text(rows[0].path))
+    return found
 
 
 async def formats_of(gallery: Gallery, photo_id: int) -> tuple[Format, ...]:
