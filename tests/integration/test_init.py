@@ -216,6 +216,13 @@ def test_what_is_wrong_is_said_in_one_line(owned, tmp_path, options, said):
     assert not (tmp_path / "pwgserve.toml").exists()
 
 
+def test_a_configuration_has_another_name_than_the_folder_beside_it(owned, tmp_path):
+    done = init(owned, tmp_path / "pwgserve", "--yes", "--url", "http://a.test/")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--output" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_address_is_never_guessed(owned, tmp_path):
     done = init(owned, tmp_path / "pwgserve.toml", "--yes")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
