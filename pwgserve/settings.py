@@ -15,7 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -27,6 +27,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -36,11 +37,29 @@ from pydantic_settings import (
 )
 
 from pwgserve import credentials
+from pwgserve.misconfigured import DURATION, in_words, variable_of
 from pwgserve.problems import OwnerError
 
 ENVIRONMENT_PREFIX = "PWGSERVE_"
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
+_SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+_DATABASE_OPTIONS = (
+    *("auth_plugin", "charset", "connect_timeout", "program_name", "read_default_file", "read_default_group"),
+    *("sql_mode", "unix_socket"),
+)
+"""What may stand behind the `?` in the address of a MySQL or MariaDB."""
+
+_FOLDERS = (
+    *("_data", "admin", "doc", "galleries", "i", "include", "install", "language", "local", "plugins"),
+    *("template-extension", "themes", "tools", "upload", "vendor"),
+)
+_PAGES = (
+    *("about", "action", "category", "comments", "feed", "identification", "index", "nbm", "notification", "password"),
+    *("picture", "popuphelp", "profile", "qsearch", "random", "register", "search", "search_rules", "tags", "upgrade"),
+    *("upgrade_feed", "ws"),
+)
+"""Folders and pages of Piwigo, which may be asked for without `.php`: a prefix of links would hide one."""
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -53,7 +72,7 @@ def _seconds(value: object) -> object:
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if not match:
-            raise ValueError('write a duration like "30m" (ms, s, m, h or d)')
+            raise ValueError(DURATION)
         return float(match[1]) * _SECONDS[match[2]]
     return value
 
@@ -199,6 +218,8 @@ class Piwigo(Section):
             raise ValueError(
                 'write it like "mysql://user:password@127.0.0.1:3306/piwigo" or "sqlite:////path/gallery.db"'
             )
+        if value is not None and not value.startswith("sqlite:"):
+            _check_options(value.partition("?")[2])
         return value
 
     @field_validator("table_prefix")
@@ -219,6 +240,17 @@ class Piwigo(Section):
         return value
 
 
+def _check_options(query: str) -> None:
+    """Raise ValueError for options of a database's address that its driver does not know."""
+    if "@" in query:
+        raise ValueError('write a "?" in the name of the user or in the password as "%3F"')
+    for option, _ in parse_qsl(query, keep_blank_values=True):
+        if option not in _DATABASE_OPTIONS:
+            raise ValueError(
+                f"there is no option {option!r} behind the address; known are {', '.join(_DATABASE_OPTIONS)}"
+            )
+
+
 class Access(Section):
     """What is refused beyond what Piwigo refuses. `lockdown`: nobody gets anything who has not logged in."""
 
@@ -233,6 +265,13 @@ class Links(Section):
     keys_file: AbsolutePath = Path("/var/lib/pwgserve/keys")
     bind_session: bool = False
     prefix: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")] = "pwgs"
+
+    @field_validator("prefix")
+    @classmethod
+    def _check_prefix(cls, value: str) -> str:
+        if value in _FOLDERS or value in _PAGES:
+            raise ValueError(f'"{value}" is an address of Piwigo itself; take another word, like "pwgs"')
+        return value
 
     @field_validator("ttl", "message_ttl")
     @classmethod
@@ -292,6 +331,17 @@ class Check(Section):
         return tuple(_gallery_address(address) for address in value)
 
 
+class _Environment(EnvSettingsSource):
+    """The environment's values. What should be JSON and is not, is told like any other wrong value."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """The value of a table or list; the text itself where it is none."""
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value
+
+
 class Settings(BaseSettings):
     """All settings. Environment variables win over the file."""
 
@@ -323,7 +373,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment overrides what systemd hands over, and that what the file says."""
         return (
-            EnvSettingsSource(settings_cls),
+            _Environment(settings_cls),
             InitSettingsSource(settings_cls, credentials.handed_over()),
             init_settings,
         )
@@ -344,7 +394,8 @@ def load(file: Path) -> Settings:
 def read(file: Path) -> str:
     """The text of a configuration. Raises SettingsError. Blocks."""
     try:
-        return file.read_text("utf-8")
+        # Some editors put a mark before UTF-8.
+        return file.read_text("utf-8-sig")
     except PermissionError as error:
         raise SettingsError(
             f"{file}: cannot read the configuration: {error.strerror}; run this as root (sudo)"
@@ -389,23 +440,23 @@ def from_values(tables: Mapping[str, Any], source: str) -> Settings:
     try:
         return Settings(**tables)
     except ValidationError as error:
-        raise SettingsError(f"{source}: {_one_line(error)}") from error
+        raise SettingsError(_one_line(error, source)) from error
     except ValueError as error:
         raise SettingsError(f"{source}: an environment variable {ENVIRONMENT_PREFIX}… is wrong: {error}") from error
 
 
-def _one_line(error: ValidationError) -> str:
-    """The first problem; a person mends one at a time."""
+def _one_line(error: ValidationError, source: str) -> str:
+    """The first problem; a person mends one at a time. source: unless it came from the environment."""
     problem = error.errors(include_url=False, include_input=False)[0]
-    key = ".".join(str(part) for part in problem["loc"])
+    place = variable_of(problem["loc"], os.environ, ENVIRONMENT_PREFIX) or source
+    key = f"{place}: {'.'.join(str(part) for part in problem['loc'])}"
     match problem["type"]:
         case "extra_forbidden":
             return f"{key}: there is no such setting; {_known(problem['loc'])}"
         case "missing":
             return f"{key}: is missing; it must be given"
         case _:
-            message = problem["msg"].removeprefix("Value error, ")
-            return f"{key}: {message[:1].lower()}{message[1:]}"
+            return f"{key}: {in_words(problem)}"
 
 
 def _shown(value: str) -> str:

@@ -1,9 +1,11 @@
 import re
+from inspect import signature
 from pathlib import Path
 
+import aiomysql
 import pytest
 
-from pwgserve.settings import Listen, Settings, SettingsError, from_values, is_open_secret
+from pwgserve.settings import _DATABASE_OPTIONS, Listen, Settings, SettingsError, from_values, is_open_secret, load
 
 DOCS = Path(__file__).parents[1] / "docs/configuration.md"
 
@@ -30,7 +32,8 @@ def test_environment_variables_win(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("90", None), ("90s", 90), ("1.5h", 5400), ("2 d", 172_800), (45, 45), ("500ms", None)]
+    ("text", "seconds"),
+    [("90", 90), ("90 x", None), ("90s", 90), ("1.5h", 5400), ("2 d", 172_800), (45, 45), ("500ms", None)],
 )
 def test_durations_are_numbers_or_texts(tmp_path, text, seconds):
     if seconds is None:
@@ -96,6 +99,103 @@ def test_a_problem_is_one_line_with_file_and_key_and_without_the_value(tmp_path)
     assert str(error.value).startswith("pwgserve.toml: piwigo.database: write it like")
     assert "topsecret" not in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "key", "value", "said"),
+    [
+        ("server", "trusted_proxies", "127.0.0.1", 'write a list like ["127.0.0.1/32"]'),
+        ("server", "own_addresses", 3, 'write a list like ["203.0.113.7"]'),
+        ("server", "internal_prefix", "x", 'write a path like "/_pwgserve"'),
+        ("piwigo", "originals", "/srv", 'write a list like ["/srv/photos"]'),
+        ("piwigo", "conf", 3, "write a table, [piwigo.conf]"),
+        ("piwigo", "root", 3, 'write a path in quotes, like "/srv/photos"'),
+        ("render", "formats", "webp", 'write a list like ["avif", "webp"]'),
+        ("render", "workers", "many", "write a whole number"),
+        ("cache", "dir", 3, 'write a path in quotes, like "/srv/photos"'),
+        ("cache", "max_size", "lots", 'write a size like "20GB"'),
+        ("cache", "max_size", "20GBB", 'write a size like "20GB"'),
+        ("links", "prefix", "a/b", 'use small letters (a-z), digits, "_" and "-" only, 40 at most'),
+        ("links", "ttl", [], 'write a duration like "30m"'),
+        ("access", "lockdown", "perhaps", "write true or false"),
+        ("log", "audit", 3, "write a string, in quotes"),
+    ],
+)
+def test_what_is_wrong_is_said_with_what_would_be_right(tmp_path, table, key, value, said):
+    content = values(tmp_path)
+    content.setdefault(table, {})[key] = value
+    with pytest.raises(SettingsError) as error:
+        from_values(content, "f")
+    assert str(error.value).startswith(f"f: {table}.{key}: {said}")
+
+
+def test_a_table_that_is_none_is_said_as_one(tmp_path):
+    for table in Settings.model_fields:
+        with pytest.raises(SettingsError, match=rf"^f: {table}: write a table, \[{table}\]$"):
+            from_values(values(tmp_path) | {table: 3}, "f")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("PWGSERVE_ACCESS__LOCKDOWN", "maybe", "access.lockdown: write true or false"),
+        (
+            "PWGSERVE_SERVER__TRUSTED_PROXIES",
+            "10.0.0.1/32",
+            'server.trusted_proxies: write a list like ["127.0.0.1/32"]',
+        ),
+        ("PWGSERVE_SERVER__TRUSTED_PROXIES", '["me"]', "server.trusted_proxies: 'me' is not a network"),
+        ("PWGSERVE_SERVER", "x", "server: write a table, [server]"),
+        ("PWGSERVE_SERVER", '{"listen": "x"}', "server.listen: write an address"),
+        ("PWGSERVE_PIWIGO", "x", "piwigo: write a table, [piwigo]"),
+        ("PWGSERVE_CACHE__MAX_SIZE", "lots", 'cache.max_size: write a size like "20GB"'),
+        ("pwgserve_server__listen", "bad", "server.listen: write an address"),
+    ],
+)
+def test_a_wrong_environment_variable_is_named_and_not_the_file(tmp_path, monkeypatch, variable, value, said):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError) as error:
+        from_values(values(tmp_path), "f.toml")
+    assert str(error.value).startswith(f"{variable}: {said}")
+
+
+def test_a_variable_for_a_table_is_not_blamed_for_what_it_does_not_hold(tmp_path, monkeypatch):
+    monkeypatch.setenv("PWGSERVE_SERVER", '{"processes": 1}')
+    with pytest.raises(SettingsError, match=r"^f\.toml: server\.listen: "):
+        from_values(values(tmp_path, server={"listen": "x"}), "f.toml")
+
+
+def test_durations_in_the_environment_may_be_numbers(tmp_path, monkeypatch):
+    monkeypatch.setenv("PWGSERVE_LINKS__TTL", "1800")
+    assert from_values(values(tmp_path), "f").links.ttl == 1800
+
+
+def test_the_mark_that_some_editors_put_before_a_text_is_no_part_of_it(tmp_path):
+    file = tmp_path / "pwgserve.toml"
+    file.write_bytes(b"\xef\xbb\xbf" + f'[piwigo]\nroot = "{tmp_path}"\n'.encode())
+    assert load(file).piwigo.root == tmp_path
+
+
+@pytest.mark.parametrize("prefix", ["upload", "i", "galleries", "_data", "themes", "index", "ws"])
+def test_no_links_go_below_an_address_of_piwigo(tmp_path, prefix):
+    with pytest.raises(SettingsError, match=rf'links\.prefix: "{prefix}" is an address of Piwigo itself'):
+        from_values(values(tmp_path, links={"prefix": prefix}), "f")
+
+
+def test_an_unknown_option_of_the_databases_address_is_named_without_a_secret(tmp_path):
+    def told(address):
+        with pytest.raises(SettingsError) as error:
+            from_values({"piwigo": {"root": str(tmp_path), "database": address}}, "f")
+        return str(error.value)
+
+    assert "f: piwigo.database: there is no option 'foo'" in told("mysql://u:secret@h/p?foo=bar")
+    assert "unix_socket" in told("mariadb://u@h/p?unix_socket=/x&ssl_ca=/y")
+    assert told("mysql://u:pa?secret=x@h/p") == (
+        'f: piwigo.database: write a "?" in the name of the user or in the password as "%3F"'
+    )
+    assert set(_DATABASE_OPTIONS) <= set(signature(aiomysql.connect).parameters)
+    for option in _DATABASE_OPTIONS:
+        from_values({"piwigo": {"root": str(tmp_path), "database": f"mysql://u@h/p?{option}=1"}}, "f")
 
 
 def test_every_setting_is_described(tmp_path):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,53 +18,31 @@ from rich.markup import escape
 from pwgserve import credentials, logs, settings
 from pwgserve.answers.catalogue import OWNER_FILE
 from pwgserve.check.samples import hidden_photos
+from pwgserve.commands import choices
+from pwgserve.commands.choices import NO_WEB_SERVER, Given, InitError
 from pwgserve.commands.options import A_PATH
 from pwgserve.foundation import DATABASE_FILE, Reached
+from pwgserve.piwigo.hidden import folders as elsewhere
 from pwgserve.piwigo.people import People
+from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.phpconfig import PhpConfigError, read
-from pwgserve.piwigo.requests import clean_path
+from pwgserve.piwigo.requests import UnservedRequestError, clean_path
 from pwgserve.piwigo.walking import Walk
-from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
 from pwgserve.setup import database, folders, machine, snippets
 from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers
 from pwgserve.setup.plan import Plan, missing_helpful, plan, usual_listen
 from pwgserve.setup.reading import readers_problem
-from pwgserve.setup.templates import NAMES, Site, WebServer
+from pwgserve.setup.templates import NAMES, Site
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
 USER = "pwgserve"
 SEND_FILES = ("direct", "x-accel-redirect", "x-sendfile")
-NO_WEB_SERVER = "none"
+FURTHER = 20
+"""Of how many folders of photos is told, besides the usual two."""
+
 SIGNS = ("i.php", "local/config/database.inc.php")
 """What a folder of Piwigo has, one or the other at least."""
-
-
-class InitError(OwnerError):
-    """Something that init needs is not there or not right."""
-
-
-@dataclass(frozen=True)
-class _Given:
-    """The options, None where none was given."""
-
-    root: Path
-    output: Path
-    url: str | None
-    web_server: str | None
-    send_file: str | None
-    database: str | None
-    listen: str | None
-    keys_file: Path | None
-    cache_dir: Path | None
-    yes: bool
-    install_snippets: bool
-    make_database_user: bool
-
-    @property
-    def asks(self) -> bool:
-        """Whether there is somebody to ask."""
-        return not self.yes and sys.stdin.isatty()
 
 
 @click.command("init")
@@ -94,16 +72,18 @@ def init_command(**options: Any) -> None:
     Changes nothing of Piwigo and no site of the web server. Run again, it changes only what has to be.
     """
     logs.configure("error", "text")
-    given = _Given(**options)
+    given = Given(**options)
     _run(given, Console(highlight=False, soft_wrap=True))
 
 
-def _run(given: _Given, console: Console) -> None:
+def _run(given: Given, console: Console) -> None:
+    if given.output.stem == given.output.name:
+        raise InitError(f"--output: {given.output} needs an ending, such as .toml: a folder is called like it without")
     root = _piwigo(given.root)
     before, known = _known(given.output, root)
     seen = machine.web_servers(root, name=given.root.absolute())
     first = next((one for one in seen if given.web_server in (None, one.server)), None)
-    url = _url(given, known, first)
+    url = choices.url(given, known, first)
     kept_by_root = credentials.kept_by_root(given.output)
     database_of_root = kept_by_root.get("piwigo", {}).get("database")
     database_address = given.database or database_of_root or known.get("piwigo", {}).get("database")
@@ -118,7 +98,7 @@ def _run(given: _Given, console: Console) -> None:
     made = plan(replace(answers, there=machine.texts(snippets.places(answers))))
     done = carry_out(made, None if "links" in kept_by_root else answers.keys_file)
     _tell_done(done, console)
-    if answers.database_sql and answers.database is None and _makes_user(given, answers):
+    if answers.database_sql and answers.database is None and choices.makes_user(given, answers):
         database.make(answers.sql_file)
         console.print("The database user is made.")
         _run(_answered(given, answers), console)
@@ -126,7 +106,7 @@ def _run(given: _Given, console: Console) -> None:
     _tell_steps(made, console)
 
 
-def _answered(given: _Given, answers: Answers) -> _Given:
+def _answered(given: Given, answers: Answers) -> Given:
     """The options that stand for what was answered, so that nothing is asked twice."""
     return replace(
         given,
@@ -178,23 +158,8 @@ def _known(output: Path, root: Path) -> tuple[str | None, dict[str, Any]]:
     return text, found.model_dump(exclude_unset=True)
 
 
-def _url(given: _Given, known: dict[str, Any], seen: machine.WebSeen | None) -> str:
-    found = known.get("server", {}).get("public_url") or (seen.site.url if seen and seen.site else None)
-    if given.url is not None:
-        return given.url
-    if given.asks:
-        answer: str = click.prompt("The gallery's address, as visitors type it", default=found)
-        return answer
-    if found is None:
-        raise InitError(
-            "--url: no site of a web server here shows this folder by a name; give the gallery's public address, "
-            "like https://example.org/photos/"
-        )
-    return str(found)
-
-
 async def _answers(
-    given: _Given,
+    given: Given,
     found: Settings,
     before: str | None,
     known: dict[str, Any],
@@ -210,8 +175,8 @@ async def _answers(
         hidden = await hidden_photos(reached.gallery, guest, how, 5)
         what = "some of them hidden from guests" if hidden else "none of them hidden from guests"
         console.print(f"Found a gallery of {number} photos, {what}.")
-        server = _web_server(given, seen, console)
-        send_file = _send_file(given, known, server, seen)
+        server = choices.web_server(given, seen, console)
+        send_file = choices.send_file(given, known, server, seen)
         sql_file = given.output.parent / given.output.stem / "database-user.sql"
         old_sql = _old_sql(sql_file)
         own = database.own_user(reached, reached.conf, found.piwigo.log_history, old_sql)
@@ -219,15 +184,15 @@ async def _answers(
         if address is None and own is not None and old_sql is not None and await database.works(found, own.address):
             address = own.address
         user = USER if os.geteuid() == 0 and machine.user_exists(USER) else None
-        samples = [found.piwigo.root / clean_path(photo.path) for photo in hidden[:2]]
+        samples = [found.piwigo.root / path for path in _inside(hidden)][:2]
         needed = [] if address else [found.piwigo.root / DATABASE_FILE]
         originals = [found.piwigo.root / name for name in (clean_path(reached.conf.upload_dir), "galleries")]
         # Not for another configuration beside the service's own, nor for one that served at the default address so far.
         has_place = machine.has_unit() and given.output == DEFAULT_OUTPUT and before is None
         usual = usual_listen(server, seen.group if seen else None, has_place)
         listen = given.listen or known.get("server", {}).get("listen") or usual
-        cache_dir = given.cache_dir or known.get("cache", {}).get("dir") or _place(given, DEFAULT_CACHE)
-        keys_file = given.keys_file or known.get("links", {}).get("keys_file") or _place(given, DEFAULT_KEYS)
+        cache_dir = given.cache_dir or known.get("cache", {}).get("dir") or choices.place(given, DEFAULT_CACHE)
+        keys_file = given.keys_file or known.get("links", {}).get("keys_file") or choices.place(given, DEFAULT_KEYS)
         configured = settings.from_values(
             {
                 "server": {"listen": listen, "public_url": found.server.public_url} | _internal_prefix(known),
@@ -251,7 +216,7 @@ async def _answers(
             web_group=seen.group if seen else None,
             found_site=seen.site if seen and seen.server == server else None,
             other_sites=seen.others if seen and seen.server == server else (),
-            into_web_server=_into_web_server(given, server, seen),
+            into_web_server=choices.into_web_server(given, server, seen),
             database=address,
             table_prefix=known.get("piwigo", {}).get("table_prefix"),
             database_sql=own.sql if own and address in (None, own.address) else (),
@@ -264,10 +229,27 @@ async def _answers(
             drop_ins=machine.written_drop_ins(),
             needs_user=os.geteuid() == 0 and not machine.user_exists(USER),
             originals=tuple(found.piwigo.originals),
+            further=await _further(reached),
             database_hosts=await asyncio.to_thread(database.hosts_elsewhere, reached.database),
             shared=folders.shared(cache_dir, keys_file, sql_file.parent),
             piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
         )
+
+
+async def _further(reached: Reached) -> tuple[str, ...]:
+    """The folders of photos besides the usual two: what lies in Piwigo's folder is open unless something closes it."""
+    usual = [f"{clean_path(reached.conf.upload_dir)}/", "galleries/"]
+    starts = await elsewhere(reached.gallery, [f"./{folder}" for folder in usual], FURTHER)
+    found = [start.removeprefix("./").lstrip("/") for start in starts]
+    # Photos of another server, of another folder of this one, and what no path begins with.
+    return tuple(sorted(one for one in found if re.fullmatch(r"(?!\.\./)[^:\"\\\0-\x1f/]+/", one) and one not in usual))
+
+
+def _inside(photos: Iterable[Photo]) -> Iterator[str]:
+    """The paths of those photos that lie in Piwigo's folder."""
+    for photo in photos:
+        with suppress(UnservedRequestError):
+            yield clean_path(photo.path)
 
 
 def _old_sql(file: Path) -> str | None:
@@ -277,61 +259,6 @@ def _old_sql(file: Path) -> str | None:
         return None
     except OSError as error:
         raise InitError(f"{file}: cannot read it: {error.strerror}; run init as the user who ran it before") from error
-
-
-def _web_server(given: _Given, seen: machine.WebSeen | None, console: Console) -> WebServer | None:
-    found = seen.server if seen else None
-    if given.web_server is not None:
-        return None if given.web_server == NO_WEB_SERVER else WebServer(given.web_server)
-    if found is not None and seen is not None:
-        site = seen.site
-        where = f", and {site.file} line {site.line} is the gallery's site" if site else ""
-        state = "runs" if seen.is_running else "is installed"
-        console.print(f"{found} {state} here{escape(where)}.")
-    if given.asks:
-        answer = click.prompt(
-            "The web server in front",
-            type=click.Choice([*NAMES, NO_WEB_SERVER]),
-            default=found.value if found else NO_WEB_SERVER,
-        )
-        return None if answer == NO_WEB_SERVER else WebServer(answer)
-    return found
-
-
-def _send_file(given: _Given, known: dict[str, Any], server: WebServer | None, seen: machine.WebSeen | None) -> str:
-    """Who sends bytes: what was chosen before, else the web server where that needs nothing that is not there."""
-    before = known.get("server", {}).get("send_file")
-    if given.send_file or before:
-        return given.send_file or str(before)
-    # The group of the web server must be able to read the cache, which only root can give it.
-    can_share = os.geteuid() == 0 and seen is not None and seen.group is not None
-    if server is WebServer.NGINX and can_share:
-        return "x-accel-redirect"
-    if server is WebServer.APACHE and can_share and seen is not None and seen.can_xsendfile:
-        return "x-sendfile"
-    return "direct"
-
-
-def _into_web_server(given: _Given, server: WebServer | None, seen: machine.WebSeen | None) -> bool:
-    if server is None or seen is None or seen.server is not server:
-        return False
-    if given.install_snippets or not given.asks or not os.access(seen.folder, os.W_OK):
-        return given.install_snippets
-    return click.confirm(f"Write the lines for {server} into {seen.folder}? (No site is changed)", default=True)
-
-
-def _makes_user(given: _Given, answers: Answers) -> bool:
-    if given.make_database_user or not given.asks or os.geteuid() != 0:
-        return given.make_database_user
-    question = "Make a database user now that may only read what pwgserve needs (with `mariadb`, as root)?"
-    return click.confirm(question, default=True)
-
-
-def _place(given: _Given, usual: Path) -> Path:
-    """The usual place, or beside a configuration that is not in the usual one."""
-    if given.output.absolute() == DEFAULT_OUTPUT:
-        return usual
-    return given.output.absolute().parent / given.output.stem / ("cache" if usual == DEFAULT_CACHE else "private/keys")
 
 
 def _internal_prefix(known: dict[str, Any]) -> dict[str, str]:

@@ -134,8 +134,6 @@ def load(file: Path) -> KeyRing:
         raise
     except OSError as error:
         raise KeysError(f"{file}: cannot read the keys file: {error.strerror}") from error
-    if mode & stat.S_IRWXO:
-        raise KeysError(f"{file}: everybody on this machine can read the keys; run: chmod 600 {file}")
     try:
         content = json.loads(text)
         texts = [*content["link_keys"], content["stable_key"]]
@@ -143,7 +141,10 @@ def load(file: Path) -> KeyRing:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         texts, made = [], None
     if len(texts) < 2 or not all(isinstance(item, str) and _SECRET.fullmatch(item) for item in texts):
-        raise KeysError(f"{file}: not a keys file of pwgserve; move it away and a new one will be made")
+        raise KeysError(f"{file}: not a keys file of pwgserve; name one, or a place where none is yet, for a new one")
+    # Only now: what is no keys file must not be closed because of us.
+    if mode & stat.S_IRWXO:
+        raise KeysError(f"{file}: everybody on this machine can read the keys; run: chmod 600 {file}")
     found = [bytes.fromhex(item) for item in texts]
     times: tuple[int | None, ...] = (None,) * (len(found) - 1)
     if isinstance(made, list) and len(made) == len(times):

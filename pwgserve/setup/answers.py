@@ -47,7 +47,8 @@ class Answers:
     outside of Piwigo's. database_hosts: addresses of the database, if it is on another machine. drop_ins: those for
     systemd that an earlier `init` wrote. shared: the places that hold something of others as well.
     own_group: that of the user alone, None where it has none. there: the content of the web server's files that are
-    there, of those in `snippets.places`.
+    there, of those in `snippets.places`. further: folders of photos below Piwigo's own that are not its usual two, with
+    a slash behind: those of further sites.
     """
 
     output: Path
@@ -80,6 +81,7 @@ class Answers:
     shared: frozenset[Place] = frozenset()
     own_group: str | None = None
     there: Mapping[Path, str] = field(default_factory=dict)
+    further: tuple[str, ...] = ()
 
     @property
     def extras(self) -> Path:

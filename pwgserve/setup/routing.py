@@ -27,6 +27,13 @@ CLOSE = {
 }
 """What lets a path of a site lead to the gallery's own address."""
 
+DENY = {
+    WebServer.NGINX: ('location ^~ "{path}" {{ deny all; }}',),
+    WebServer.APACHE: ('<Location "{path}">', "    Require all denied", "</Location>"),
+    WebServer.CADDY: ('respond "{path}*" 404',),
+}
+"""What closes a folder of photos that pwgserve does not answer for."""
+
 PREPARE = {WebServer.APACHE: "a2enmod proxy proxy_http headers"}
 RELOAD = {
     WebServer.NGINX: "nginx -t && systemctl reload nginx",
@@ -39,7 +46,7 @@ def web_server_steps(answers: Answers) -> list[Step]:
     """What brings pwgserve into the web server's configuration, in the order in which it is to be done."""
     server = answers.web_server
     if server is None:
-        return [Step("Route the gallery's picture addresses to pwgserve", ("see docs/install.md",))]
+        return [Step("Route the gallery's picture addresses to pwgserve", ("see docs/install.md",)), *_further(answers)]
     found = snippets.steps(answers)
     site = answers.found_site
     if site is not None and site.rivals:
@@ -52,11 +59,30 @@ def web_server_steps(answers: Answers) -> list[Step]:
         found.append(Step(f"Add this line to {where}{_above(site)}", (INCLUDE[server],)))
     elif site.ahead:
         found.append(_moved(server, site, where))
+    found += _further(answers)
     found += [step for other in answers.other_sites if (step := _other_site(answers, server, other))]
     lines = [PREPARE[server]] if server in PREPARE else []
     if answers.send_file == "x-sendfile":
         lines.append("apt-get install libapache2-mod-xsendfile && a2enmod xsendfile")
     found.append(Step(f"Let {server} take them", (*lines, RELOAD[server])))
+    return found
+
+
+def _further(answers: Answers) -> list[Step]:
+    """What closes the folders of Piwigo's further sites, which pwgserve's lines do not know."""
+    if not answers.further:
+        return []
+    server = answers.web_server
+    lines = DENY[server] if server else ("{path}",)
+    place = f"in the {BLOCK[server]} of every site that shows the gallery" if server else "at the web server"
+    closed = [line.format(path=f"{answers.site.base}{folder}") for folder in answers.further for line in lines]
+    title = f"Photos lie in {' and '.join(answers.further)}, too, and nothing protects them there: close it, {place}"
+    found = [Step(title, tuple(closed))]
+    folders = [answers.root / folder for folder in answers.further]
+    if missing := [folder for folder in folders if not any(map(folder.is_relative_to, answers.originals))]:
+        listed = ", ".join(f'"{folder}"' for folder in (*answers.originals, *missing))
+        title = f"So that pwgserve shows their photos, write in {answers.output}, below [piwigo]"
+        found.append(Step(title, (f"originals = [{listed}]",)))
     return found
 
 

@@ -10,6 +10,8 @@ import pytest
 from daemon import settings_for, toml
 from ports import free_port
 
+from pwgserve.keys.keyring import load_or_create
+
 ONE_KIND = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 """For what is wrong before a database is asked."""
 
@@ -130,9 +132,20 @@ def test_a_password_that_everybody_can_read_is_told_without_the_password(daemon,
 @ONE_KIND
 def test_a_key_file_that_everybody_can_read(config, tmp_path):
     keys = tmp_path / "keys"
-    keys.write_text("{}")
+    load_or_create(keys)
     keys.chmod(0o644)
     assert_wrong(serve(config()), str(keys), "chmod 600")
+
+
+@ONE_KIND
+def test_a_file_of_others_is_not_to_be_closed(config, tmp_path):
+    for text in ("root:x:0:0::/root:/bin/sh\n", "{}"):
+        (tmp_path / "passwd").write_text(text)
+        (tmp_path / "passwd").chmod(0o644)
+        outcome = serve(config(links={"keys_file": str(tmp_path / "passwd")}))
+        assert_wrong(outcome, str(tmp_path / "passwd"), "not a keys file of pwgserve")
+        assert "chmod" not in outcome[1]
+        assert "move" not in outcome[1]
 
 
 @ONE_KIND

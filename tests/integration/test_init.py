@@ -14,7 +14,7 @@ import pytest
 from daemon import Daemon
 from databases import Databases
 from family import LAKE, PARTY
-from galleries import TestGallery
+from galleries import GUEST, TestGallery
 from mariadb import ADMIN
 from sqlalchemy.engine import make_url
 
@@ -145,6 +145,28 @@ def test_what_the_owner_chose_is_kept_when_init_is_run_again(owned, tmp_path):
     assert "a.test" in (tmp_path / "pwgserve.toml.before").read_text()
 
 
+def test_folders_of_further_sites_are_named(databases, tmp_path):
+    gallery = databases.gallery("mariadb", tmp_path / "gallery")
+    gallery.user(GUEST, "guest", "guest")
+    gallery.album(1)
+    (gallery.root / "i.php").write_text("<?php\n")
+    options = ("--yes", "--url", "https://a.test/photos/", "--web-server", "nginx", "--database", gallery.address)
+    gallery.photo(1, (1,))
+    gallery.photo(2, (1,), path="galleries/a/2.jpg")
+    done = init(gallery, tmp_path / "a.toml", *options)
+    assert done.returncode == 0, done.stderr
+    assert "Photos lie in" not in done.stdout
+    gallery.photo(3, (1,), path="archive/2003/3.jpg")
+    gallery.photo(4, (1,), path="archive/2004/4.jpg")
+    for number, path in ((5, "http://b.test/galleries/5.jpg"), (6, "./../other/6.jpg"), (7, "/srv/7.jpg")):
+        gallery.insert("images", id=number, path=path, file="x.jpg")
+    done = init(gallery, tmp_path / "a.toml", *options)
+    assert done.returncode == 0, done.stderr
+    assert "Photos lie in archive/, too" in done.stdout
+    assert 'location ^~ "/photos/archive/" { deny all; }' in done.stdout
+    assert f'originals = ["{gallery.root}/archive"]' in done.stdout
+
+
 def test_lines_for_the_web_server_that_the_owner_changed_stay(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
     assert init(owned, output, "--yes", "--url", "http://a.test/", "--web-server", "nginx").returncode == 0
@@ -192,6 +214,13 @@ def test_what_is_wrong_is_said_in_one_line(owned, tmp_path, options, said):
     if "--send-file" not in options:
         assert done.stderr.count("\n") == 1
     assert not (tmp_path / "pwgserve.toml").exists()
+
+
+def test_a_configuration_has_another_name_than_the_folder_beside_it(owned, tmp_path):
+    done = init(owned, tmp_path / "pwgserve", "--yes", "--url", "http://a.test/")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--output" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_address_is_never_guessed(owned, tmp_path):

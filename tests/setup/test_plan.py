@@ -124,6 +124,27 @@ def test_where_apache_asks_something_else_first_the_line_goes_above_it():
     assert "Move the line" not in said(replace(ANSWERS, found_site=replace(there, ahead=())))
 
 
+@pytest.mark.parametrize(
+    ("server", "lines"),
+    [
+        (WebServer.NGINX, 'location ^~ "/archive/" { deny all; }\nlocation ^~ "/my photos/" { deny all; }'),
+        (WebServer.APACHE, '<Location "/archive/">\n    Require all denied\n</Location>\n<Location "/my photos/">'),
+        (WebServer.CADDY, 'respond "/archive/*" 404'),
+        (None, "/archive/\n/my photos/"),
+    ],
+)
+def test_folders_of_further_sites_are_to_be_closed(server, lines):
+    answers = replace(ANSWERS, web_server=server, further=("archive/", "my photos/"), originals=(Path("/mnt/a"),))
+    told = said(answers)
+    assert "Photos lie in archive/ and my photos/, too" in told
+    assert lines in told
+    assert 'originals = ["/mnt/a", "/srv/piwigo/archive", "/srv/piwigo/my photos"]' in told
+    known = replace(answers, originals=(Path("/srv/piwigo/archive"), Path("/srv/piwigo/my photos")))
+    assert lines in said(known)
+    assert "originals =" not in said(known)
+    assert "Photos lie in" not in said(ANSWERS)
+
+
 def test_every_site_that_shows_the_folder_is_to_be_closed():
     plain = FoundSite(WebServer.NGINX, Path("/etc/nginx/sites-enabled/default"), 3, "", False, path="/")
     deeper = replace(plain, line=9, path="/photos/")
