@@ -188,6 +188,7 @@ def pool_settings(render: Render, cache: Path | None = None, share: Share = ALL)
         alone,
         # With a server process in one session: Linux weighs sessions first, and processes by their niceness within one.
         apart=share.folder is None,
+        patience=render.timeout,
     )
 
 

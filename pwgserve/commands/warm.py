@@ -107,9 +107,10 @@ async def _warm(
     async with AsyncExitStack() as resources:
         house = await Foundation.open(found, resources, keys)
         albums = await house.albums(album_ids, sub_albums)
-        wanted = pool_settings(found.render)
+        wanted = pool_settings(found.render, found.cache.dir)
         at_once = jobs or max(1, wanted.workers // 2)
-        pool = RenderPool(replace(wanted, workers=at_once, queue=8 * at_once * len(codes)))
+        # Nobody looks at a screen: a large picture waits for those of visitors, however many there are.
+        pool = RenderPool(replace(wanted, workers=at_once, queue=8 * at_once * len(codes), patience=None))
         resources.push_async_callback(pool.close)
         await pool.start()
         derivatives = Derivatives(house.cache, pool, house.sources, lambda _seconds: None)

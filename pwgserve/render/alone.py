@@ -8,12 +8,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import math
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 
 ASK_SECONDS = 0.05
 """How often is asked whether another process has finished its large picture."""
+
+STAY_OUT_SECONDS = 3 * ASK_SECONDS
+"""For how long a process that has finished one leaves the next to others: they see that it is free when they ask."""
 
 
 class Alone:
@@ -25,8 +30,10 @@ class Alone:
 
     def __init__(self, file: Path | None) -> None:
         self._within = asyncio.Lock()
+        self._waiting = 0
         self._file = file
         self._descriptor: int | None = None
+        self._not_before = -math.inf
 
     def close(self) -> None:
         """Close the file."""
@@ -34,28 +41,55 @@ class Alone:
             os.close(self._descriptor)
             self._descriptor = None
 
-    async def __aenter__(self) -> None:
+    async def taken_now(self) -> bool:
+        """Take it if that needs no waiting."""
+        if self._waiting or self._within.locked():
+            return False
         await self._within.acquire()
+        if self._locked():
+            return True
+        self._within.release()
+        return False
+
+    async def take(self) -> None:
+        """Wait for it."""
+        self._waiting += 1
         try:
-            if self._descriptor is None and self._file is not None:
-                self._descriptor = _opened(self._file)
+            await self._within.acquire()
+        finally:
+            self._waiting -= 1
+        try:
             while not self._locked():  # noqa: ASYNC110 (another process sets no event)
                 await asyncio.sleep(ASK_SECONDS)
         except BaseException:
             self._within.release()
             raise
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def give_back(self) -> None:
+        """Leave it to the next, or to another process for a moment."""
         if self._descriptor is not None:
+            self._not_before = time.monotonic() + STAY_OUT_SECONDS
             with contextlib.suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         self._within.release()
 
+    async def __aenter__(self) -> None:
+        await self.take()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.give_back()
+
     def _locked(self) -> bool:
+        if self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0:
+            self.close()  # the folder was emptied by hand: others lock the file that has its name now
+        if self._descriptor is None and self._file is not None:
+            self._descriptor = _opened(self._file)
         if self._descriptor is None:
             return True
+        if time.monotonic() < self._not_before:
+            return False
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -63,6 +97,31 @@ class Alone:
         except OSError:
             return True
         return True
+
+
+class Turn:
+    """What one task does with the lock: takes it when it turns out that it needs it, and has it until its end."""
+
+    def __init__(self, alone: Alone) -> None:
+        self._alone = alone
+        self._is_ours = False
+
+    async def taken_now(self) -> bool:
+        """Have the lock, if that needs no waiting."""
+        self._is_ours = self._is_ours or await self._alone.taken_now()
+        return self._is_ours
+
+    async def wait(self, seconds: float | None) -> None:
+        """Have the lock, within so many seconds. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            await self._alone.take()
+        self._is_ours = True
+
+    def end(self) -> None:
+        """Give it back."""
+        if self._is_ours:
+            self._is_ours = False
+            self._alone.give_back()
 
 
 def _opened(file: Path) -> int | None:

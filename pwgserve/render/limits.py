@@ -11,6 +11,9 @@ from pwgserve.piwigo.sizing import Size
 
 MEGABYTE = 1_000_000
 
+GO, LATER = b"go", b"later"
+"""What a worker is told whose picture needs much memory: to take it, or to leave the picture."""
+
 MAX_MESSAGE = 65_536
 """Bytes of a job, and of its answer, between the daemon and a worker."""
 

@@ -15,9 +15,10 @@ from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from pwgserve.render.alone import Turn
 from pwgserve.render.plan import RenderPlan
 from pwgserve.render.turns import Client, Turns
-from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError, Workers
+from pwgserve.render.workers import LaterError, PoolSettings, RenderFailedError, UnrenderableError, Workers
 
 GATHER_SECONDS = 0.005
 """For how long at the most a free worker waits for further sizes of the same picture that are on their way."""
@@ -202,6 +203,7 @@ class RenderPool:
         """Render all of them with one worker after the other's end, small ones first; the first has the turn."""
         # Whatever becomes of single jobs, a worker never takes what it keeps of one file for another's.
         group = next(self._groups)
+        turn = self.workers.turn()
         try:
             in_order = sorted(await _begun(together), key=lambda job: job.plan.pixels)
             decoded = [job for job in in_order if job.larger is None]
@@ -209,8 +211,13 @@ class RenderPool:
             for number, job in enumerate(in_order):
                 told = {"plan": job.plan.to_json(), "group": group, "together": plans, "has": list(job.files)}
                 larger = {"larger": job.larger.plan.to_json()} if job.larger else {}
-                await self._finish(job, told | larger | {"is_last": number == len(in_order) - 1})
+                await self._finish(job, told | larger | {"is_last": number == len(in_order) - 1}, turn)
+        except BusyError:
+            for job in together:
+                if not job.done.done():
+                    job.done.set_exception(BusyError())
         finally:
+            turn.end()
             self._end_together(together)
 
     def _end_together(self, together: Sequence[_Job]) -> None:
@@ -220,10 +227,10 @@ class RenderPool:
             self._turns.end(job.name)
         self._call()
 
-    async def _finish(self, job: _Job, told: Mapping[str, object]) -> None:
-        """Render one job and tell who waits for it how it went."""
+    async def _finish(self, job: _Job, told: Mapping[str, object], turn: Turn) -> None:
+        """Render one job and tell who waits for it how it went. Raises BusyError."""
         try:
-            await self._render(job, json.dumps(told).encode())
+            await self._render(job, json.dumps(told).encode(), turn)
         except (UnrenderableError, RenderFailedError) as error:
             if not job.done.done():
                 job.done.set_exception(error)
@@ -231,13 +238,34 @@ class RenderPool:
             if not job.done.done():
                 job.done.set_result(None)
 
-    async def _render(self, job: _Job, message: bytes) -> None:
+    async def _render(self, job: _Job, message: bytes, turn: Turn) -> None:
+        if await self._is_done(job, message, turn):
+            return
+        # It is large, and another large one is being rendered: what is smaller goes on meanwhile.
+        leader = job.together[0].name
+        self._turns.set_aside(leader)
+        self._call()
+        try:
+            await turn.wait(self._settings.patience)
+        except TimeoutError as error:
+            raise BusyError from error
+        finally:
+            self._turns.resume(leader)
+        if not await self._is_done(job, message, turn):
+            raise RenderFailedError("the worker process does not do what it was told")
+
+    async def _is_done(self, job: _Job, message: bytes, turn: Turn) -> bool:
+        """Let a worker do a job; False when it has to wait for its turn."""
         worker = await self.workers.free()
         if job.done.done():
             # Who waited has left, and closed the files.
             self.workers.give_back(worker)
-            return
-        await self.workers.work(worker, message, list(job.files.values()))
+            return True
+        try:
+            await self.workers.work(worker, message, list(job.files.values()), turn)
+        except LaterError:
+            return False
+        return True
 
 
 async def _begun(together: Sequence[_Job]) -> list[_Job]:

@@ -32,16 +32,17 @@ class Turns:
         self._waiting: dict[str, set[Client]] = {}
         self._served: dict[str, Client] = {}
         self._along: set[str] = set()
+        self._aside: dict[str, Client] = {}
         self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """How many jobs wait or are served."""
-        return len(self._waiting) + len(self._served) + len(self._along)
+        return self.waiting + len(self._served) + len(self._along)
 
     @property
     def waiting(self) -> int:
         """How many jobs wait."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._aside)
 
     def add(self, job: str, client: Client) -> bool:
         """Let a new job wait; False when there is no room for it."""
@@ -67,8 +68,7 @@ class Turns:
                     self._leave_lines(job)
                     if key in lines:
                         lines.move_to_end(key)
-                    self._served[job] = client
-                    self._counts[key] += 1
+                    self._take_place(job, client)
                     return job
         return None
 
@@ -84,19 +84,38 @@ class Turns:
         self._along.add(job)
         return True
 
+    def set_aside(self, job: str) -> None:
+        """A job that is served cannot go on yet: its place is another's."""
+        if (client := self._leave_place(job)) is not None:
+            self._aside[job] = client
+
+    def resume(self, job: str) -> None:
+        """A job that was set aside goes on, beside whoever has its place now."""
+        if (client := self._aside.pop(job, None)) is not None:
+            self._take_place(job, client)
+
     def end(self, job: str) -> None:
         """A job was served, or is no longer wanted."""
         self._along.discard(job)
+        self._aside.pop(job, None)
         if job in self._waiting:
             self._leave_lines(job)
+        self._leave_place(job)
+
+    def _take_place(self, job: str, client: Client) -> None:
+        self._served[job] = client
+        self._counts[client.key] += 1
+
+    def _leave_place(self, job: str) -> Client | None:
         client = self._served.pop(job, None)
         if client is not None:
             self._counts[client.key] -= 1
             if not self._counts[client.key]:
                 del self._counts[client.key]
+        return client
 
     def _is_full(self) -> bool:
-        return len(self._waiting) - self._free() >= self._room
+        return self.waiting - self._free() >= self._room
 
     def _free(self) -> int:
         """Places that waiting jobs are about to have: who is served at once needs no room."""

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pwgserve.render import engine, sandbox
-from pwgserve.render.limits import MAX_MESSAGE, MEGABYTE, Limits
+from pwgserve.render.limits import GO, MAX_MESSAGE, MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
 from pwgserve.render.sharing import Shared
 
@@ -27,6 +27,10 @@ DESCRIPTORS = ("source", "output", "watermark", "larger")
 
 KEPT = 64 * MEGABYTE
 """Memory beyond what it started with that a worker keeps from one picture to the next: what most photos take again."""
+
+
+class _LaterError(Exception):
+    """Others are rendering large pictures: the daemon will ask again."""
 
 
 def main() -> None:
@@ -64,7 +68,7 @@ def main() -> None:
             finally:
                 for descriptor in descriptors:
                     os.close(descriptor)
-            if job.get("is_last", True):
+            if job.get("is_last", True) or "later" in answer:
                 # Only now does it tell what this process keeps for good.
                 if shared:
                     shared.end()
@@ -103,12 +107,15 @@ def _rendered(
     shared: Shared | None,
 ) -> dict[str, object]:
     def ask(needed: int) -> None:
-        # The daemon knows what else is being rendered: a large picture waits until it says go.
+        # The daemon knows what else is being rendered: a large picture waits until it says so.
         jobs.send(json.dumps({"needs": needed}).encode())
         while True:
             with contextlib.suppress(BlockingIOError):
-                if not jobs.recv(MAX_MESSAGE):
+                received = jobs.recv(MAX_MESSAGE)
+                if not received:
                     raise SystemExit(0)
+                if received != GO:
+                    raise _LaterError
                 return
 
     try:
@@ -116,6 +123,8 @@ def _rendered(
         done = engine.render(plan, files["source"], files["output"], files.get("watermark"), limits, ask, shared)
     except engine.UnrenderableError as error:
         return {"unrenderable": str(error)}
+    except _LaterError:
+        return {"later": True}
     except MemoryError:
         return {"unrenderable": "needs more memory than render.max_memory allows"}
     except OSError as error:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from pwgserve.problems import OwnerError
-from pwgserve.render.alone import Alone
-from pwgserve.render.limits import MAX_MESSAGE, MEGABYTE, Limits
+from pwgserve.render.alone import Alone, Turn
+from pwgserve.render.limits import GO, LATER, MAX_MESSAGE, MEGABYTE, Limits
 
 START_SECONDS = 30.0
 MAX_REASON = 200
@@ -67,6 +67,10 @@ class RenderFailedError(OwnerError):
     """The rendering failed for a reason that may pass: a worker was killed, or cannot be started."""
 
 
+class LaterError(Exception):
+    """The picture needs much memory, which others have: it is tried again when it has its turn."""
+
+
 @dataclass(frozen=True)
 class PoolSettings:
     """How many and which workers.
@@ -75,6 +79,7 @@ class PoolSettings:
     replaced: what its libraries leak, or an attacker left in it, ends with it. alone: as in `alone.Alone`. idle:
     seconds without another picture after which a worker gives back memory that it kept for one. apart: whether workers
     have sessions of their own, as those of a program in a terminal must; else who starts them has left the terminal.
+    patience: seconds that a large picture waits for others at the most, None for any time.
     """
 
     workers: int
@@ -86,6 +91,7 @@ class PoolSettings:
     alone: Path | None = None
     idle: int = IDLE_SECONDS
     apart: bool = True
+    patience: float | None = 60.0
 
 
 @dataclass
@@ -151,11 +157,18 @@ class Workers:
         """Let a worker wait for its next job."""
         self.idle.append(worker)
 
-    async def work(self, worker: Worker, message: bytes, descriptors: Sequence[int]) -> None:
-        """Let a worker do a job and wait again, or end it. Raises UnrenderableError and RenderFailedError."""
+    def turn(self) -> Turn:
+        """The turn of one group of jobs, should they need much memory."""
+        return Turn(self._large)
+
+    async def work(self, worker: Worker, message: bytes, descriptors: Sequence[int], turn: Turn) -> None:
+        """Let a worker do a job and wait again, or end it.
+
+        Raises LaterError when the job must wait for its turn, UnrenderableError and RenderFailedError.
+        """
         timeout = self._settings.timeout
         try:
-            answer = await self._asked(worker, message, descriptors)
+            answer = await self._asked(worker, message, descriptors, turn)
             memory = int(answer.get("memory", 0))
         except TimeoutError as error:
             self.ended["timeout"] += 1
@@ -180,25 +193,31 @@ class Workers:
             await self._end(worker)
         else:
             self.give_back(worker)
+        if "later" in answer:
+            raise LaterError
         if "unrenderable" in answer:
             raise UnrenderableError(_reason(answer["unrenderable"]))
         if "failed" in answer:
             raise RenderFailedError(_reason(answer["failed"]))
 
-    async def _asked(self, worker: Worker, message: bytes, descriptors: Sequence[int]) -> dict[str, Any]:
-        """The worker's answer to a job. Time spent waiting for other large pictures does not count."""
+    async def _asked(self, worker: Worker, message: bytes, descriptors: Sequence[int], turn: Turn) -> dict[str, Any]:
+        """The worker's answer to a job."""
         async with asyncio.timeout(self._settings.timeout):
             socket.send_fds(worker.jobs, [message], descriptors)
             answer = await _answer(worker)
         if "needs" not in answer:
             return answer
-        async with self._large, asyncio.timeout(self._settings.timeout):
-            await asyncio.get_running_loop().sock_sendall(worker.jobs, b"go")
+        told = GO if await turn.taken_now() else LATER
+        async with asyncio.timeout(self._settings.timeout):
+            await asyncio.get_running_loop().sock_sendall(worker.jobs, told)
             return await _answer(worker)
 
     async def _started(self, in_haste: bool = False) -> Worker:
         """A worker that waits for its first job. in_haste: all wait for this one, it goes last only from then on."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        except OSError as error:
+            raise RenderFailedError(f"a worker process cannot be started: {error.strerror}") from error
         ours.setblocking(False)
         given = {
             "socket": theirs.fileno(),

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 
-from pwgserve.render.alone import Alone
+import pytest
+
+from pwgserve.render.alone import Alone, Turn
 
 HOLDER = """
 import asyncio, sys
@@ -53,6 +55,67 @@ async def test_another_process_waits_until_the_one_that_has_it_ends_in_whatever_
         holder.kill()
         holder.communicate()
         lock.close()
+
+
+GREEDY = """
+import asyncio, sys
+from pathlib import Path
+from pwgserve.render.alone import Alone
+async def main():
+    lock = Alone(Path(sys.argv[1]))
+    async def pictures():
+        while True:
+            async with lock:
+                print("held", flush=True)
+                await asyncio.sleep(0.3)
+    await asyncio.gather(pictures(), pictures())
+asyncio.run(main())
+"""
+
+
+async def test_a_process_that_always_has_another_large_picture_lets_others_have_theirs(tmp_path):
+    file = tmp_path / "large"
+    greedy = subprocess.Popen([sys.executable, "-c", GREEDY, str(file)], stdout=subprocess.PIPE, text=True)
+    lock = Alone(file)
+    try:
+        for _ in range(3):
+            assert greedy.stdout.readline() == "held\n"
+        async with asyncio.timeout(30):
+            await lock.take()
+        lock.give_back()
+    finally:
+        greedy.kill()
+        greedy.communicate()
+        lock.close()
+
+
+async def test_a_folder_that_was_emptied_by_hand_has_one_lock_again(tmp_path):
+    first, second = Alone(tmp_path / "large"), Alone(tmp_path / "large")
+    async with first:
+        pass
+    (tmp_path / "large").unlink()
+    async with second:
+        assert not await first.taken_now()
+    first.close()
+    second.close()
+
+
+async def test_what_can_be_had_at_once_is_not_waited_for(tmp_path):
+    lock = Alone(tmp_path / "large")
+    turns = [Turn(lock) for _ in range(3)]
+    assert await turns[0].taken_now()
+    assert await turns[0].taken_now(), "it has it already"
+    assert not await turns[1].taken_now()
+    with pytest.raises(TimeoutError):
+        await turns[1].wait(0.1)
+    waiting = asyncio.create_task(turns[2].wait(60))
+    await asyncio.sleep(0)
+    turns[1].end()
+    turns[0].end()
+    assert not await turns[1].taken_now(), "another one has waited for longer"
+    await waiting
+    turns[2].end()
+    lock.close()
 
 
 async def test_who_gives_up_waiting_leaves_the_turn_to_the_next(tmp_path):

@@ -29,9 +29,10 @@ PLAN = RenderPlan((300, 200), 0, None, None, 0, 0, 90, "jpeg", None)
 
 
 @contextlib.asynccontextmanager
-async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000, alone=None, idle=1, **limits):
+async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000, alone=None, idle=1, patience=60.0, **limits):
+    wanted = replace(LIMITS, **limits)
     made = RenderPool(
-        PoolSettings(workers, queue, timeout, replace(LIMITS, **limits), "require", jobs_of_a_worker, alone, idle)
+        PoolSettings(workers, queue, timeout, wanted, "require", jobs_of_a_worker, alone, idle, patience=patience)
     )
     await made.start()
     try:
@@ -272,7 +273,7 @@ async def test_what_a_large_picture_took_is_given_back_at_once(tmp_path):
         assert resident(worker) < at_start + KEPT
 
 
-async def test_a_worker_waits_for_other_large_pictures_for_longer_than_it_is_idle(tmp_path):
+async def test_a_large_picture_waits_for_others_for_longer_than_a_worker_is_idle(tmp_path):
     source = write(corners(8000, 7000), tmp_path / "large.jpg", interlace=True)
     other = Alone(tmp_path / "alone")
     async with pool(alone=tmp_path / "alone") as made:
@@ -333,3 +334,88 @@ async def test_of_sizes_made_together_those_that_are_made_elsewhere_are_left_out
             assert pyvips.Image.new_from_file(str(made_here)).width == 300
             assert os.fstat(output).st_size == 0
         assert made.jobs == 0
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """The file of a picture that needs much memory."""
+    return write(corners(8000, 7000), tmp_path_factory.mktemp("large") / "large.jpg", interlace=True)
+
+
+async def test_large_pictures_that_wait_for_another_process_keep_no_small_one_waiting(tmp_path, large):
+    other = Alone(tmp_path / "alone")
+    async with pool(workers=2, alone=tmp_path / "alone") as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            async with other:
+                waiting = [
+                    asyncio.create_task(render(made, reader.fileno(), output.fileno(), Client(client)))
+                    for client in ("anna", "anna", "ben", "carl")
+                ]
+                for client in ("dora", "anna"):
+                    with files(tmp_path) as (source, into, file):
+                        async with asyncio.timeout(20):
+                            await render(made, source, into, Client(client))
+                        assert pyvips.Image.new_from_file(str(file)).width == 300
+                await asyncio.sleep(0.5)
+                assert not any(job.done() for job in waiting)
+                assert (made.jobs, made.waiting) == (4, 4)
+            await asyncio.gather(*waiting)
+        assert made.jobs == 0
+    other.close()
+
+
+async def test_large_pictures_whose_turn_does_not_come_are_told_to_come_again(tmp_path, large):
+    other = Alone(tmp_path / "alone")
+    async with pool(alone=tmp_path / "alone", patience=0.3) as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+
+            def job(number):
+                name, plan = f"job {number}", replace(PLAN, ideal=(200 + number, 200))
+                return made.render(name, VISITOR, plan, reader.fileno(), output.fileno(), None, "a file")
+
+            async with other:
+                problems = await asyncio.gather(job(1), job(2), return_exceptions=True)
+                assert [type(problem) for problem in problems] == [BusyError, BusyError]
+            assert made.jobs == 0
+            await render(made, reader.fileno(), output.fileno())
+    other.close()
+
+
+async def test_sizes_of_a_large_picture_are_made_in_one_turn(tmp_path, large):
+    lock = tmp_path / "alone"
+    async with pool(alone=lock) as made:
+        with large.open("rb") as reader, contextlib.ExitStack() as stack:
+            outputs = [stack.enter_context((tmp_path / f"output{number}").open("wb+")) for number in range(3)]
+            begun = []
+            take = made.workers._large.taken_now
+
+            async def counted():
+                begun.append(1)
+                return await take()
+
+            made.workers._large.taken_now = counted
+
+            def job(number):
+                plan = replace(PLAN, ideal=(300 * (number + 1), 200 * (number + 1)))
+                return made.render(
+                    f"job {number}", VISITOR, plan, reader.fileno(), outputs[number].fileno(), None, "a file"
+                )
+
+            await asyncio.gather(*(job(number) for number in range(3)))
+        assert len(begun) == 1
+        assert pyvips.Image.new_from_file(str(tmp_path / "output2")).height == 600
+
+
+async def test_who_waits_for_a_turn_may_leave(tmp_path, large):
+    other = Alone(tmp_path / "alone")
+    async with pool(alone=tmp_path / "alone") as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            async with other:
+                job = asyncio.create_task(render(made, reader.fileno(), output.fileno()))
+                await asyncio.sleep(0.5)
+                job.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await job
+                assert made.jobs == 0
+            await render(made, reader.fileno(), output.fileno())
+    other.close()

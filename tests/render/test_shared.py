@@ -283,9 +283,9 @@ def asked(monkeypatch):
     messages = []
     ask = Workers._asked
 
-    async def noted(self, worker, message, descriptors):
+    async def noted(self, worker, message, descriptors, turn):
         messages.append((worker.process.pid, message))
-        return await ask(self, worker, message, descriptors)
+        return await ask(self, worker, message, descriptors, turn)
 
     monkeypatch.setattr(Workers, "_asked", noted)
     return messages
@@ -407,11 +407,11 @@ async def test_what_a_worker_keeps_of_one_file_is_never_taken_for_anothers(lake,
         # Who waited for the last size of the one and for the first size of the other leave before their turn.
         ask, leaving = Workers._asked, []
 
-        async def asked(self, worker, message, descriptors):
+        async def asked(self, worker, message, descriptors, turn):
             for task in leaving:
                 task.cancel()
             await asyncio.sleep(0)
-            return await ask(self, worker, message, descriptors)
+            return await ask(self, worker, message, descriptors, turn)
 
         monkeypatch.setattr(Workers, "_asked", asked)
         first = [asyncio.create_task(one(workers, lake, code, of_lake[code], file="a")) for code in ("th", "me", "xx")]
@@ -431,11 +431,11 @@ async def test_a_size_that_failed_may_be_tried_again_while_the_others_are_still_
     made = plans((3600, 2400))
     ask, failures = Workers._asked, [OSError()]
 
-    async def failing_once(self, worker, message, descriptors):
+    async def failing_once(self, worker, message, descriptors, turn):
         if failures:
             worker.process.kill()
             raise failures.pop()
-        return await ask(self, worker, message, descriptors)
+        return await ask(self, worker, message, descriptors, turn)
 
     monkeypatch.setattr(Workers, "_asked", failing_once)
     async with running() as workers:

@@ -28,6 +28,35 @@ def test_one_client_has_all_places_but_not_the_one_beyond():
     assert taken(turns) == ["c0"], "ben and anna have one each; the line of who has waited without one goes first"
 
 
+def test_what_is_set_aside_gives_its_place_to_others_and_still_counts():
+    turns = Turns(places=1, room=4)
+    assert turns.add("a0", ANNA)
+    assert taken(turns) == ["a0"]
+    assert turns.add("a1", ANNA)
+    turns.set_aside("a0")
+    assert (len(turns), turns.waiting) == (2, 2)
+    assert taken(turns) == ["a1"]
+    turns.set_aside("a1")
+    assert turns.add("b0", BEN)
+    assert taken(turns) == ["b0"]
+    turns.resume("a0")
+    assert turns.add("b1", BEN)
+    assert turns.add("c0", CARL)
+    assert turns.add("c1", CARL)
+    assert not turns.add("b2", BEN), "what is set aside takes room"
+    turns.end("b0")
+    assert taken(turns) == ["b1"], "beside what goes on"
+    turns.end("a0")
+    turns.end("a1")
+    turns.resume("a1")
+    turns.end("b1")
+    assert taken(turns) == ["c0"]
+    turns.end("c0")
+    assert taken(turns) == ["c1"]
+    turns.end("c1")
+    assert len(turns) == 0
+
+
 def test_clients_take_turns_however_many_one_of_them_wants():
     turns = Turns(places=1, room=1000)
     for number in range(100):
