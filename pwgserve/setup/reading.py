@@ -17,7 +17,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class _Reader:
-    """A user, with its groups. group: that things are given to so that this user may read them."""
+    """A user, with its groups. group: that things are given to so that the web server and this user may read them."""
 
     user: pwd.struct_passwd
     groups: frozenset[int]
@@ -44,8 +44,7 @@ def readers_problem(
         return None
     members = {group.gr_gid for group in grp.getgrall() if user in group.gr_mem}
     groups = frozenset({person.pw_gid, *members})
-    given = web_group if web_group and _gid(web_group) in groups else group_name(person.pw_gid)
-    reader = _Reader(person, groups, given)
+    reader = _Reader(person, groups, web_group or group_name(person.pw_gid))
     for path in paths:
         for step in [*reversed(path.parents), path]:
             try:
@@ -67,15 +66,20 @@ def group_name(gid: int) -> str:
 
 def _command(step: Path, status: os.stat_result, reader: _Reader, folders: Sequence[Path]) -> str:
     """Never for everybody: the database's password and private photos are what is read here."""
-    is_member = status.st_gid in reader.groups
     if status.st_mode & (_needed(status) << 3) and status.st_gid != 0:
         return f"usermod -aG {group_name(status.st_gid)} {reader.user.pw_name}"
     whole = next((folder for folder in folders if step.is_relative_to(folder)), None)
     option = "-R " if whole else ""
     target = shlex.quote(str(whole or step))
     mode = "g+rX" if whole else "g+x" if stat.S_ISDIR(status.st_mode) else "g+r"
-    change = f"chmod {option}{mode} {target}"
-    return change if is_member else f"chgrp {option}{reader.group} {target} && {change}"
+    commands = [f"chmod {option}{mode} {target}"]
+    if status.st_gid not in reader.groups:
+        gid = _gid(reader.group)
+        if gid != status.st_gid:
+            commands.insert(0, f"chgrp {option}{reader.group} {target}")
+        if gid not in reader.groups:
+            commands.insert(0, f"usermod -aG {reader.group} {reader.user.pw_name}")
+    return " && ".join(commands)
 
 
 def _needed(status: os.stat_result) -> int:

@@ -30,7 +30,8 @@ CLOSE = {
 DENY = {
     WebServer.NGINX: ('location ^~ "{path}" {{ deny all; }}',),
     WebServer.APACHE: ('<Location "{path}">', "    Require all denied", "</Location>"),
-    WebServer.CADDY: ('respond "{path}*" 404',),
+    # A site with `handle { … }` for all the rest would never come to a mere `respond`.
+    WebServer.CADDY: ('handle "{path}*" {{', "    respond 404", "}}"),
 }
 """What closes a folder of photos that pwgserve does not answer for."""
 

@@ -129,7 +129,7 @@ def test_where_apache_asks_something_else_first_the_line_goes_above_it():
     [
         (WebServer.NGINX, 'location ^~ "/archive/" { deny all; }\nlocation ^~ "/my photos/" { deny all; }'),
         (WebServer.APACHE, '<Location "/archive/">\n    Require all denied\n</Location>\n<Location "/my photos/">'),
-        (WebServer.CADDY, 'respond "/archive/*" 404'),
+        (WebServer.CADDY, 'handle "/archive/*" {\n    respond 404\n}'),
         (None, "/archive/\n/my photos/"),
     ],
 )
