@@ -11,6 +11,7 @@ import ctypes
 import errno
 import math
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -51,30 +52,39 @@ class AtHand:
         self._folder: int | None = None
         self._identity: tuple[int, int] | None = None
         self._looked = -math.inf
+        self._is_remote = False
+        self._looking: threading.Thread | None = None
 
-    def _look(self, now: float) -> None:
+    def _look(self) -> None:
         """Open the folder, and open it again when its path has come to mean another one."""
-        self._looked = now
         try:
             status = self._path.stat()
             if (status.st_dev, status.st_ino) == self._identity:
                 return
             self.close()
-            self._identity = (status.st_dev, status.st_ino)
             descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError:
             self.close()
             return
-        if _kind(descriptor) in _LOCAL:
-            self._folder = descriptor
-        else:
+        self._identity = (status.st_dev, status.st_ino)
+        self._is_remote = _kind(descriptor) not in _LOCAL
+        if self._is_remote:
             os.close(descriptor)
+        else:
+            self._folder = descriptor
+
+    def _look_apart(self) -> None:
+        """The same in a thread: whoever looks at another machine's folder may wait for that machine."""
+        if self._looking is None or not self._looking.is_alive():
+            self._looking = threading.Thread(target=self._look, name="at-hand", daemon=True)
+            self._looking.start()
 
     def open(self, path: str, flags: int) -> int:
         """A file below the folder, open; the caller closes it. Raises NotAtHandError, and OSError as `os.open` does."""
         now = time.monotonic()
         if now - self._looked > LOOK_SECONDS:
-            self._look(now)
+            self._looked = now
+            self._look_apart() if self._is_remote else self._look()
         if self._folder is None:
             raise NotAtHandError
         how = _How(flags, 0, _RESOLVE_CACHED | _RESOLVE_NO_XDEV)

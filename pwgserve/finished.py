@@ -176,7 +176,10 @@ class Derivatives:
             larger = self._larger(order)
             if larger is not None:
                 kept(larger.descriptor)
-            output = kept(os.memfd_create("derivative"))
+            try:
+                output = kept(os.memfd_create("derivative"))
+            except OSError as error:
+                raise ShortageError from error
             return _Files(source, output, watermark, larger, stack.pop_all())
 
     def _larger(self, order: _Order) -> Larger | None:

@@ -22,7 +22,7 @@ from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.render.pool import BusyError
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
-from pwgserve.shortage import ShortageError
+from pwgserve.shortage import ShortageError, is_of_machine
 from pwgserve.targets import GallerySettings, Target, changes_nothing, recoded, target
 
 BROKEN_TOLD = 1000
@@ -46,7 +46,7 @@ _FAILURES = (
 
 
 class FullError(Exception):
-    """The cache takes nothing more; the message says why and what to do."""
+    """The cache or the machine takes nothing more; the message says why and what to do."""
 
 
 @dataclass
@@ -126,6 +126,8 @@ class Warming:
         try:
             await self._derivative(found, settings, tally)
         except _FAILURES as error:
+            if isinstance(error, ShortageError) and is_of_machine(error):
+                raise FullError("this process may open no more files, or have no more memory; try --jobs 1") from error
             tally.failed += 1
             if len(tally.broken) < BROKEN_TOLD:
                 tally.broken.append((found.photo.photo_id, found.wanted.spelled(), _why(error)))

@@ -1,6 +1,8 @@
 import contextlib
 import os
 import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,56 @@ def test_a_folder_that_was_replaced_is_opened_again(folder, monkeypatch):
     other.rename(folder / "a")
     (folder / "a/picture.jpg").read_bytes()
     assert content_of(hand, "picture.jpg") == b"q" * 5000
+
+
+def test_a_folder_of_another_machine_is_never_waited_for(folder, monkeypatch):
+    """As a NAS that went away: what asks for its folder hangs until it is back."""
+    monkeypatch.setattr(at_hand, "LOOK_SECONDS", 0.0)
+    hand, is_back = AtHand(folder), threading.Event()
+    monkeypatch.setattr(at_hand, "_kind", lambda descriptor: 0x6969)
+    with pytest.raises(NotAtHandError):
+        hand.open("a/picture.jpg", READ)
+    looks = []
+
+    def stat(path, **_):
+        looks.append(threading.current_thread())
+        is_back.wait(60)
+        return os.lstat(path)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    for _ in range(3):
+        with pytest.raises(NotAtHandError):
+            hand.open("a/picture.jpg", READ)
+    assert threading.current_thread() not in looks
+    assert len(looks) <= 1, "one that waits is enough"
+    is_back.set()
+    hand._looking.join()
+    monkeypatch.undo()
+
+
+def test_a_folder_that_comes_to_this_machine_is_at_hand_then(folder, monkeypatch):
+    monkeypatch.setattr(at_hand, "LOOK_SECONDS", 0.0)
+    try:
+        content_of(AtHand(folder), "a/picture.jpg")
+    except NotAtHandError:
+        pytest.skip("this kernel or file system cannot say what it has in memory; then threads read everything")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(at_hand, "_kind", lambda descriptor: 0x6969)
+        hand = AtHand(folder / "a")
+        with pytest.raises(NotAtHandError):
+            hand.open("picture.jpg", READ)
+    (folder / "a").rename(folder / "old")
+    (folder / "a").mkdir()
+    (folder / "a/picture.jpg").write_bytes(b"q" * 5000)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            assert content_of(hand, "picture.jpg") == b"q" * 5000
+        except NotAtHandError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            break
 
 
 def test_no_descriptor_stays_open(folder):

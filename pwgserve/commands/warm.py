@@ -28,6 +28,7 @@ from pwgserve.numbers.opsclient import OpsClient
 from pwgserve.piwigo.derivatives import CODES
 from pwgserve.piwigo.gallery import GalleryUnavailableError
 from pwgserve.piwigo.walking import Walk
+from pwgserve.render import machine
 from pwgserve.render.pool import RenderPool
 from pwgserve.settings import Settings
 from pwgserve.warming import BROKEN_TOLD, BROWSERS, PROGRAMS, FullError, Tally, Warming
@@ -68,6 +69,7 @@ def warm_command(
     keys = keys_as_owner(found)
     with contextlib.suppress(OSError):
         os.nice(NICENESS)  # renderings inherit it, and the kernel reads and writes for others first
+    machine.open_files()
     codes = _codes(types)
     tally = Tally(after=after)
     try:
@@ -77,6 +79,10 @@ def warm_command(
         sys.exit(INTERRUPTED)
     except FullError as error:
         click.echo(f"pwgserve: {error}. To go on:\n  {_command_to_go_on(tally)}", err=True)
+        sys.exit(FAILED)
+    except OSError as error:
+        problem = error.strerror or type(error).__name__
+        click.echo(f"pwgserve: {problem}. To go on:\n  {_command_to_go_on(tally)}", err=True)
         sys.exit(FAILED)
     except GalleryUnavailableError:
         if tally.photos:

@@ -1,10 +1,14 @@
-"""How much memory and how many cores this process may use: the machine's, or those of its service. Reads /proc."""
+"""How much memory, how many cores and files this process may use: the machine's, or its service's. Reads /proc."""
 
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path
+
+MAX_FILES = 20_000
+"""Open files that a process of ours ever needs."""
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -17,6 +21,15 @@ def memory() -> int:
 def cores() -> int:
     """Processor cores that this process may run on."""
     return len(os.sched_getaffinity(0)) or 1
+
+
+def open_files() -> int:
+    """How many files this process may have open, after its limit was raised as far as we need and may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < MAX_FILES:
+        soft = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
 
 
 def _of_machine() -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import resource
 import signal
 import socket
 import struct
@@ -29,7 +28,7 @@ from pwgserve import logs
 from pwgserve.app import Daemon
 from pwgserve.http.refusals import Refusal
 from pwgserve.http.repeating import RepeatingHandler
-from pwgserve.render import sandbox
+from pwgserve.render import machine, sandbox
 from pwgserve.service.accepting import Accepting, Counts
 from pwgserve.service.process import FINISH_SECONDS
 from pwgserve.service.reports import Reports
@@ -46,7 +45,6 @@ LINGERING_SECONDS = 2.0
 SLOWEST = 1000
 """Bytes a second of an answer that its visitor must take at least. A throttled telephone takes ten times as many."""
 
-MAX_FILES = 20_000
 FILES_OF_OURS = 100
 """Descriptors that are not connections or pictures: database, workers, logs."""
 
@@ -297,8 +295,4 @@ async def serve(settings: Settings, listeners: Sequence[socket.socket], share: S
 
 def _room_for_connections() -> int:
     """How many connections the open files of this process allow, each with a picture that is being sent."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < MAX_FILES:
-        soft = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return max(8, (soft - FILES_OF_OURS) // 2)
+    return max(8, (machine.open_files() - FILES_OF_OURS) // 2)

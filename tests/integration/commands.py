@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,8 +36,11 @@ class Installation:
             tables.setdefault(table, {}).update(values)
         self.file.write_text(toml(tables))
 
-    def run(self, *words: str, timeout: float = 280) -> Done:
-        """`pwgserve WORDS… --config FILE`. timeout: seconds; `warm` goes behind all else that the machine does."""
+    def run(self, *words: str, timeout: float = 280, preexec: Callable[[], None] | None = None) -> Done:
+        """`pwgserve WORDS… --config FILE`. timeout: seconds; `warm` goes behind all else that the machine does.
+
+        preexec: is called in the new process.
+        """
         done = subprocess.run(
             [*COMMAND, *words, "--config", str(self.file)],
             capture_output=True,
@@ -44,6 +48,7 @@ class Installation:
             env=ENVIRONMENT,
             timeout=timeout,
             stdin=subprocess.DEVNULL,
+            preexec_fn=preexec,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)

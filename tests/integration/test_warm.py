@@ -1,6 +1,7 @@
 """`pwgserve warm` on a real gallery, beside a daemon and without one."""
 
 import re
+import resource
 import signal
 import time
 
@@ -103,6 +104,26 @@ def test_a_full_cache_is_said_and_not_filled_in_circles(gallery, tmp_path):
     done = place.run("warm", "--types", "all")
     assert done.code == 1
     assert "cache.max_size" in done.err
+
+
+def test_out_of_open_files_it_says_how_to_go_on(gallery, tmp_path):
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
+
+    done = Installation(gallery, tmp_path).run("warm", "--types", "all", "--jobs", "16", preexec=few_files)
+    assert done.code == 1, done
+    assert "may open no more files" in done.err
+    assert re.search(r"To go on:\n  pwgserve warm .* --after \d+", done.err)
+
+
+def test_it_takes_the_open_files_that_it_may_have(gallery, tmp_path):
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (60, hard))
+
+    done = Installation(gallery, tmp_path).run("warm", "--types", "all", "--jobs", "16", preexec=few_files)
+    assert done.code == 0, done
 
 
 def test_pages_cover_every_photo_once(gallery, tmp_path, monkeypatch):
