@@ -14,7 +14,7 @@ from typing import TypeAlias
 from pwgserve.piwigo.conf import DECIDING, SETTING_NAMES, ConfError, ConfValue, PiwigoConf, from_words
 from pwgserve.piwigo.gallery import GalleryConfigurationError
 from pwgserve.piwigo.phpconfig import Files, PhpConfig, PhpConfigError, read
-from pwgserve.piwigo.phpreading import MAX_BYTES
+from pwgserve.piwigo.phpfiles import MAX_BYTES
 
 OWNER_FILE = Path("local/config/config.inc.php")
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from pwgserve.piwigo.conf import ConfValue
+from pwgserve.piwigo.phpfiles import Files, PhpConfigError
 from pwgserve.piwigo.phpoperators import Php
-from pwgserve.piwigo.phpreading import Files, PhpConfigError, Reading
+from pwgserve.piwigo.phpreading import Reading
 from pwgserve.piwigo.phpsyntax import CONF
 from pwgserve.piwigo.tables import CONSTANTS, LOCAL_DIR
 

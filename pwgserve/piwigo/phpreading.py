@@ -7,47 +7,23 @@ they may change, and that is unknown then. Nothing is ever executed or guessed.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
-from dataclasses import dataclass
 
-import tree_sitter_php
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from pwgserve.piwigo.conf import FORMAT_EXT, PICTURE_EXT, USER_FIELDS
 from pwgserve.piwigo.phpeffects import INCLUDES, Effects, effects, function_name, is_exit, is_open, parts_of, walk
+from pwgserve.piwigo.phpfiles import Files, PhpConfigError, parsed
 from pwgserve.piwigo.phpoperators import Php, UnknownValueError, appended, array_key, copied, is_true, operated
 from pwgserve.piwigo.phpsyntax import CONF, Names, text_of, value, value_of_argument, variable_of
 
-MAX_BYTES = 1_000_000
 MAX_FILES = 20
 _PASSED_OVER = frozenset(
     ("php_tag", "comment", "text_interpolation", "text", "empty_statement", "php_end_tag", "global_declaration")
 )
-_NOT_FOLLOWED = frozenset(("goto_statement", "namespace_definition", "namespace_use_declaration"))
-_LANGUAGE = Language(tree_sitter_php.language_php())
-
-
-class PhpConfigError(ValueError):
-    """The file cannot be used; one line that names the file, what is wrong and what to do."""
 
 
 class _EndOfFileError(Exception):
     """The file ends here, by a `return`."""
-
-
-def _no_content(_path: str) -> bytes | None:
-    raise OSError
-
-
-@dataclass(frozen=True)
-class Files:
-    """The files that PHP would see. root: Piwigo's folder, in which PHP runs.
-
-    content: of the file with a path, None where there is none; raises OSError when that cannot be told.
-    """
-
-    root: str = ""
-    content: Callable[[str], bytes | None] = _no_content
 
 
 class Reading:
@@ -83,7 +59,7 @@ class Reading:
 
     def read(self, source: bytes, file: str, path: str) -> None:
         """Follow a file. file: its name in messages; path: as PHP has it. Raises PhpConfigError."""
-        root = _parsed(source, file)
+        root = parsed(source, file)
         before = self._file, self._folder, self._may_have_ended, dict(self.names.constants)
         self._file, self._folder, self._may_have_ended = file, posixpath.dirname(path), False
         self._has_open_functions |= is_open(root)
@@ -342,25 +318,3 @@ class Reading:
             f"{where}: $conf['{name}'] is set in a way that only PHP can follow; "
             "write it as a plain assignment, or under [piwigo.conf]"
         )
-
-
-def _parsed(source: bytes, file: str) -> Node:
-    if len(source) > MAX_BYTES:
-        raise PhpConfigError(f"{file}: larger than {MAX_BYTES} bytes; is it really Piwigo's configuration?")
-    root = Parser(_LANGUAGE).parse(source.removeprefix(b"\xef\xbb\xbf")).root_node
-    if root.has_error:
-        raise PhpConfigError(f"{file}: line {_first_error(root)}: not valid PHP; Piwigo itself would stop here")
-    for node, _ in walk(root):
-        if node.type in _NOT_FOLLOWED:
-            word = node.type.partition("_")[0]
-            raise PhpConfigError(f"{file}: line {node.start_point[0] + 1}: {word} is not followed; write it without")
-    return root
-
-
-def _first_error(root: Node) -> int:
-    node = root
-    while not (node.is_error or node.is_missing):
-        node = next((child for child in node.children if child.has_error or child.is_missing), node)
-        if not any(child.has_error or child.is_missing for child in node.children):
-            break
-    return node.start_point[0] + 1
