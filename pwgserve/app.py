@@ -197,7 +197,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
     server, links = settings.server, settings.links
     history = None
     if settings.piwigo.log_history:
-        history = History(await asyncio.to_thread(database_url, house.database, True), house.table_prefix)
+        history = History(await asyncio.to_thread(database_url, house.database, True), house.history_table)
         resources.push_async_callback(history.close)
 
     acquaintance = Acquaintance(house.keys.now)

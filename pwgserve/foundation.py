@@ -7,6 +7,7 @@ they mean the same derivative by the same name. Nothing here answers requests or
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -14,7 +15,8 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve.answers.catalogue import Catalogue, OwnerFile
+from pwgserve.answers.catalogue import Catalogue
+from pwgserve.answers.owner_file import OwnerFile, content
 from pwgserve.answers.sources import Sources
 from pwgserve.answers.together import Questions
 from pwgserve.cache.store import Cache
@@ -23,7 +25,7 @@ from pwgserve.links import LinkSigner
 from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database_url
-from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, PhpConfigError, database_settings
+from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, Files, PhpConfigError, database_settings
 from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.schema import schema
 from pwgserve.piwigo.walking import albums_of
@@ -49,12 +51,12 @@ _log = structlog.get_logger("foundation")
 class Reached:
     """A gallery that can be asked; nothing of pwgserve's own (keys, cache) is needed for that, or made.
 
-    database: its address as configured; table_prefix: of Piwigo's tables. questions: of all who ask it, which end
-    before it is closed. conf: as the owner's files have it.
+    database: its address as configured; history_table: the name of the one that is ever written. questions: of all who
+    ask it, which end before it is closed. conf: as the owner's files have it.
     """
 
     database: str
-    table_prefix: str
+    history_table: str
     gallery: Gallery
     questions: Questions
     catalogue: Catalogue
@@ -70,24 +72,25 @@ class Reached:
         conf = await asyncio.to_thread(owner_file.conf)
         for warning in owner_file.warnings:
             _log.warning("piwigo-configuration", problem=warning)
-        address, prefix = await _database(settings)
+        address, prefix = await _database(settings, owner_file.local_dir)
         url = await asyncio.to_thread(database_url, address)
-        gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields))
+        gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields, owner_file.tables))
+        history = owner_file.tables.get("HISTORY_TABLE", f"{prefix}history")
         resources.push_async_callback(gallery.close)
         questions = Questions()
         resources.push_async_callback(questions.close)
         await gallery.check()
         rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
         catalogue = Catalogue(gallery, owner_file, settings.access.lockdown, rules, questions)
-        return cls(address, prefix, gallery, questions, catalogue, conf)
+        return cls(address, history, gallery, questions, catalogue, conf)
 
 
 @dataclass(frozen=True)
 class Foundation:
-    """One gallery, ready to be asked. database: its address as configured; table_prefix: of Piwigo's tables."""
+    """One gallery, ready to be asked. database: its address as configured; history_table: see `Reached`."""
 
     database: str
-    table_prefix: str
+    history_table: str
     gallery: Gallery
     questions: Questions
     catalogue: Catalogue
@@ -119,7 +122,7 @@ class Foundation:
         await asyncio.to_thread(cache.open)
         return cls(
             database=reached.database,
-            table_prefix=reached.table_prefix,
+            history_table=reached.history_table,
             gallery=reached.gallery,
             questions=reached.questions,
             catalogue=reached.catalogue,
@@ -130,11 +133,16 @@ class Foundation:
         )
 
 
-async def _database(settings: Settings) -> tuple[str, str]:
-    """Address of the database and prefix of the tables: as configured, else as Piwigo itself has them."""
+async def _database(settings: Settings, local_dir: str | None) -> tuple[str, str]:
+    """Address of the database and prefix of the tables: as configured, else as Piwigo itself has them.
+
+    local_dir: the folder of `config/database.inc.php` below Piwigo's, if it is not the usual one.
+    """
     address, prefix = settings.piwigo.database, settings.piwigo.table_prefix
     if address is None or prefix is None:
-        of_piwigo = await asyncio.to_thread(_database_of_piwigo, settings.piwigo.root, address is None)
+        root = settings.piwigo.root
+        file = root / (DATABASE_FILE if local_dir is None else f"{local_dir}config/{DATABASE_FILE.name}")
+        of_piwigo = await asyncio.to_thread(_database_of_piwigo, root, file, address is None)
         if of_piwigo is not None:
             address, prefix = address or of_piwigo[0], prefix if prefix is not None else of_piwigo[1]
     if address is None:
@@ -142,11 +150,11 @@ async def _database(settings: Settings) -> tuple[str, str]:
     return address, DEFAULT_PREFIX if prefix is None else prefix
 
 
-def _database_of_piwigo(root: Path, is_needed: bool) -> tuple[str, str] | None:
+def _database_of_piwigo(root: Path, file: Path, is_needed: bool) -> tuple[str, str] | None:
     """Address of the database and prefix of the tables as Piwigo itself has them. Blocks."""
-    file = root / DATABASE_FILE
     try:
-        found = database_settings(file.read_bytes(), str(file))
+        files = Files(os.path.realpath(root), lambda path: content(path) if Path(path).exists() else None)
+        found = database_settings(file.read_bytes(), str(file), files, os.path.realpath(file))
     except FileNotFoundError as error:
         if not is_needed:
             return None

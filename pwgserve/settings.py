@@ -38,6 +38,7 @@ from pydantic_settings import (
 
 from pwgserve import credentials
 from pwgserve.misconfigured import DURATION, in_words, variable_of
+from pwgserve.piwigo.conf import told
 from pwgserve.problems import OwnerError
 
 ENVIRONMENT_PREFIX = "PWGSERVE_"
@@ -228,6 +229,11 @@ class Piwigo(Section):
         if value is not None and not re.fullmatch(r"[A-Za-z0-9_$-]{0,40}", value):
             raise ValueError('use letters, digits, "_", "$" and "-" only')
         return value
+
+    @field_validator("conf")
+    @classmethod
+    def _check_conf(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return {name: told(name, item) for name, item in value.items()}
 
     @field_validator("visitor_address")
     @classmethod
@@ -435,6 +441,7 @@ def is_open_secret(file: Path, tables: Mapping[str, Any]) -> bool:
 
 def from_values(tables: Mapping[str, Any], source: str) -> Settings:
     """The settings in a mapping of tables; `source` is named in errors. Raises SettingsError."""
+    _check_environment()
     if not isinstance(tables.get("piwigo", {}), dict):
         raise SettingsError(f"{source}: piwigo: write a table, [piwigo]")
     try:
@@ -443,6 +450,22 @@ def from_values(tables: Mapping[str, Any], source: str) -> Settings:
         raise SettingsError(_one_line(error, source)) from error
     except ValueError as error:
         raise SettingsError(f"{source}: an environment variable {ENVIRONMENT_PREFIX}… is wrong: {error}") from error
+
+
+def _check_environment() -> None:
+    """A variable that is none of ours must not silently change nothing. Raises SettingsError."""
+    tables: Mapping[str, Any] = Settings.model_fields
+    for variable in sorted(os.environ):
+        if not variable.upper().startswith(ENVIRONMENT_PREFIX):
+            continue
+        table, *keys = variable[len(ENVIRONMENT_PREFIX) :].lower().split("__")
+        fields = tables[table].annotation.model_fields if table in tables else {}
+        is_deep = len(keys) > 1 and (table, keys[0]) != ("piwigo", "conf")
+        if table not in tables or is_deep or (keys and keys[0] not in fields):
+            raise SettingsError(
+                f"environment variable {variable}: there is no such setting; it is {ENVIRONMENT_PREFIX}TABLE__KEY, "
+                f"with two underscores between, and {_known((table, *keys))}"
+            )
 
 
 def _one_line(error: ValidationError, source: str) -> str:

@@ -234,3 +234,50 @@ def test_a_password_that_everybody_can_read_is_noticed(tmp_path, database, mode,
     assert is_open_secret(file, {"piwigo": {"database": database}}) is expected
     assert not is_open_secret(tmp_path / "gone", {"piwigo": {"database": database}})
     assert not is_open_secret(file, {"piwigo": "x"})
+
+
+@pytest.mark.parametrize(
+    ("conf", "words"),
+    [
+        ({"gest_access": False}, ["gest_access", "guest_access"]),
+        ({"GUEST_ACCESS": False}, ["GUEST_ACCESS", "no setting", "guest_access"]),
+        ({"gallery_title": "x"}, ["gallery_title", "gallery_locked"]),
+        ({"zzz": 1}, ["zzz", "guest_access, guest_id"]),
+        ({"guest_access": "no"}, ["guest_access", "true or false"]),
+        ({"guest_access": 0}, ["guest_access", "true or false"]),
+        ({"gallery_locked": "False"}, ["gallery_locked", "true or false"]),
+        ({"session_use_ip_address": []}, ["session_use_ip_address", "true or false"]),
+    ],
+)
+def test_a_misspelt_setting_of_piwigo_changes_nothing_silently(tmp_path, conf, words):
+    tables = values(tmp_path)
+    tables["piwigo"]["conf"] = conf
+    with pytest.raises(SettingsError, match=r"f: piwigo\.conf: ") as error:
+        from_values(tables, "f")
+    assert all(word in str(error.value) for word in words)
+    assert "\n" not in str(error.value)
+
+
+def test_settings_of_piwigo_may_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("PWGSERVE_PIWIGO__CONF__GUEST_ACCESS", "false")
+    monkeypatch.setenv("PWGSERVE_PIWIGO__CONF__GUEST_ID", "5")
+    assert from_values(values(tmp_path), "f").piwigo.conf == {"guest_access": False, "guest_id": "5"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "word"),
+    [
+        ("PWGSERVE_ACESS__LOCKDOWN", "known tables are server"),
+        ("PWGSERVE_ACCESS_LOCKDOWN", "two underscores"),
+        ("PWGSERVE_ACCESS__LOKDOWN", "[access] knows lockdown"),
+        ("PWGSERVE_ACCESS__LOCKDOWN__X", "[access] knows lockdown"),
+        ("PWGSERVE_LOCKDOWN", "known tables are server"),
+        ("pwgserve_acess__lockdown", "known tables are server"),
+        ("PWGSERVE_", "known tables are server"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_an_error_that_names_it(tmp_path, monkeypatch, variable, word):
+    monkeypatch.setenv(variable, "true")
+    with pytest.raises(SettingsError, match=f"environment variable {variable}: there is no such setting") as error:
+        from_values(values(tmp_path), "f")
+    assert word in str(error.value)

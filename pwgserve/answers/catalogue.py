@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import structlog
 
 from pwgserve.answers.freshness import Fresh, fresh
+from pwgserve.answers.owner_file import OwnerFile
 from pwgserve.answers.together import Questions, Together
-from pwgserve.piwigo.conf import ConfError, ConfValue, PiwigoConf, from_words
+from pwgserve.piwigo.conf import SETTING_NAMES, ConfError, from_words
 from pwgserve.piwigo.derivatives import DerivativeSettings, DerivativeSettingsError, from_config
 from pwgserve.piwigo.gallery import Format, Gallery, GalleryConfigurationError, GalleryUnavailableError
 from pwgserve.piwigo.permissions import GalleryRules, Photo
-from pwgserve.piwigo.phpconfig import PhpConfigError, read
 from pwgserve.piwigo.requests import PictureRequest
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.render.plan import RenderRules
@@ -28,12 +27,8 @@ from pwgserve.targets import GallerySettings
 KEPT = 50_000
 """How many photos are remembered, each for `freshness.MAX_AGE`."""
 
-OWNER_FILE = Path("local/config/config.inc.php")
 ANEW_PAUSE = 0.1
 """Seconds between two looks at the settings that somebody needs newer than they are: anybody may ask for odd sizes."""
-
-SETTING_NAMES = frozenset({field.name for field in fields(PiwigoConf)} - {"sync_chars"} | {"sync_chars_regex"})
-"""The names in `$conf` that change an answer of ours."""
 
 _DERIVATIVES = "derivatives"
 _log = structlog.get_logger("catalogue")
@@ -46,51 +41,6 @@ class Found:
     photo: Photo
     wanted: Wanted
     format_extension: str | None = None
-
-
-class OwnerFile:
-    """The owner's `local/config/config.inc.php`, read again whenever it changes. Blocks: call it in a thread."""
-
-    def __init__(self, root: Path, overrides: Mapping[str, ConfValue]) -> None:
-        self._file = root / OWNER_FILE
-        self._overrides = overrides
-        self._version: tuple[int, int, int] | None = None
-        self._conf = PiwigoConf()
-        self.warnings: tuple[str, ...] = ()
-
-    def conf(self) -> PiwigoConf:
-        """Piwigo's defaults overlaid with the file, then with `[piwigo.conf]`. Raises GalleryConfigurationError."""
-        try:
-            status = self._file.stat()
-            version = (status.st_mtime_ns, status.st_size, status.st_ino)
-        except (FileNotFoundError, NotADirectoryError):
-            version = (0, 0, 0)
-        except OSError as error:
-            raise GalleryConfigurationError(f"{self._file}: cannot read it: {error.strerror}") from error
-        if version != self._version:
-            self._conf = self._read(exists=version != (0, 0, 0))
-            self._version = version
-        return self._conf
-
-    def _read(self, exists: bool) -> PiwigoConf:
-        conf = PiwigoConf()
-        self.warnings = ()
-        try:
-            if exists:
-                found = read(self._file.read_bytes(), str(self._file))
-                self.warnings = found.warnings
-                conf = conf.updated(found.conf)
-                unknown = sorted((found.unknown & SETTING_NAMES) - set(self._overrides))
-                if unknown:
-                    raise GalleryConfigurationError(
-                        f"{self._file}: $conf['{unknown[0]}'] is set in a way that only PHP can follow; "
-                        f"write its value under [piwigo.conf], like: {unknown[0]} = …"
-                    )
-            return conf.updated(from_words(self._overrides))
-        except OSError as error:
-            raise GalleryConfigurationError(f"{self._file}: cannot read it: {error.strerror}") from error
-        except (PhpConfigError, ConfError) as error:
-            raise GalleryConfigurationError(f"{self._file}: {error}") from error
 
 
 class Catalogue:

@@ -20,7 +20,7 @@ from pwgserve.check.verdicts import COMPARED, KnownFile
 from pwgserve.piwigo.gallery import Gallery
 from pwgserve.piwigo.hidden import candidates, folders, formats_of, largest_id
 from pwgserve.piwigo.permissions import Photo, Viewer, may_see
-from pwgserve.piwigo.requests import UnservedRequestError, clean_path, format_path, representative_path
+from pwgserve.piwigo.requests import UnservedRequestError, clean_path, data_folder, format_path, representative_path
 from pwgserve.targets import GallerySettings
 
 WINDOWS = 6
@@ -124,7 +124,7 @@ async def sample(gallery: Gallery, photo: Photo, settings: GallerySettings, root
     sizes = dict.fromkeys([_size(source, code) for code in codes] + made)
     subject = Subject(photo.photo_id, path, representative, formats, tuple(sizes), cached)
     twin = await _twin(gallery, subject)
-    data = f"{clean_path(settings.conf.data_location)}/i/"
+    data = f"{data_folder(settings.conf)}/i/"
     beside = [path for _, path in formats] + ([representative] if representative else [])
     paths = [path, *beside, *(data + size for size in made)]
     files = await asyncio.to_thread(_known, [root / one for one in paths])
@@ -179,9 +179,11 @@ def _size(path: str, code: str) -> str:
 def _made_by_piwigo(root: Path, settings: GallerySettings, path: str) -> list[str]:
     """Sizes of a photo that lie on the disk since before it was protected. Blocks."""
     stem, _, extension = path.rpartition(".")
-    data = f"{clean_path(settings.conf.data_location)}/i"
+    data = data_folder(settings.conf)
+    if data is None:
+        return []
     try:
-        folder = (root / data / stem).parent
+        folder = (root / data / "i" / stem).parent
         names = sorted(file.name for file in folder.iterdir())
     except OSError:
         return []

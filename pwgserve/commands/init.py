@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pwgserve import credentials, logs, settings
-from pwgserve.answers.catalogue import OWNER_FILE
+from pwgserve.answers.owner_file import OWNER_FILE
 from pwgserve.check.samples import hidden_photos
 from pwgserve.commands import choices
 from pwgserve.commands.choices import NO_WEB_SERVER, Given, InitError
@@ -179,7 +179,7 @@ async def _answers(
         send_file = choices.send_file(given, known, server, seen)
         sql_file = given.output.parent / given.output.stem / "database-user.sql"
         old_sql = _old_sql(sql_file)
-        own = database.own_user(reached, reached.conf, found.piwigo.log_history, old_sql)
+        own = database.own_user(reached, found.piwigo.log_history, old_sql)
         address = known.get("piwigo", {}).get("database") or given.database
         if address is None and own is not None and old_sql is not None and await database.works(found, own.address):
             address = own.address

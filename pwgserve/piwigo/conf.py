@@ -6,11 +6,12 @@ overlaid with table `config`, whose words `from_words` understands. Only setting
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TypeAlias
 
-import regex
+from pwgserve.piwigo.pcre import PhpPattern
 
 ConfValue: TypeAlias = "bool | int | float | str | list[ConfValue] | dict[str, ConfValue] | None"
 
@@ -19,8 +20,6 @@ DEFAULT_SYNC_CHARS = "/^[a-zA-Z0-9-_.]+$/"
 PICTURE_EXT = ("jpg", "jpeg", "png", "gif", "webp")
 FORMAT_EXT = ("cr2", "tif", "tiff", "nef", "dng", "ai", "psd")
 
-_REGEX_FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "x": regex.VERBOSE, "u": 0, "D": 0}
-_CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
 _REGEX_SECONDS = 0.05
 
 
@@ -33,25 +32,18 @@ class SyncChars:
     """The owner's rule for one part of a path (`sync_chars_regex`), a PCRE with its delimiters and flags."""
 
     source: str = DEFAULT_SYNC_CHARS
-    pattern: regex.Pattern[str] = field(init=False, compare=False, repr=False)
+    pattern: PhpPattern = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        text = self.source.strip()
-        end = text.rfind(_CLOSING.get(text[:1], text[:1]))
-        flags = text[end + 1 :]
-        if len(text) < 2 or end < 1 or text[0].isalnum() or any(flag not in _REGEX_FLAGS for flag in flags):
-            raise ConfError(f"sync_chars_regex {self.source!r} is not a regular expression that PHP would take")
-        ascii_only = 0 if "u" in flags else regex.ASCII
         try:
-            compiled = regex.compile(text[1:end], sum(_REGEX_FLAGS[flag] for flag in set(flags)) | ascii_only)
-        except regex.error as error:
-            raise ConfError(f"sync_chars_regex {self.source!r}: {error}") from error
-        object.__setattr__(self, "pattern", compiled)
+            object.__setattr__(self, "pattern", PhpPattern.parse(self.source))
+        except ValueError as error:
+            raise ConfError(f"sync_chars_regex {self.source!r} {error}") from error
 
     def allows(self, part: str) -> bool:
         """Whether the part of a path is well-formed in this gallery."""
         try:
-            return self.pattern.search(part, timeout=_REGEX_SECONDS) is not None
+            return self.pattern.is_found_in(part, _REGEX_SECONDS)
         except TimeoutError:
             return False
 
@@ -66,6 +58,7 @@ class PiwigoConf:
     session_name: str = "pwg_id"
     session_use_ip_address: bool = True
     session_length: int = 3600
+    session_save_handler: str = "db"
     authorize_remembering: bool = True
     remember_me_name: str = "pwg_remember"
     remember_me_length: int = 5_184_000
@@ -108,6 +101,19 @@ class PiwigoConf:
         return replace(self, **changes)  # type: ignore[arg-type]
 
 
+def told(name: str, value: ConfValue) -> ConfValue:
+    """The value of a setting that the owner tells us, for which there is no second reading. Raises ValueError."""
+    if name not in SETTING_NAMES:
+        near = difflib.get_close_matches(name, SETTING_NAMES) or sorted(SETTING_NAMES)
+        raise ValueError(f"{name!r} is no setting that pwgserve uses; there is {', '.join(near)}")
+    if name not in TRUTHS or isinstance(value, bool):
+        return value
+    # Variables of the environment are texts.
+    if value not in ("true", "false"):
+        raise ValueError(f"{name} is true or false; write one of them, without quotes")
+    return value == "true"
+
+
 def from_words(values: Mapping[str, ConfValue]) -> dict[str, ConfValue]:
     """Settings as table `config` holds them, where booleans are the words true and false, exactly so spelled."""
     words: dict[ConfValue, bool] = {"true": True, "false": False}
@@ -123,7 +129,7 @@ def _whole(name: str, value: ConfValue) -> int:
     try:
         if isinstance(value, bool | int | float | str):
             return int(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     raise ConfError(f"{name} must be a whole number, not {value!r}")
 
@@ -134,6 +140,25 @@ def _text(name: str, value: ConfValue) -> str:
     if isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
     raise ConfError(f"{name} must be a text, not {value!r}")
+
+
+def _handler(name: str, value: ConfValue) -> str:
+    if value != "db":
+        raise ConfError(
+            f"{name} is not 'db': Piwigo then keeps its sessions in files, where pwgserve cannot see who has logged "
+            "in; remove the line"
+        )
+    return "db"
+
+
+def _folder(name: str, value: ConfValue) -> str:
+    folder = _text(name, value)
+    if ".." in folder.split("/"):
+        raise ConfError(
+            f"{name} leads out of Piwigo's folder; make a symbolic link in Piwigo's folder, set {name} to the link, "
+            "and name the folder that it leads to in piwigo.originals"
+        )
+    return folder
 
 
 def _texts(name: str, value: ConfValue) -> list[str]:
@@ -156,6 +181,7 @@ _READERS = {
     "session_name": _text,
     "session_use_ip_address": _truth,
     "session_length": _whole,
+    "session_save_handler": _handler,
     "authorize_remembering": _truth,
     "remember_me_name": _text,
     "remember_me_length": _whole,
@@ -165,7 +191,19 @@ _READERS = {
     "log": _truth,
     "history_admin": _truth,
     "history_guest": _truth,
-    "upload_dir": _text,
+    "upload_dir": _folder,
     "data_location": _text,
     "derivatives_strip_metadata_threshold": _whole,
 }
+
+SETTING_NAMES = frozenset({field.name for field in fields(PiwigoConf)} - {"sync_chars"} | {"sync_chars_regex"})
+"""The names in `$conf` that change an answer of ours."""
+
+TRUTHS = frozenset(name for name, reader in _READERS.items() if reader is _truth)
+"""Those that are true or false."""
+
+_DECIDING = """guest_id guest_access gallery_locked session_name session_use_ip_address session_length
+    authorize_remembering remember_me_name remember_me_length apache_authentication users_table user_fields picture_ext
+    enable_formats"""
+DECIDING = frozenset(_DECIDING.split())
+"""Those that decide who somebody is and may have what. A wrong value of another one never gives anything away."""

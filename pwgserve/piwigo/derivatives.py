@@ -30,7 +30,8 @@ CODES: Mapping[str, str] = {
 CUSTOM = "cu"
 QUALITY_CAP_OF_HUGE = 75
 MIN_CUSTOM_SIDE = 20
-MAX_BOX_SIDE = 20_000
+MAX_BOX_SIDE = 10**9
+"""Owners write such numbers for “no limit”; nothing is ever scaled up."""
 
 
 class DerivativeSettingsError(ValueError):

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.permissions import Status, Viewer
+from pwgserve.piwigo.tables import split
 from pwgserve.piwigo.wanted import Part, Wanted
 
 WAITING = 10_000
@@ -50,11 +51,11 @@ def line(viewer: Viewer, address: str | None, photo_id: int, wanted: Wanted, con
 
 
 class History:
-    """Table `history` of one gallery. url: of a user who may insert into it."""
+    """Table `history` of one gallery. url: of a user who may insert into it. name: of the table."""
 
-    def __init__(self, url: URL, prefix: str) -> None:
+    def __init__(self, url: URL, name: str) -> None:
         self._engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True)
-        self._table = _table(prefix)
+        self._table = _table(name)
         self._waiting: asyncio.Queue[Line] = asyncio.Queue(WAITING)
         self._writer = asyncio.create_task(self._write_for_ever())
 
@@ -99,9 +100,10 @@ class History:
             await connection.execute(statement)
 
 
-def _table(prefix: str) -> Table:
+def _table(name: str) -> Table:
+    database, table = split(name)
     return Table(
-        f"{prefix}history",
+        table,
         MetaData(),
         Column("id", Integer, primary_key=True),
         Column("date", Date, nullable=False),
@@ -111,8 +113,9 @@ def _table(prefix: str) -> Table:
         Column("image_id", Integer),
         Column("image_type", String(7)),
         Column("format_id", Integer),
+        schema=database,
     )
 
 
-COLUMNS = tuple(column.name for column in _table("").columns if not column.primary_key)
+COLUMNS = tuple(column.name for column in _table("history").columns if not column.primary_key)
 """What is written of a line; the id comes from the database."""

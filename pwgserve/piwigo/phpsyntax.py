@@ -1,39 +1,74 @@
 """The values of PHP expressions that need no running program: literals, arrays, joined texts, known names.
 
-Pure. Works on tree-sitter's syntax trees; which statements count is in `phpconfig`. Nothing is ever executed or
+Pure. Works on tree-sitter's syntax trees; which statements count is in `phpreading`. Nothing is ever executed or
 guessed: what is not understood raises `UnknownValueError`.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from tree_sitter import Node
 
-Php: TypeAlias = "bool | int | float | str | dict[int | str, Php] | None"
-"""A PHP value. Arrays are dicts in their order; lists have the keys 0, 1, …"""
+from pwgserve.piwigo.phpoperators import (
+    Php,
+    UnknownValueError,
+    appended,
+    array_key,
+    as_text,
+    is_true,
+    merged,
+    operated,
+)
+
+CONF = "conf"
+PARTLY_KNOWN = frozenset(
+    (CONF, "GLOBALS", "_SERVER", "_GET", "_POST", "_COOKIE", "_FILES", "_ENV", "_REQUEST", "_SESSION")
+)
+"""Variables of which some entries are known, never the whole."""
 
 MAX_DEPTH = 60
-_DECIMAL_KEY = re.compile(r"0|-?[1-9][0-9]{0,17}")
 _ESCAPE = re.compile(
     r"\\(?:(?P<octal>[0-7]{1,3})|x(?P<hex>[0-9A-Fa-f]{1,2})|u\{(?P<code>[0-9A-Fa-f]+)\}|(?P<one>.))", re.S
 )
 _CONTROL = {"n": "\n", "t": "\t", "r": "\r", "v": "\v", "e": "\x1b", "f": "\f", "\\": "\\", "$": "$", '"': '"'}
 
 
-class UnknownValueError(ValueError):
-    """The expression's value is only known to a running PHP."""
+def _no_file(_path: str) -> bool:
+    raise UnknownValueError
 
 
 @dataclass
 class Names:
-    """What is known so far: variables by name without the dollar, constants by name."""
+    """What is known so far: variables by name without the dollar, constants by name.
+
+    undefined: constants that are certainly not defined yet. forgotten: variables that have some value, None for all
+    that are not in `variables`. has_file: whether there is a file; raises UnknownValueError.
+    """
 
     variables: dict[str, Php] = field(default_factory=dict)
     constants: dict[str, Php] = field(default_factory=dict)
+    undefined: set[str] = field(default_factory=set)
+    forgotten: set[str] | None = field(default_factory=set)
+    has_file: Callable[[str], bool] = _no_file
+
+    def forget(self, name: str) -> None:
+        """The variable may have any value from now on."""
+        self.variables.pop(name, None)
+        if self.forgotten is not None:
+            self.forgotten.add(name)
+
+    def forget_all(self) -> None:
+        """Every variable may have any value from now on."""
+        self.variables = {name: item for name, item in self.variables.items() if name == CONF}
+        self.forgotten = None
+
+    def is_forgotten(self, name: str) -> bool:
+        """Whether the variable has a value that is not known, rather than none yet."""
+        return name not in self.variables and (self.forgotten is None or name in self.forgotten)
 
 
 def value(node: Node, names: Names, depth: int = 0) -> Php:
@@ -52,40 +87,6 @@ def text_of(node: Node) -> str:
         return (node.text or b"").decode("utf-8")
     except UnicodeDecodeError as error:
         raise UnknownValueError from error
-
-
-def array_key(found: Php) -> int | str:
-    """A value as PHP uses it for an array's key. Raises UnknownValueError."""
-    if isinstance(found, str):
-        return int(found) if _DECIMAL_KEY.fullmatch(found) else found
-    if isinstance(found, bool | int | float):
-        return int(found)
-    if found is None:
-        return ""
-    raise UnknownValueError
-
-
-def as_text(found: Php) -> str:
-    """A value joined into a text, as PHP writes it. Raises UnknownValueError."""
-    if isinstance(found, str):
-        return found
-    if isinstance(found, bool):
-        return "1" if found else ""
-    if isinstance(found, int):
-        return str(found)
-    if found is None:
-        return ""
-    raise UnknownValueError
-
-
-def is_true(found: Php) -> bool:
-    """A value as a condition."""
-    return found not in ("", "0", 0, 0.0, False, None) and found != {}
-
-
-def appended(array: dict[int | str, Php], item: Php) -> None:
-    """Put an item at an array's end (`$a[] = …`)."""
-    array[max((key for key in array if isinstance(key, int)), default=-1) + 1] = item
 
 
 def _string(node: Node, _names: Names, _depth: int) -> Php:
@@ -156,9 +157,24 @@ def _constant(node: Node, names: Names, _depth: int) -> Php:
     return names.constants[name]
 
 
+def variable_of(node: Node) -> str | None:
+    """The name of the global variable that `$x`, `${'x'}` or `$GLOBALS['x']` is; None for anything else."""
+    try:
+        if node.type == "variable_name":
+            return text_of(node).removeprefix("$")
+        parts = [child for child in node.named_children if child.type != "comment"]
+        is_global = node.type == "subscript_expression" and len(parts) == 2 and parts[0].text == b"$GLOBALS"
+        if not is_global and (node.type != "dynamic_variable_name" or len(parts) != 1 or parts[0].type == "name"):
+            return None
+        name = value(parts[-1], Names())
+        return name if isinstance(name, str) else None
+    except UnknownValueError:
+        return None
+
+
 def _variable(node: Node, names: Names, _depth: int) -> Php:
-    name = text_of(node).removeprefix("$")
-    if name not in names.variables:
+    name = variable_of(node)
+    if name is None or name not in names.variables or name in PARTLY_KNOWN:
         raise UnknownValueError
     return names.variables[name]
 
@@ -167,7 +183,11 @@ def _subscript(node: Node, names: Names, depth: int) -> Php:
     parts = node.named_children
     if len(parts) != 2:
         raise UnknownValueError
-    array = value(parts[0], names, depth)
+    of_variable = variable_of(node)
+    if of_variable is not None:
+        return _variable(node, names, depth)
+    name = variable_of(parts[0])
+    array = value(parts[0], names, depth) if name is None else names.variables.get(name)
     # Inside a text a key stands without quotes: "$conf[db_base]".
     bare = parts[1].type == "name" and node.parent is not None and node.parent.type == "encapsed_string"
     key = array_key(text_of(parts[1]) if bare else value(parts[1], names, depth))
@@ -220,33 +240,21 @@ def _binary(node: Node, names: Names, depth: int) -> Php:
     operator_node = node.child_by_field_name("operator")
     if left_node is None or right_node is None or operator_node is None:
         raise UnknownValueError
-    return operated(text_of(operator_node), value(left_node, names, depth), value(right_node, names, depth))
+    left = value(left_node, names, depth)
+    if operator_node.text == b"??":
+        return value(right_node, names, depth) if left is None else left
+    return operated(text_of(operator_node), left, value(right_node, names, depth))
 
 
-def operated(operator: str, left: Php, right: Php) -> Php:
-    """The result of an operator on two values. Raises UnknownValueError."""
-    if operator == ".":
-        return as_text(left) + as_text(right)
-    if operator == "+" and isinstance(left, dict) and isinstance(right, dict):
-        return right | left
-    if operator in ("&&", "and"):
-        return is_true(left) and is_true(right)
-    if operator in ("||", "or"):
-        return is_true(left) or is_true(right)
-    if operator in ("===", "!=="):
-        same = type(left) is type(right) and left == right
-        return same if operator == "===" else not same
-    calculate = _ARITHMETIC.get(operator)
-    if calculate is not None and type(left) is int and type(right) is int and max(abs(left), abs(right)) < 2**31:
-        return calculate(left, right)
-    raise UnknownValueError
-
-
-_ARITHMETIC: Mapping[str, Callable[[int, int], int]] = {
-    "+": lambda a, b: a + b,
-    "-": lambda a, b: a - b,
-    "*": lambda a, b: a * b,
-}
+def _conditional(node: Node, names: Names, depth: int) -> Php:
+    condition, body = node.child_by_field_name("condition"), node.child_by_field_name("body")
+    alternative = node.child_by_field_name("alternative")
+    if condition is None or alternative is None:
+        raise UnknownValueError
+    chosen = value(condition, names, depth)
+    if not is_true(chosen):
+        return value(alternative, names, depth)
+    return chosen if body is None else value(body, names, depth)
 
 
 def _call(node: Node, names: Names, depth: int) -> Php:
@@ -255,17 +263,15 @@ def _call(node: Node, names: Names, depth: int) -> Php:
         raise UnknownValueError
     given = [value_of_argument(argument, names, depth) for argument in arguments.named_children]
     match text_of(function).lower():
-        case "array_merge" if all(isinstance(item, dict) for item in given):
-            merged: dict[int | str, Php] = {}
-            for array in given:
-                for key, item in array.items() if isinstance(array, dict) else ():
-                    if isinstance(key, int):
-                        appended(merged, item)
-                    else:
-                        merged[key] = item
-            return merged
-        case "defined" if len(given) == 1 and given[0] in names.constants:
-            return True
+        case "array_merge":
+            return merged(given)
+        case "defined" if len(given) == 1 and isinstance(given[0], str):
+            if given[0] in names.constants or given[0] in names.undefined:
+                return given[0] in names.constants
+        case "dirname" if len(given) == 1 and isinstance(given[0], str) and given[0].startswith("/"):
+            return posixpath.dirname(given[0].rstrip("/"))
+        case "file_exists" | "is_file" | "is_readable" if len(given) == 1 and isinstance(given[0], str):
+            return names.has_file(given[0])
     raise UnknownValueError
 
 
@@ -285,10 +291,12 @@ _READERS: Mapping[str, Callable[[Node, Names, int], Php]] = {
     "null": _null,
     "name": _constant,
     "variable_name": _variable,
+    "dynamic_variable_name": _variable,
     "subscript_expression": _subscript,
     "array_creation_expression": _array,
     "parenthesized_expression": _inner,
     "unary_op_expression": _unary,
     "binary_expression": _binary,
+    "conditional_expression": _conditional,
     "function_call_expression": _call,
 }

@@ -17,6 +17,9 @@ PhpValue: TypeAlias = "bool | int | float | bytes | dict[int | bytes, PhpValue] 
 MAX_DEPTH = 64
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,19}")
 _FLOAT = re.compile(rb"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# Names of Piwigo and its plugins. What begins the rows of PHP's other handlers is none of these, so that a text that
+# somebody wrote into such a row is never taken for variables.
+_SESSION_NAME = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_ ./@:,=+-]*")
 _FLOAT_WORDS = {b"INF": float("inf"), b"-INF": float("-inf"), b"NAN": float("nan")}
 
 
@@ -50,8 +53,8 @@ def session_values(data: bytes) -> dict[bytes, PhpValue]:
     values: dict[bytes, PhpValue] = {}
     while reader.position < len(data):
         name = reader.until(b"|")
-        if not name:
-            raise PhpValueError("a session variable without a name")
+        if not _SESSION_NAME.fullmatch(name):
+            raise PhpValueError("a session variable without a name, or a session of another serialize_handler")
         values[name] = reader.value()
     return values
 

@@ -81,7 +81,8 @@ def parse(path: str, query: str, conf: PiwigoConf, derivatives: DerivativeSettin
     if path == ACTION:
         return _action(query, conf)
     decoded_path = _decoded(path)
-    for prefix in ("i.php/", "i/", clean_path(conf.data_location) + "/i/"):
+    data = data_folder(conf)
+    for prefix in ("i.php/", "i/", *([f"{data}/i/"] if data is not None else [])):
         if decoded_path.startswith(prefix):
             return _derivative(decoded_path.removeprefix(prefix), query, conf, derivatives)
     for directory in (clean_path(conf.upload_dir), "galleries"):
@@ -98,6 +99,14 @@ def clean_path(path: str) -> str:
     return "/".join(parts)
 
 
+def data_folder(conf: PiwigoConf) -> str | None:
+    """Where Piwigo keeps its own files, None for a place that has no address below the gallery's."""
+    try:
+        return clean_path(conf.data_location)
+    except UnservedRequestError:
+        return None
+
+
 def representative_path(path: str, extension: str) -> str:
     """Where the representative of a video or document lies (`DIR/NAME.mp4` → `DIR/pwg_representative/NAME.EXT`)."""
     return _beside(path, REPRESENTATIVE_DIR, extension)
@@ -111,7 +120,8 @@ def format_path(path: str, extension: str) -> str:
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 # Backslashes and control characters are valid in names, and mean something else to some other program on the way.
 _DANGEROUS = re.compile(r"[\x00-\x1f\x7f\\]")
-_NUMERIC = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?\s*")
+# PHP's white space, and no other.
+_NUMERIC = re.compile(r"[ \t\n\r\v\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t\n\r\v\f]*")
 _IDENTIFIER = re.compile(r"[0-9]{1,10}")
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Column, DateTime, Index, Integer, MetaData, String, Table
 from sqlalchemy.dialects.mysql import CHAR, ENUM, MEDIUMINT, MEDIUMTEXT, SMALLINT, TINYINT, VARCHAR
 
 from pwgserve.piwigo.conf import USER_FIELDS
+from pwgserve.piwigo.tables import CONSTANTS, split
 
 _medium = Integer().with_variant(MEDIUMINT(unsigned=True), "mysql", "mariadb")
 _small = Integer().with_variant(SMALLINT(unsigned=True), "mysql", "mariadb")
@@ -50,12 +51,23 @@ class Schema:
     lounge: Table
 
 
-def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str, str] = USER_FIELDS) -> Schema:
-    """The tables with the gallery's prefix; an owner may keep users in a table of their own, with other columns."""
+def schema(
+    prefix: str,
+    users_table: str | None = None,
+    user_fields: Mapping[str, str] = USER_FIELDS,
+    chosen: Mapping[str, str] | None = None,
+) -> Schema:
+    """The tables with the gallery's prefix; an owner may keep users in a table of their own, with other columns.
+
+    chosen: names that the owner gave to tables, by Piwigo's constants for them.
+    """
     metadata = MetaData()
+    names = {"users": users_table} if users_table else {}
+    names |= {CONSTANTS[constant]: name for constant, name in (chosen or {}).items()}
 
     def table(name: str, *columns: Column[object], info: Mapping[str, bool] | None = None) -> Table:
-        return Table(prefix + name, metadata, *columns, info=dict(info or {}))
+        database, own_name = split(names[name]) if name in names else (None, prefix + name)
+        return Table(own_name, metadata, *columns, schema=database, info=dict(info or {}))
 
     images = table(
         "images",
@@ -92,9 +104,8 @@ def schema(prefix: str, users_table: str | None = None, user_fields: Mapping[str
             Column("status", String(7).with_variant(ENUM("public", "private"), "mysql", "mariadb"), default="public"),
             Column("visible", _boolean, nullable=False, default="true"),
         ),
-        users=Table(
-            users_table or prefix + "users",
-            metadata,
+        users=table(
+            "users",
             Column(user_fields["id"], _medium, primary_key=True, key="id"),
             Column(user_fields["username"], _exact, nullable=False, default="", key="username"),
             Column(user_fields["password"], String(255), key="password"),

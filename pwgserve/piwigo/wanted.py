@@ -96,7 +96,7 @@ def custom_params(tokens: list[str]) -> DerivativeParams | str:
 
 
 _FORMAT = re.compile(r"f[1-9][0-9]{0,9}")
-_LEADING_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,9}(?:\.[0-9]{0,9})?(?:[eE][+-]?[0-9]{1,2})?")
+_LEADING_NUMBER = re.compile(r"[ \t\n\r\v\f]*[+-]?[0-9]{1,9}(?:\.[0-9]{0,9})?(?:[eE][+-]?[0-9]{1,2})?")
 
 
 def _size(text: str) -> Size:

@@ -15,9 +15,7 @@ from shutil import which
 from sqlalchemy.engine import make_url
 
 from pwgserve.foundation import Reached
-from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.gallery import GalleryConfigurationError, GalleryUnavailableError
-from pwgserve.piwigo.schema import schema
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
 from pwgserve.setup.grants import USER, removal, statements
@@ -40,7 +38,7 @@ class OwnUser:
     drop: tuple[str, ...]
 
 
-def own_user(reached: Reached, conf: PiwigoConf, log_history: bool, before: str | None) -> OwnUser | None:
+def own_user(reached: Reached, log_history: bool, before: str | None) -> OwnUser | None:
     """A user for a gallery's MySQL or MariaDB; None for a database that has no users.
 
     before: statements that were made once, whose password stays.
@@ -53,8 +51,8 @@ def own_user(reached: Reached, conf: PiwigoConf, log_history: bool, before: str 
     host = url.host or "localhost"
     is_local = "unix_socket" in url.query or host in (*LOCAL_HOSTS, "::1")
     hosts = LOCAL_HOSTS if is_local else ("%",)
-    tables = schema(reached.table_prefix, conf.users_table, conf.user_fields)
-    history = f"{reached.table_prefix}history" if log_history else None
+    tables = reached.gallery.schema
+    history = reached.history_table if log_history else None
     sql = statements(tables, url.database, password, hosts, reached.gallery.has_key_types, history)
     address = url.set(username=USER, password=password).render_as_string(hide_password=False)
     intro = f"-- A database user for pwgserve that may read what it needs of `{url.database}`, and nothing else."

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pwgserve.piwigo.history import COLUMNS as HISTORY_COLUMNS
 from pwgserve.piwigo.schema import Schema
+from pwgserve.piwigo.tables import split
 
 USER = "pwgserve"
 
@@ -40,10 +41,12 @@ def statements(
             ]
             if columns and not table.info.get("unread"):
                 listed = ", ".join(_name(column) for column in columns)
-                found.append(f"GRANT SELECT ({listed}) ON {_name(database)}.{_name(table.name)} TO {name};")
+                place = f"{_name(table.schema or database)}.{_name(table.name)}"
+                found.append(f"GRANT SELECT ({listed}) ON {place} TO {name};")
         if history_table:
             listed = ", ".join(_name(column) for column in HISTORY_COLUMNS)
-            found.append(f"GRANT INSERT ({listed}) ON {_name(database)}.{_name(history_table)} TO {name};")
+            of_history, table_name = split(history_table)
+            found.append(f"GRANT INSERT ({listed}) ON {_name(of_history or database)}.{_name(table_name)} TO {name};")
     return found
 
 

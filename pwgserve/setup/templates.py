@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pwgserve.piwigo.conf import PiwigoConf
-from pwgserve.piwigo.requests import clean_path
+from pwgserve.piwigo.requests import clean_path, data_folder
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Listen, Settings
 
@@ -66,7 +66,7 @@ class Site:
             cache_dir=settings.cache.dir,
             internal_prefix=settings.server.internal_prefix,
             link_prefix=settings.links.prefix,
-            data=clean_path(conf.data_location),
+            data=data_folder(conf) or "_data",
             upload=clean_path(conf.upload_dir),
         )
 

@@ -1,6 +1,7 @@
 """A configuration that is wrong: one line that says where and what to do, exit code 2, no traceback."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from daemon import settings_for, toml
 from ports import free_port
 
 from pwgserve.keys.keyring import load_or_create
+from pwgserve.piwigo.conf import DECIDING
 
 ONE_KIND = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 """For what is wrong before a database is asked."""
@@ -220,6 +222,162 @@ def test_a_configuration_of_piwigo_that_only_php_can_follow(config, gallery):
         owner.unlink()
         folder.rmdir()
         folder.parent.rmdir()
+
+
+@pytest.fixture
+def owners(gallery):
+    """Writes files into Piwigo's `local/config/`, which are gone afterwards."""
+    folder = gallery.root / "local/config"
+    folder.mkdir(parents=True)
+
+    def write(text, name="config.inc.php"):
+        (folder / name).write_text("<?php\n" + text)
+        return folder / name
+
+    yield write
+    shutil.rmtree(folder.parent)
+
+
+@ONE_KIND
+@pytest.mark.parametrize(
+    ("php", "words"),
+    [
+        (
+            "foreach (array('guest_access' => false) as $n => $v) { $conf[$n] = $v; }",
+            ["line 2", "only PHP", "guest_id"],
+        ),
+        (
+            "$g = true; if (getenv('X') !== 'no') { $g = false; }\n$conf['guest_access'] = $g;",
+            ["line 3", "guest_access = "],
+        ),
+        ("require 'site.php';", ["line 2", "includes another file", "__DIR__"]),
+        ("if (getenv('CLOSED')) die();", ["line 2", "may end PHP"]),
+        ("$conf = array_merge($conf, array('guest_access' => false));", ["line 2", "$conf as a whole"]),
+        ("array_push($conf['picture_ext'], 'tif');", ["line 2", "picture_ext = "]),
+        ("define('USER_INFOS_TABLE', getenv('X'));", ["USER_INFOS_TABLE"]),
+        ("$conf['session_save_handler'] = 'files';", ["session_save_handler", "remove the line"]),
+        ("$conf['remember_me_length'] = 9e999;", ["remember_me_length"]),
+        ("$conf['upload_dir'] = '../photos';", ["upload_dir", "symbolic link", "piwigo.originals"]),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_piwigos_configuration_may_say_is_never_guessed(config, owners, php, words):
+    owners(php)
+    assert_wrong(serve(config()), "config.inc.php", *words)
+
+
+@ONE_KIND
+def test_a_configuration_that_may_set_anything_is_enough_with_what_decides(config, owners, gallery, start):
+    owners("foreach (parse_ini_file('/etc/x.ini') as $n => $v) { $conf[$n] = $v; }")
+    told = dict.fromkeys(DECIDING - {"user_fields"}, False)
+    told |= {"guest_id": 2, "session_name": "pwg_id", "session_length": 3600, "remember_me_name": "pwg_remember"}
+    told |= {"remember_me_length": 99, "users_table": "", "picture_ext": ["jpg"], "session_use_ip_address": True}
+    assert_wrong(serve(config(**{"piwigo.conf": told})), "user_fields")
+    columns = {"id": "id", "username": "username", "password": "password"}
+    daemon = start(gallery, **{"piwigo.conf": told, "piwigo.conf.user_fields": columns})
+    assert daemon.visitor().get("/action.php?id=1&part=e").status == 404
+    assert daemon.visitor(family.cookie("anna")).follow("/action.php?id=1&part=e").status == 200
+
+
+@ONE_KIND
+def test_what_an_included_file_says_counts_and_its_changes_too(owners, gallery, start, settled):
+    owners("if (file_exists(__DIR__ . '/site.php')) { require __DIR__ . '/site.php'; }")
+    daemon = start(gallery)
+    asked = "/action.php?id=1&part=e"
+    assert daemon.visitor().get(asked).status == 302
+    site = owners("$conf['guest_access'] = false;", "site.php")
+    settled()
+    assert daemon.visitor().get(asked).status == 404
+    site.write_text("<?php $conf['guest_access'] = getenv('X');")
+    settled()
+    assert daemon.visitor().get(asked).status == 503
+    site.unlink()
+    settled()
+    assert daemon.visitor().get(asked).status == 302
+
+
+@ONE_KIND
+@pytest.mark.parametrize("command", ["serve", "check", "init"])
+def test_uploads_outside_of_piwigo_are_one_line_that_says_the_way_out(config, owners, gallery, tmp_path, command):
+    owners("$conf['upload_dir'] = '../photos';")
+    (gallery.root / "i.php").write_text("<?php\n")
+    where = ["--config", str(config())]
+    if command == "init":
+        where = [
+            "--piwigo",
+            str(gallery.root),
+            "--output",
+            str(tmp_path / "new.toml"),
+            "--url",
+            "http://a.test/",
+            "--yes",
+        ]
+        where += ["--database", gallery.address]
+    done = subprocess.run(
+        [sys.executable, "-m", "pwgserve", command, *where],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
+    (gallery.root / "i.php").unlink()
+    assert_wrong((done.returncode, done.stderr), "config.inc.php", "upload_dir", "symbolic link", "piwigo.originals")
+
+
+@ONE_KIND
+def test_piwigos_own_files_may_lie_elsewhere(owners, gallery, start):
+    owners("$conf['data_location'] = '../_data/';")
+    daemon = start(gallery)
+    path = gallery.paths[1].removeprefix("./")
+    size = f"{path.rpartition('.')[0]}-me.jpg"
+    for address in (f"/{path}", f"/i/{size}", f"/i.php/{size}", f"/i.php?/{size}"):
+        assert daemon.visitor().get(address).status == 302, address
+    assert daemon.visitor().get(f"/_data/i/{size}").status == 404
+
+
+def test_tables_may_have_names_of_the_owners_own(databases, tmp_path, start):
+    for kind in ("sqlite", "mariadb"):
+        directory = tmp_path / kind
+        directory.mkdir()
+        chosen = {"USER_INFOS_TABLE": "main_user_infos", "USER_ACCESS_TABLE": "main_rights", "SESSIONS_TABLE": "logins"}
+        users = None
+        if kind == "mariadb":
+            databases.server.execute("CREATE DATABASE IF NOT EXISTS forum CHARACTER SET utf8mb4")
+            users = "forum.members"
+        gallery = databases.gallery(kind, directory, users_table=users, chosen=chosen)
+        family.build(gallery)
+        folder = gallery.root / "local/config"
+        folder.mkdir(parents=True)
+        defined = "".join(f"define('{constant}', '{name}');\n" for constant, name in chosen.items())
+        of_users = f"$conf['users_table'] = '{users}';\n" if users else ""
+        (folder / "config.inc.php").write_text("<?php\n" + defined + of_users)
+        daemon = start(gallery)
+        letter = "/action.php?id=2&part=e"
+        assert daemon.visitor(family.cookie("anna")).follow(letter).status == 200
+        assert daemon.visitor().get(letter).status == 404
+
+
+def test_the_folder_of_piwigos_database_file_may_be_another(databases, gallery, config, owners):
+    owners("define('PWG_LOCAL_DIR', 'sites/b/');")
+    assert_wrong(serve(config(piwigo={"database": None})), "sites/b/config/database.inc.php", "piwigo.database")
+
+
+@ONE_KIND
+def test_a_prefix_that_only_php_knows_is_not_guessed(config, owners):
+    owners("$prefixeTable = 'a_'; if ($_SERVER['HTTP_HOST'] == 'b') { $prefixeTable = 'b_'; }", "database.inc.php")
+    changes = {"database": None, "table_prefix": None}
+    assert_wrong(serve(config(piwigo=changes)), "database.inc.php", "piwigo.database and piwigo.table_prefix")
+
+
+@ONE_KIND
+@pytest.mark.parametrize("variable", ["PWGSERVE_ACESS__LOCKDOWN", "PWGSERVE_ACCESS_LOCKDOWN"])
+def test_a_misspelt_variable_of_the_environment_is_named(config, variable):
+    assert_wrong(serve(config(), **{variable: "true"}), variable, "no such setting")
+
+
+@ONE_KIND
+def test_a_misspelt_setting_of_piwigo_is_named(config):
+    assert_wrong(serve(config(**{"piwigo.conf": {"gest_access": False}})), "piwigo.conf", "gest_access", "guest_access")
 
 
 def test_piwigos_own_database_file_is_enough(gallery, databases, start):

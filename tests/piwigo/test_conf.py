@@ -1,6 +1,6 @@
 import pytest
 
-from pwgserve.piwigo.conf import ConfError, PiwigoConf, SyncChars, from_words
+from pwgserve.piwigo.conf import DECIDING, SETTING_NAMES, TRUTHS, ConfError, PiwigoConf, SyncChars, from_words
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,15 @@ def test_renamed_columns_keep_their_other_names():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("guest_id", "x"), ("guest_id", None), ("picture_ext", "jpg"), ("user_fields", "x"), ("session_name", ["x"])],
+    [
+        ("guest_id", "x"),
+        ("guest_id", None),
+        ("remember_me_length", float("inf")),
+        ("guest_id", float("nan")),
+        ("picture_ext", "jpg"),
+        ("user_fields", "x"),
+        ("session_name", ["x"]),
+    ],
 )
 def test_a_setting_of_another_kind_is_an_error_that_names_it(name, value):
     with pytest.raises(ConfError, match=name):
@@ -73,6 +81,22 @@ def test_a_setting_of_another_kind_is_an_error_that_names_it(name, value):
         (r"#^[\p{L}\d_. -]+$#u", ["Grüße 山.jpg"], ["a|b"]),
         ("{^[a-z]+$}i", ["ABC"], ["1"]),
         ("/./", ["anything"], [""]),
+        (r"/^[a-zA-Z0-9-_. \x80-\xff]+$/", ["łódź", "山", "a b"], ["a/b", "a&b"]),
+        ("/^[a-zé]+$/", ["é", "\u00e9\u00e9"], ["ü", "山"]),
+        (r"/^[\x{e9}a]+$/u", ["é"], ["è"]),
+        (r"/^[\x{100}-\x{17f}a-z]+$/u", ["łd"], ["ó", "山"]),
+        (r"/^\p{Lu}+$/u", ["ABŁ"], ["a"]),
+        (r"/^.{2}$/", ["ab", "é"], ["a", "山"]),
+        (r"/^.{2}$/u", ["éé"], ["é"]),
+        ("/^[a-z]+$/SXJ", ["ab"], ["é"]),
+        ("/^[a-z]+$/U", ["ab"], ["é"]),
+        ("/b/A", ["ba"], ["ab"]),
+        (r"/^a\z/", ["a"], ["az"]),
+        ("/^a{e<=1}$/", ["a{e<=1}"], ["a", "ab"]),
+        ("/^x{,3}$/", ["x{,3}"], ["xx", ""]),
+        ("/^[[a]+$/", ["[a"], ["b"]),
+        ("/^[]a]+$/", ["]a"], ["b"]),
+        ("/^[[:alpha:]]+$/", ["ab"], [":", "1"]),
     ],
 )
 def test_the_owners_rule_for_names_is_followed(pattern, allowed, refused):
@@ -81,7 +105,23 @@ def test_the_owners_rule_for_names_is_followed(pattern, allowed, refused):
     assert not any(rule.allows(name) for name in refused)
 
 
-@pytest.mark.parametrize("pattern", ["", "/", "abc", "/[/", "/a/e", "a.a"])
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "/",
+        "abc",
+        "/[/",
+        "/a/e",
+        "a.a",
+        r"/\x{100}/",
+        r"/\x{110000}/u",
+        "/(?>a+)b/U",
+        "/(*UTF8)a/",
+        r"/\Qa\E/",
+        "/(?V1)a/",
+    ],
+)
 def test_a_rule_that_php_would_not_take_is_an_error(pattern):
     with pytest.raises(ConfError, match="sync_chars_regex"):
         SyncChars(pattern)
@@ -89,3 +129,23 @@ def test_a_rule_that_php_would_not_take_is_an_error(pattern):
 
 def test_a_rule_that_takes_for_ever_refuses():
     assert not SyncChars("/^(a+)+$/").allows("a" * 60 + "!")
+
+
+def test_sessions_that_pwgserve_cannot_see_are_an_error():
+    assert PiwigoConf().updated({"session_save_handler": "db"}) == PiwigoConf()
+    for handler in ("files", "", None):
+        with pytest.raises(ConfError, match="session_save_handler is not 'db'"):
+            PiwigoConf().updated({"session_save_handler": handler})
+
+
+@pytest.mark.parametrize("folder", ["../photos", "./../photos", "upload/../../photos"])
+def test_uploads_outside_of_piwigo_are_an_error_that_says_the_way_out(folder):
+    with pytest.raises(ConfError, match=r"upload_dir leads out .* symbolic link .* piwigo\.originals"):
+        PiwigoConf().updated({"upload_dir": folder})
+
+
+def test_settings_that_may_be_told_are_those_that_change_an_answer():
+    assert {"guest_access", "sync_chars_regex", "upload_dir"} <= SETTING_NAMES
+    assert DECIDING <= SETTING_NAMES
+    assert "guest_access" in TRUTHS
+    assert "guest_id" not in TRUTHS

@@ -33,6 +33,11 @@ def test_no_row_stands_for_the_defaults():
     assert DEFAULTS.quality == 95
 
 
+def test_an_owners_number_for_no_limit_is_a_size():
+    assert from_config(row({"xxlarge": params(99999, 99999)})).types["xx"].ideal == (99999, 99999)
+    assert from_config(row({"xxlarge": params(10**9, 1)})).types["xx"].ideal == (10**9, 1)
+
+
 def test_a_row_is_read_whichever_way_php_stored_its_numbers():
     found = from_config(
         row(
@@ -68,7 +73,7 @@ def test_the_watermark_is_read():
         b'a:1:{s:1:"d";i:1;}',
         row({"medium": "i:1;"}),
         row({"medium": params(0, 5)}),
-        row({"medium": params(99999, 5)}),
+        row({"medium": params(10**9 + 1, 5)}),
     ],
 )
 def test_a_row_that_makes_no_sense_is_an_error(data):

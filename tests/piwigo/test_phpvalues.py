@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pwgserve.piwigo.identity import session_user_id
 from pwgserve.piwigo.phpvalues import PhpObject, PhpValueError, session_values, unserialize
 
 
@@ -87,3 +88,23 @@ def test_a_session_is_its_variables():
     for broken in (b"pwg_uid", b"|i:1;", b"pwg_uid|", b"pwg_uid|i:3"):
         with pytest.raises(PhpValueError):
             session_values(broken)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        # php_serialize: of ['pwg_uid' => 7, 'q' => what a visitor wrote]
+        b'a:2:{s:7:"pwg_uid";i:7;s:1:"q";s:33:"x|N;pwg_uid|i:1;z|a:1:{i:0;s:0:"";}}',
+        # php_binary
+        b'\x07pwg_uidi:7;\x01qs:21:"x|N;pwg_uid|i:1;z|s:1:"";',
+        # igbinary
+        b"\x00\x00\x00\x02\x14\x02\x11\x07pwg_uid\x06\x07\x11\x01q\x11\x10x|N;pwg_uid|i:1;",
+        b"x{|i:1;",
+        b"x;|i:1;",
+        b"!x|i:1;",
+    ],
+)
+def test_a_session_of_another_serialize_handler_names_nobody(row):
+    with pytest.raises(PhpValueError):
+        session_values(row)
+    assert session_user_id(row) is None

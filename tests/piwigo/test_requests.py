@@ -13,6 +13,7 @@ from pwgserve.piwigo.requests import (
     PictureRequest,
     UnservedRequestError,
     clean_path,
+    data_folder,
     format_path,
     parse,
     representative_path,
@@ -193,3 +194,24 @@ def test_a_clean_path_is_its_own_clean_path(path):
     except UnservedRequestError:
         return
     assert clean_path(cleaned) == cleaned
+
+
+@pytest.mark.parametrize("number", ["1", "%201", "1%09%0A%0D%0B%0C", "1e0", "%2B1."])
+def test_a_number_is_what_php_takes_for_one(number):
+    assert parse("action.php", f"id={number}&part=e", CONF, DEFAULTS).photo_id == 1
+
+
+@pytest.mark.parametrize("number", ["%1c1", "%1f1", "1%1d", "%C2%A01", "1%C2%85", "%E3%80%801", "%D9%A1"])
+def test_what_only_python_takes_for_a_number_is_malformed(number):
+    with pytest.raises(MalformedRequestError):
+        parse("action.php", f"id={number}&part=e", CONF, DEFAULTS)
+
+
+@pytest.mark.parametrize("folder", ["../_data/", "/../x", "a\nb"])
+def test_sizes_elsewhere_have_no_address_and_all_else_has(folder):
+    conf = replace(CONF, data_location=folder)
+    assert data_folder(conf) is None
+    assert parse("i/upload/a-me.jpg", "", conf, DEFAULTS).path == "upload/a.jpg"
+    assert parse("upload/a.jpg", "", conf, DEFAULTS).path == "upload/a.jpg"
+    with pytest.raises(UnservedRequestError):
+        parse("_data/i/upload/a-me.jpg", "", conf, DEFAULTS)

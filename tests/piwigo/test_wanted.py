@@ -22,6 +22,12 @@ everything = st.one_of(
 )
 
 
+@pytest.mark.parametrize("space", ["\x1c", "\x1f", "\xa0", "\x85", "\u3000"])
+def test_no_other_space_than_phps_is_before_a_number(space):
+    assert isinstance(custom_params([f"s{space}300"]), str)
+    assert not isinstance(custom_params(["s \t300"]), str)
+
+
 PIECES = ["r", "-", "me", "sq", "cu_s300x200", "avif", "webp", "jpeg", "f12", "e"]
 
 

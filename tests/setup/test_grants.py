@@ -22,6 +22,17 @@ def test_every_column_that_is_read_is_granted_and_no_other():
     assert "`mail_address`" not in everything, "addresses of people are not needed"
 
 
+def test_tables_of_another_database_are_granted_there():
+    chosen = {"USER_INFOS_TABLE": "`main`.main_user_infos", "GROUPS_TABLE": "`p_groups`"}
+    tables = schema("p_", "phpbb.phpbb_users", chosen=chosen)
+    found = " ".join(statements(tables, "g", "s", ["%"], history_table="main.visits"))
+    assert "ON `phpbb`.`phpbb_users` TO" in found
+    assert "ON `main`.`main_user_infos` TO" in found
+    assert "ON `main`.`visits` TO" in found
+    assert "ON `g`.`p_images` TO" in found
+    assert (tables.groups.schema, tables.groups.name) == (None, "p_groups")
+
+
 def test_older_galleries_and_history_and_renamed_users():
     tables = schema("p_", "people", {"id": "nr", "username": "name", "password": "hash"})
     old = " ".join(statements(tables, "g", "s", ["%"], has_recent=False, history_table="p_history"))
