@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -32,6 +33,8 @@ class OwnerFile:
         self._root = root
         self._file = root / OWNER_FILE
         self._overrides = overrides
+        # Settings may be asked for by several threads at once.
+        self._lock = threading.Lock()
         self._versions: dict[str, Version] = {}
         self._conf: PiwigoConf | None = None
         self.warnings: tuple[str, ...] = ()
@@ -41,10 +44,11 @@ class OwnerFile:
     def conf(self) -> PiwigoConf:
         """Piwigo's defaults overlaid with the file, then with `[piwigo.conf]`. Raises GalleryConfigurationError."""
         try:
-            if self._conf is None or any(_version(path) != known for path, known in self._versions.items()):
-                self._conf = None
-                self._conf = self._read()
-            return self._conf
+            with self._lock:
+                if self._conf is None or any(_version(path) != known for path, known in self._versions.items()):
+                    self._conf = None
+                    self._conf = self._read()
+                return self._conf
         except OSError as error:
             raise GalleryConfigurationError(f"{self._file}: cannot read it: {error.strerror}") from error
         except (PhpConfigError, ConfError) as error:

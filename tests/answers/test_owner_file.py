@@ -1,0 +1,64 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pwgserve.answers.owner_file import OWNER_FILE, OwnerFile
+from pwgserve.piwigo.gallery import GalleryConfigurationError
+
+
+@pytest.fixture
+def write(tmp_path):
+    file = tmp_path / OWNER_FILE
+    file.parent.mkdir(parents=True)
+
+    def write_(text, name=file.name):
+        (file.parent / name).write_text(f"<?php\n{text}")
+
+    return write_
+
+
+def test_no_file_is_no_setting_until_there_is_one(tmp_path):
+    owner = OwnerFile(tmp_path, {})
+    assert owner.conf().guest_access
+    file = tmp_path / OWNER_FILE
+    file.parent.mkdir(parents=True)
+    file.write_text("<?php $conf['guest_access'] = false;")
+    assert not owner.conf().guest_access
+
+
+def test_an_included_file_counts_when_it_comes_changes_and_goes(tmp_path, write):
+    write("@include __DIR__ . '/more.php';")
+    owner = OwnerFile(tmp_path, {})
+    assert owner.conf().guest_access
+    write("$conf['guest_access'] = false;", "more.php")
+    assert not owner.conf().guest_access
+    write("$conf['guest_access'] = true; ", "more.php")
+    assert owner.conf().guest_access
+    write("$conf['guest_access'] = f();", "more.php")
+    for _ in range(2):
+        with pytest.raises(GalleryConfigurationError, match=r"/more\.php: line 2: \$conf\['guest_access'\]"):
+            owner.conf()
+    assert OwnerFile(tmp_path, {"guest_access": False}).conf().guest_access is False
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "unreadable"])
+def test_what_is_no_readable_file_is_not_included(tmp_path, write, kind):
+    write("include __DIR__ . '/more.php';")
+    place = (tmp_path / OWNER_FILE).parent / "more.php"
+    if kind == "folder":
+        place.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(place)
+    with pytest.raises(GalleryConfigurationError, match=r"config\.inc\.php: line 2: includes another file"):
+        OwnerFile(tmp_path, {}).conf()
+
+
+def test_many_may_ask_at_once_while_it_changes(tmp_path, write):
+    owner = OwnerFile(tmp_path, {})
+    with ThreadPoolExecutor(8) as pool:
+        for length in range(20):
+            write(f"include __DIR__ . '/a.php';\n$conf['session_length'] = {length};")
+            assert {conf.session_length for conf in pool.map(lambda _: owner.conf(), range(16))} == {length}
