@@ -19,7 +19,7 @@ from pwgserve.foundation import Foundation
 from pwgserve.links import PUBLIC, Audience, Link
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Wanted
-from pwgserve.settings import load
+from pwgserve.settings_file import load
 from pwgserve.targets import GallerySettings, Target, target
 
 PAGE = 500

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pwgserve import credentials, settings
+from pwgserve import credentials, settings_file
 from pwgserve.keys import keyring
 
 ADDRESS = "mysql://pwgserve:kept@127.0.0.1/piwigo"
@@ -35,24 +35,24 @@ def secrets(found):
 
 @only_root
 def test_roots_commands_see_the_same_database_and_keys_as_the_service(machine):
-    assert secrets(settings.load(machine / "pwgserve.toml")) == (ADDRESS, machine / "credstore/pwgserve.keys")
+    assert secrets(settings_file.load(machine / "pwgserve.toml")) == (ADDRESS, machine / "credstore/pwgserve.keys")
 
 
 @only_root
 def test_what_is_kept_for_the_service_is_not_for_another_configuration(machine):
-    assert secrets(settings.load(machine / "other.toml")) == ("mysql://a:b@127.0.0.1/c", machine / "keys")
+    assert secrets(settings_file.load(machine / "other.toml")) == ("mysql://a:b@127.0.0.1/c", machine / "keys")
 
 
 @only_root
 def test_a_unit_has_what_systemd_hands_to_it_and_no_more(machine, monkeypatch):
     (machine / "handed").mkdir()
     monkeypatch.setenv(credentials.HANDED_OVER, str(machine / "handed"))
-    assert secrets(settings.load(machine / "pwgserve.toml"))[1] == machine / "keys"
+    assert secrets(settings_file.load(machine / "pwgserve.toml"))[1] == machine / "keys"
 
 
 def test_who_is_not_root_asks_for_nothing_of_roots(machine, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    assert secrets(settings.load(machine / "pwgserve.toml"))[1] == machine / "keys"
+    assert secrets(settings_file.load(machine / "pwgserve.toml"))[1] == machine / "keys"
 
 
 @only_root

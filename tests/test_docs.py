@@ -15,7 +15,8 @@ from pwgserve.cli import COMMANDS, main
 from pwgserve.http import refusals
 from pwgserve.numbers.metrics import Metrics
 from pwgserve.numbers.trend import GUESSES, TROUBLES
-from pwgserve.settings import Settings, from_values
+from pwgserve.settings import Settings
+from pwgserve.settings_file import from_values
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]

@@ -5,7 +5,8 @@ from pathlib import Path
 import aiomysql
 import pytest
 
-from pwgserve.settings import _DATABASE_OPTIONS, Listen, Settings, SettingsError, from_values, is_open_secret, load
+from pwgserve.settings import _DATABASE_OPTIONS, Listen, Settings
+from pwgserve.settings_file import SettingsError, from_values, is_open_secret, load
 
 DOCS = Path(__file__).parents[1] / "docs/configuration.md"
 

@@ -17,7 +17,7 @@ import uvloop
 from pydantic import ByteSize, TypeAdapter, ValidationError
 from rich.console import Console
 
-from pwgserve import logs, settings
+from pwgserve import logs, settings_file
 from pwgserve.cache.standing import Removed, Standing
 from pwgserve.cache.store import CacheError
 from pwgserve.cache.upkeep import NICENESS, Collected, Upkeep
@@ -100,7 +100,7 @@ def purge_command(
     of the gallery make. Versions from before an edit are never served again, and go with gc when they are the oldest.
     """
     if photos or albums:
-        found = settings.load(file)
+        found = settings_file.load(file)
         logs.configure("error", found.log.format)
         done = uvloop.run(_purge_chosen(found, keys_as_owner(found), photos, albums, sub_albums))
         _tell(done, as_json)
@@ -133,7 +133,7 @@ async def _purge_chosen(
 
 
 def _opened(file: Path) -> tuple[Settings, Upkeep]:
-    found = settings.load(file)
+    found = settings_file.load(file)
     logs.configure("error", found.log.format)
     become_owner_of(found.cache.dir)
     with contextlib.suppress(OSError):

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn
 
-from pwgserve import logs, settings
+from pwgserve import logs, settings_file
 from pwgserve.check.attempts import AREAS, in_words
 from pwgserve.check.reflection import ANSWERS
 from pwgserve.check.report import Finding, Report
@@ -26,7 +26,8 @@ from pwgserve.check.trying import Progress as Told
 from pwgserve.check.verdicts import IN_WORDS
 from pwgserve.commands.options import ROW, as_json, config_file
 from pwgserve.problems import OwnerError
-from pwgserve.settings import Server, Settings, SettingsError
+from pwgserve.settings import Server, Settings
+from pwgserve.settings_file import SettingsError
 from pwgserve.setup.templates import NAMES, WebServer
 
 TRICKS_NAMED = 3
@@ -75,7 +76,7 @@ def check_command(
     should. 2: it cannot be told, or could not be tried. Sends a few hundred requests and no secret; fit for cron, which
     mails only what is said: use --json or mail on failure.
     """
-    found = settings.load(file)
+    found = settings_file.load(file)
     for address in also:
         _with_url(found, address, "--also")
     if url is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pwgserve import settings
+from pwgserve import settings_file
 from pwgserve.commands.options import config_file
 from pwgserve.commands.rotate_keys import wait_until_known
 from pwgserve.keys import keyring, plugin_file
@@ -25,7 +25,7 @@ from pwgserve.settings import Listen
 @click.option("--group", metavar="NAME", help="PHP's group, like www-data; that of database.inc.php if not given.")
 def export_plugin_command(file: Path, output: Path | None, address: str | None, group: str | None) -> None:
     """Hand the keys to Piwigo's plugin. Do it again after `keys rotate`."""
-    found = settings.load(file)
+    found = settings_file.load(file)
     where = address or found.server.listen
     try:
         Listen.parse(where)

@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from pwgserve import credentials, logs, settings
+from pwgserve import credentials, logs, settings_file
 from pwgserve.answers.owner_file import OWNER_FILE
 from pwgserve.check.samples import hidden_photos
 from pwgserve.commands import choices
@@ -90,7 +90,7 @@ def _run(given: Given, console: Console) -> None:
     tables = {"server": {"public_url": url}, "piwigo": {"root": str(root), "database": database_address}}
     kept = {key: value for key, value in known.get("piwigo", {}).items() if key not in ("root", "database")}
     tables["piwigo"] = {key: value for key, value in tables["piwigo"].items() if value is not None} | kept
-    found = settings.from_values(tables, "pwgserve init")
+    found = settings_file.from_values(tables, "pwgserve init")
     answers = asyncio.run(_answers(given, found, before, known, first, console))
     if database_of_root:
         # What root keeps for the service is not to be written where others may read it.
@@ -150,11 +150,11 @@ def _known(output: Path, root: Path) -> tuple[str | None, dict[str, Any]]:
     """The configuration that is there already: its text and its values. root: that counts now, if Piwigo was moved."""
     if not output.exists():
         return None, {}
-    text = settings.read(output)
-    content = settings.content(text, str(output))
+    text = settings_file.read(output)
+    content = settings_file.content(text, str(output))
     if isinstance(content.get("piwigo"), dict):
         content["piwigo"]["root"] = str(root)
-    found = settings.from_values(content, str(output))
+    found = settings_file.from_values(content, str(output))
     return text, found.model_dump(exclude_unset=True)
 
 
@@ -193,7 +193,7 @@ async def _answers(
         listen = given.listen or known.get("server", {}).get("listen") or usual
         cache_dir = given.cache_dir or known.get("cache", {}).get("dir") or choices.place(given, DEFAULT_CACHE)
         keys_file = given.keys_file or known.get("links", {}).get("keys_file") or choices.place(given, DEFAULT_KEYS)
-        configured = settings.from_values(
+        configured = settings_file.from_values(
             {
                 "server": {"listen": listen, "public_url": found.server.public_url} | _internal_prefix(known),
                 "piwigo": {"root": str(found.piwigo.root)},

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pwgserve import settings
+from pwgserve import settings_file
 from pwgserve.commands.options import config_file, keys_file
 from pwgserve.keys import keyring
 from pwgserve.keys.keyring import KeyRing
@@ -23,7 +23,7 @@ from pwgserve.plugin import key_id
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def list_command(file: Path, keys: Path | None, as_json: bool) -> None:
     """Show the keys that sign links: names from which they cannot be found, ages, and what each is for."""
-    found = settings.load(file)
+    found = settings_file.load(file)
     rows = described(keyring.opened(keys or found.links.keys_file), time.time(), lifetime(found))
     if as_json:
         click.echo(json.dumps(rows, indent=2))

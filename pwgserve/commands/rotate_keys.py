@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from pwgserve import settings
+from pwgserve import settings_file
 from pwgserve.commands.list_keys import span
 from pwgserve.commands.options import config_file, keys_file
 from pwgserve.credentials import HANDED_OVER, is_kept_by_root
@@ -30,7 +30,7 @@ def rotate_command(file: Path, keys: Path | None, forget_old: bool) -> None:
 
     Keys that root keeps for the service in /etc/credstore are rotated there by root, and taken at its next restart.
     """
-    found = settings.load(file)
+    found = settings_file.load(file)
     target = keys or found.links.keys_file
     refuse_handed_over(target)
     ring = keyring.rotated(target, lifetime(found), forget_old)

@@ -11,7 +11,7 @@ import click
 import uvloop
 from pydantic import TypeAdapter, ValidationError
 
-from pwgserve import fingerprints, logs, settings
+from pwgserve import fingerprints, logs, settings_file
 from pwgserve.answers.viewers import Viewers
 from pwgserve.commands.options import ROW, config_file
 from pwgserve.commands.owner import keys_as_owner
@@ -45,7 +45,7 @@ def sign_command(file: Path, photo_id: int, what: str, user: str | None, ttl: st
     Only for what the user (or everybody) may see, and at every use it is asked again whether they still may. A link for
     one user ends with a change of that user's password, and with the key that signed it (keys rotate).
     """
-    found = settings.load(file)
+    found = settings_file.load(file)
     logs.configure("error", found.log.format)
     try:
         seconds: float = TypeAdapter(Seconds).validate_python(ttl)

@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from pwgserve import settings
+from pwgserve import settings_file
 from pwgserve.commands.options import as_json, config_file
 from pwgserve.http.status_page import count, duration, percent, size, span
 from pwgserve.numbers.opsclient import Numbers, OpsClient
@@ -54,7 +54,7 @@ class Status:
 @as_json
 def status_command(file: Path, as_json: bool) -> None:
     """Ask the running daemon how it is. Exit code 0 when it is healthy, 1 when it is not."""
-    found = settings.load(file)
+    found = settings_file.load(file)
     status = uvloop.run(_asked(found.server.listen))
     if as_json:
         click.echo(json.dumps(asdict(status), indent=2))

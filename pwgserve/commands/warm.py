@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from pwgserve import logs, settings
+from pwgserve import logs, settings_file
 from pwgserve.commands.options import ROW, chosen_albums, config_file
 from pwgserve.commands.owner import keys_as_owner
 from pwgserve.finished import Derivatives
@@ -64,7 +64,7 @@ def warm_command(
 
     Works beside a running daemon and without one. Exit code 1 when photos failed; they are listed at the end.
     """
-    found = settings.load(file)
+    found = settings_file.load(file)
     logs.configure("error", found.log.format)
     keys = keys_as_owner(found)
     with contextlib.suppress(OSError):

@@ -29,7 +29,8 @@ from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import GalleryRules, may_see
 from pwgserve.piwigo.schema import schema
-from pwgserve.settings import Settings, from_values
+from pwgserve.settings import Settings
+from pwgserve.settings_file import from_values
 
 HOST = "127.0.0.1"
 USUAL_PORT = 8280

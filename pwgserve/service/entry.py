@@ -30,7 +30,7 @@ def main() -> None:
     with loading.for_serving():
         import uvloop
 
-        from pwgserve import logs, settings
+        from pwgserve import logs, settings_file
         from pwgserve.problems import OwnerError
         from pwgserve.service import recruit
         from pwgserve.service.reports import Reports
@@ -48,7 +48,7 @@ def main() -> None:
     reports = Reports(reporting)
     try:
         with os.fdopen(configuration, "rb") as file:
-            found = settings.parse(os.pread(file.fileno(), 1 << 24, 0).decode(), orders["source"])
+            found = settings_file.parse(os.pread(file.fileno(), 1 << 24, 0).decode(), orders["source"])
         logs.configure(found.log.level, found.log.format)
         share = Share(orders["number"], orders["processes"], Path(orders["folder"]))
         listeners = [socket.socket(fileno=descriptor) for descriptor in listening]

@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from pwgserve import logs, settings
+from pwgserve import logs, settings_file
 from pwgserve.problems import OwnerError
 from pwgserve.render import sandbox
 from pwgserve.service import systemd
@@ -133,9 +133,11 @@ class Supervisor:
 
     def _read(self, old: _Generation | None) -> _Generation:
         """The configuration as its file is now, and sockets for it: those of `old` if its address stays. Blocks."""
-        configuration = Configuration(settings.read(self._file), str(self._file))
-        found = settings.parse(configuration.text, configuration.source)
-        is_open = settings.is_open_secret(self._file, settings.content(configuration.text, configuration.source))
+        configuration = Configuration(settings_file.read(self._file), str(self._file))
+        found = settings_file.parse(configuration.text, configuration.source)
+        is_open = settings_file.is_open_secret(
+            self._file, settings_file.content(configuration.text, configuration.source)
+        )
         if old is None and (given := systemd.sockets()):
             return _Generation(configuration, found, OF_SYSTEMD, given, is_open)
         if old is not None and old.listen in (OF_SYSTEMD, found.server.listen):

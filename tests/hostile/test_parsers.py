@@ -23,7 +23,8 @@ from pwgserve.piwigo import derivatives, identity, phpconfig, phpvalues
 from pwgserve.piwigo.conf import ConfError, PiwigoConf, SyncChars
 from pwgserve.piwigo.requests import MAX_TARGET, MalformedRequestError, UnservedRequestError, parse, split_target
 from pwgserve.piwigo.wanted import Part, Wanted
-from pwgserve.settings import Listen, SettingsError, load
+from pwgserve.settings import Listen
+from pwgserve.settings_file import SettingsError, load
 
 hostile = settings(
     max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "200")),

@@ -12,7 +12,7 @@ import pytest
 from commands import Installation
 from family import PARTY, PUBLIC
 
-from pwgserve import settings
+from pwgserve import settings_file
 from pwgserve.cache.standing import Standing
 from pwgserve.cache.tally import SharedTally
 from pwgserve.foundation import Foundation
@@ -72,7 +72,7 @@ def test_purge_of_a_photo_or_an_album_takes_only_theirs(place):
 def test_what_the_plugin_lets_be_purged_makes_room_for_what_comes(place, gallery):
     async def purge():
         async with AsyncExitStack() as resources:
-            house = await Foundation.open(settings.load(place.file), resources)
+            house = await Foundation.open(settings_file.load(place.file), resources)
             standing = Standing(house.catalogue, house.sources, house.cache)
             async for photo in Walk(house.gallery).photos():
                 await standing.remove(photo)

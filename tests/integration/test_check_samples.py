@@ -6,7 +6,7 @@ import family
 import pytest
 from daemon import settings_for
 
-from pwgserve import settings
+from pwgserve import settings_file
 from pwgserve.check.samples import hidden_photos, one_of_each_folder, public_photos, sample
 from pwgserve.foundation import Reached
 from pwgserve.piwigo.people import People
@@ -17,7 +17,7 @@ EVERYTHING = set(range(1, 18))
 
 async def opened(gallery, tmp_path, resources):
     """The gallery as check reaches it: itself, its guest and its settings."""
-    found = settings.from_values(settings_for(gallery, tmp_path, 1), "test")
+    found = settings_file.from_values(settings_for(gallery, tmp_path, 1), "test")
     reached = await Reached.open(found, resources)
     guest = (await People(reached.gallery).viewers([2]))[2]
     return reached.gallery, guest, await reached.catalogue.settings()

@@ -9,7 +9,7 @@ import pytest
 from planned import ANSWERS, at, said
 from units import FOLDER, values
 
-from pwgserve import settings
+from pwgserve import settings_file
 from pwgserve.setup import machine
 from pwgserve.setup.answers import DEFAULT_ADDRESS, Place
 from pwgserve.setup.configuration import ConfigurationError, merged
@@ -22,7 +22,7 @@ from pwgserve.setup.writing import CHANGED, KEPT, REMOVED, WRITTEN, WritingError
 
 def test_the_configuration_is_one_that_pwgserve_takes(tmp_path):
     text = merged(None, config_values(replace(at(tmp_path), root=tmp_path)), "x")
-    found = settings.parse(text, "x")
+    found = settings_file.parse(text, "x")
     assert found.server.public_url == "https://a.test/"
     assert found.server.send_file == "x-accel-redirect"
     assert (found.links.keys_file, found.cache.dir) == (tmp_path / "state/keys", tmp_path / "cache")
