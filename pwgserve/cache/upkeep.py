@@ -22,6 +22,9 @@ import structlog
 
 from pwgserve.cache.tally import SharedTally
 
+TELL_SECONDS = 3600.0
+"""How often the log says that something was skipped."""
+
 KEEP_SHARE = 0.9
 """To which share of the limit the store is emptied when it is over it."""
 
@@ -102,7 +105,7 @@ class Upkeep:
         self._max_size = max_size
         self._thread: threading.Thread | None = None
         self._overflowed = False
-        self._not_before = -math.inf
+        self._not_before = self._told = -math.inf
         self._skipped = 0
         self._ending = threading.Event()
         self.tally = SharedTally(directory)
@@ -217,7 +220,8 @@ class Upkeep:
             _log.warning("cache-upkeep", problem=f"cache.dir cannot be read: {error.strerror}; nothing old is removed")
 
     def _tell(self, skipped: int) -> None:
-        if skipped:
+        if skipped and time.monotonic() - self._told > TELL_SECONDS:
+            self._told = time.monotonic()
             _log.warning(
                 "cache-upkeep",
                 problem=f"{skipped} files or folders cannot be read or removed; give all of cache.dir to this user",
