@@ -14,13 +14,13 @@ from daemon import Daemon
 from galleries import ADDRESS_PREFIX
 
 from pwgserve import fingerprints
-from pwgserve.answers.sources import Version
 from pwgserve.foundation import Foundation
 from pwgserve.links import PUBLIC, Audience, Link
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.settings_file import load
 from pwgserve.targets import GallerySettings, Target, target
+from pwgserve.versions import Version
 
 PAGE = 500
 

@@ -53,10 +53,6 @@ from pwgserve.render.workers import ENDINGS
 from pwgserve.service.share import ALL, Share
 from pwgserve.settings import Settings
 
-DATABASE_FILE = Path("local/config/database.inc.php")
-LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))
-"""Where a database server listens that PHP reaches as `localhost`. Never below /tmp, where anybody could listen."""
-
 COUNT_SECONDS = 3600.0
 """How often is asked whether the files of the cache are to be counted: somebody has, in the last day, or nobody."""
 
@@ -209,7 +205,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
     proxies = Proxies(server.trusted_networks, settings.piwigo.visitor_address)
     sender = Sender(server.send_file, server.internal_prefix)
     repeats = Repeats()
-    answers = Fresh(_answers(gallery), 1)
+    readiness = Fresh(_pinged(gallery), 1)
     trend = Trend()
     remembering = asyncio.create_task(keep(trend, metrics.samples))
     resources.push_async_callback(_cancelled, remembering)
@@ -223,45 +219,54 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
         base=server.base_path,
         link_prefix=links.prefix,
         legacy=Legacy(
-            catalogue,
-            viewers,
-            sources,
-            issuer,
-            proxies,
-            Icons(icon_sources, icon_derivatives, signer, sender, server.public_url),
-            server.public_url,
-            OwnAddresses(server.own_networks),
-            ahead,
-            history,
-            encodings,
+            catalogue=catalogue,
+            viewers=viewers,
+            sources=sources,
+            issuer=issuer,
+            proxies=proxies,
+            icons=Icons(icon_sources, icon_derivatives, signer, sender, server.public_url),
+            public_url=server.public_url,
+            own_addresses=OwnAddresses(server.own_networks),
+            ahead=ahead,
+            history=history,
+            encodings=encodings,
         ),
         signed=Signed(
-            catalogue, viewers, signer, issuer, sources, derivatives, sender, proxies, repeats, links.bind_session
+            catalogue=catalogue,
+            viewers=viewers,
+            signer=signer,
+            issuer=issuer,
+            sources=sources,
+            derivatives=derivatives,
+            sender=sender,
+            proxies=proxies,
+            repeats=repeats,
+            bind_session=links.bind_session,
         ),
         repeats=repeats,
         plugin=Plugin(
-            acquaintance,
-            proxies,
-            LinkFacts(
-                server.public_url,
-                server.send_file,
-                links.prefix,
-                int(links.ttl),
-                int(links.message_ttl),
-                links.bind_session,
-                encodings,
+            acquaintance=acquaintance,
+            proxies=proxies,
+            links=LinkFacts(
+                public_url=server.public_url,
+                send_file=server.send_file,
+                prefix=links.prefix,
+                ttl=int(links.ttl),
+                message_ttl=int(links.message_ttl),
+                bind_session=links.bind_session,
+                encodings=encodings,
             ),
-            signer,
-            catalogue,
-            sources,
-            derivatives,
-            Standing(catalogue, sources, cache),
-            Walk(gallery),
-            int(settings.cache.max_size),
-            metrics,
-            pool.workers.protections,
+            signer=signer,
+            catalogue=catalogue,
+            sources=sources,
+            derivatives=derivatives,
+            standing=Standing(catalogue, sources, cache),
+            walk=Walk(gallery),
+            max_cache=int(settings.cache.max_size),
+            metrics=metrics,
+            protections=pool.workers.protections,
         ),
-        ops=Ops(metrics, trend, lambda: answers.get(None)),
+        ops=Ops(metrics, trend, lambda: readiness.get(None)),
         metrics=metrics,
         proxies=proxies,
         audit=audit,
@@ -309,7 +314,7 @@ async def _publish(metrics: Metrics) -> None:
         await asyncio.sleep(PUBLISH_SECONDS)
 
 
-def _answers(gallery: Gallery) -> Callable[[None], Awaitable[None]]:
+def _pinged(gallery: Gallery) -> Callable[[None], Awaitable[None]]:
     async def ask(_key: None) -> None:
         await gallery.ping()
 

@@ -12,12 +12,12 @@ import math
 from dataclasses import asdict
 from functools import lru_cache
 
-from pwgserve.answers.sources import Version
 from pwgserve.piwigo.derivatives import DerivativeSettings
 from pwgserve.piwigo.sizing import Size
 from pwgserve.render.plan import FORMATS, RECODED, REVISION, RenderPlan, RenderRules
 from pwgserve.render.quality import SIZES, quality_like
 from pwgserve.targets import Target
+from pwgserve.versions import Version
 
 _NONE = "-"
 _NANOSECONDS = 10**9

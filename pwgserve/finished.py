@@ -16,15 +16,15 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from pwgserve.answers.sources import ChangedError, Sources, Version, facts_of
+from pwgserve.answers.sources import ChangedError, Sources
 from pwgserve.at_hand import NotAtHandError
 from pwgserve.cache.store import Cache, Entry
-from pwgserve.originals import SourceFacts
 from pwgserve.render.pool import Begin, ElsewhereError, Larger, RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
 from pwgserve.targets import GallerySettings, Target, facts_of_plan, larger
+from pwgserve.versions import SourceFacts, Version, facts_of
 
 BROKEN_SECONDS = 300.0
 """For how long a picture that could not be rendered is not tried again, unless its file changes."""

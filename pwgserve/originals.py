@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pwgserve.at_hand import AtHand, NotAtHandError
 from pwgserve.shortage import ShortageError, is_missing
+from pwgserve.versions import SourceFacts
 
 # Without O_NONBLOCK a named pipe among the originals would hold whoever opens it for ever.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -22,19 +23,6 @@ _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 class MissingOriginalError(Exception):
     """There is no such regular file inside the folders of originals."""
-
-
-@dataclass(frozen=True)
-class SourceFacts:
-    """What tells one version of a file from another. `size` in bytes, `mtime` in nanoseconds since 1970."""
-
-    path: str
-    size: int
-    mtime: int
-
-    def __iter__(self) -> Iterator[str]:
-        """The facts as texts, for keyed hashes."""
-        return iter((self.path, str(self.size), str(self.mtime)))
 
 
 @dataclass(frozen=True)

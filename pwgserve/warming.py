@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from pwgserve.answers.catalogue import Catalogue
-from pwgserve.answers.sources import ChangedError, Sources, Version
+from pwgserve.answers.sources import ChangedError, Sources
 from pwgserve.cache.store import Cache
 from pwgserve.finished import Derivatives
 from pwgserve.originals import MissingOriginalError
@@ -24,6 +24,7 @@ from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError, is_of_machine
 from pwgserve.targets import GallerySettings, Target, changes_nothing, recoded, target
+from pwgserve.versions import Version
 
 BROKEN_TOLD = 1000
 """How many failed photos are named at the end; the others are counted."""

@@ -3,14 +3,13 @@ from dataclasses import replace
 import pytest
 
 from pwgserve import fingerprints
-from pwgserve.answers.sources import Version
-from pwgserve.originals import SourceFacts
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeParams, Watermark
 from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render.plan import RenderRules
 from pwgserve.targets import GallerySettings, target
+from pwgserve.versions import SourceFacts, Version
 
 PHOTO = Photo(5, "./upload/a.jpg", "A.jpg", 0, 4000, 3000, 0, None, None, ())
 SOURCE = SourceFacts("upload/a.jpg", 1000, 1_790_000_000_000_000_000)

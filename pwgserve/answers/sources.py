@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from dataclasses import dataclass
 
 from pwgserve.answers.freshness import Fresh
-from pwgserve.originals import MissingOriginalError, Originals, Source, SourceFacts
+from pwgserve.originals import MissingOriginalError, Originals, Source
 from pwgserve.render.metadata import tells_more
 from pwgserve.targets import Target
+from pwgserve.versions import SourceFacts, Version
 
 KEPT = 50_000
 """How many files are remembered, each for `freshness.MAX_AGE`."""
@@ -24,26 +24,6 @@ METADATA_BYTES = 4_000_000
 
 class ChangedError(Exception):
     """The file was replaced between the question which version it is and its opening: ask again."""
-
-
-@dataclass(frozen=True)
-class Version:
-    """One version of a target. `facts` describe it completely; `modified` in seconds since 1970."""
-
-    facts: tuple[str, ...]
-    modified: int
-    source: SourceFacts
-    watermark: SourceFacts | None
-
-    @classmethod
-    def of(cls, found: Target, source: SourceFacts, watermark: SourceFacts | None = None) -> Version:
-        """The version of a target that is made from these versions of its files."""
-        return cls(facts_of(found.facts(), source, watermark), source.mtime // 10**9, source, watermark)
-
-
-def facts_of(made: tuple[str, ...], source: SourceFacts, watermark: SourceFacts | None = None) -> tuple[str, ...]:
-    """What describes a version completely: what is made of which versions of files."""
-    return (*made, *source, *(watermark or ()))
 
 
 class Sources:
@@ -68,7 +48,7 @@ class Sources:
             # An owner who wants a mark on every picture must not find one without it.
             if watermark is None:
                 raise MissingOriginalError
-        return Version.of(found, source, watermark)
+        return Version.of(found.facts(), source, watermark)
 
     async def tells_more(self, version: Version) -> bool:
         """Whether the file's metadata hold a position, an owner or serial numbers. Raises MissingOriginalError."""

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from pwgserve import __version__, fingerprints
 from pwgserve.answers.catalogue import Catalogue
-from pwgserve.answers.sources import ChangedError, Sources, Version
+from pwgserve.answers.sources import ChangedError, Sources
 from pwgserve.cache.standing import Standing
 from pwgserve.finished import Derivatives
 from pwgserve.http.ops import OF_PROXIES
@@ -38,6 +38,7 @@ from pwgserve.render.quality import is_reached
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.targets import GallerySettings, Target, target
+from pwgserve.versions import Version
 
 FOLDER = "plugin/"
 MAX_BODY = 262_144

@@ -15,7 +15,7 @@ from aiohttp import web
 from pwgserve import fingerprints
 from pwgserve.answers.catalogue import Catalogue
 from pwgserve.answers.freshness import AGE_FOR_PROXIES, in_time
-from pwgserve.answers.sources import Sources, Version
+from pwgserve.answers.sources import Sources
 from pwgserve.answers.viewers import ADMIN_TOKEN, Asker, Viewers
 from pwgserve.finished import Derivatives
 from pwgserve.http.issuing import Issuer, redirect
@@ -29,6 +29,7 @@ from pwgserve.http.visitor import Proxies, claims, client_of
 from pwgserve.links import Link, LinkSigner, claims_to_be_expired
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.targets import GallerySettings, Target, is_allowed, target
+from pwgserve.versions import Version
 
 DOWNLOAD = "download"
 """The one query that a signed address may have."""

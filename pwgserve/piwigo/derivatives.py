@@ -40,16 +40,12 @@ class DerivativeSettingsError(ValueError):
 
 @dataclass(frozen=True)
 class DerivativeParams:
-    """What a derivative type asks for. `ideal` and `min_size` in pixels, `max_crop` 0..1, `sharpen` 0..100.
-
-    `last_mod_time` (seconds since 1970) is when the owner last changed the type.
-    """
+    """What a derivative type asks for. `ideal` and `min_size` in pixels, `max_crop` 0..1, `sharpen` 0..100."""
 
     ideal: Size
     max_crop: float = 0.0
     min_size: Size | None = None
     sharpen: float = 0.0
-    last_mod_time: int = 0
 
     def token(self) -> str:
         """The type as a custom size is written in a URL, behind `cu_` (canonical: one spelling per size)."""
@@ -164,7 +160,6 @@ def _params(value: PhpValue) -> DerivativeParams:
         max_crop=max(0.0, min(1.0, _number(sizing.fields.get(b"max_crop"), 0.0))),
         min_size=min_size if min_size and min(min_size) >= 1 else None,
         sharpen=max(0.0, min(100.0, _number(value.fields.get(b"sharpen"), 0.0))),
-        last_mod_time=_whole(value.fields.get(b"last_mod_time"), 0),
     )
 
 

@@ -48,8 +48,8 @@ def test_a_row_is_read_whichever_way_php_stored_its_numbers():
             's:1:"q";s:2:"80";s:1:"c";a:2:{s:4:"s300";i:1;i:500;i:1;}',
         )
     )
-    assert found.types["me"] == DerivativeParams((800, 600), 0, None, 20, 7)
-    assert found.types["sq"] == DerivativeParams((100, 100), 1, (9, 8), 0, 7)
+    assert found.types["me"] == DerivativeParams((800, 600), 0, None, 20)
+    assert found.types["sq"] == DerivativeParams((100, 100), 1, (9, 8), 0)
     assert list(found.types) == ["sq", "me"], "in the order of their sizes"
     assert found.quality == 80
     assert found.custom == {"s300", "500"}

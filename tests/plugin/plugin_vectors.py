@@ -6,16 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from pwgserve import fingerprints
-from pwgserve.answers.sources import Version
 from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import PUBLIC, Audience, Credential, Link, LinkSigner, expiry
-from pwgserve.originals import SourceFacts
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.derivatives import DerivativeParams, DerivativeSettings, Watermark
 from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.render.plan import MAX_AVIF_PIXELS, RenderRules
 from pwgserve.targets import GallerySettings, recoded, target
+from pwgserve.versions import SourceFacts, Version
 
 FILE = Path(__file__).parents[1] / "vectors/links.json"
 RING = KeyRing((bytes(range(32)), bytes(range(32, 64))), bytes(range(64, 96)))
