@@ -194,7 +194,8 @@ class Signed:
     async def _picture(
         self, request: web.BaseRequest, link: Link, permitted: Permitted, download: bool
     ) -> web.StreamResponse:
-        found, version = permitted.found, permitted.version
+        found, version, asked_at = permitted.found, permitted.version, permitted.asked_at
+        clock = asyncio.get_running_loop().time
         if found.plan is None:
             source = await asyncio.to_thread(self.sources.open, version)
             outcome = "original"
@@ -206,8 +207,10 @@ class Signed:
             if finished is None:
                 client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
                 finished = await self.derivatives.get(found, version, client, permitted.settings)
-            if finished.was_rendered and not await in_time(lambda: self._may_still(request, link)):
-                return await self._answered(request, link, found.extension, download)
+            if finished.was_rendered:
+                asked_at = clock()
+                if not await in_time(lambda: self._may_still(request, link)):
+                    return await self._answered(request, link, found.extension, download)
             outcome = "render" if finished.was_rendered else "hit"
             file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download) | {
@@ -218,7 +221,7 @@ class Signed:
         if link.audience.is_public:
             # Until the end of this second, if nginx in front is told to keep pictures at all. Without this it would
             # keep them for as long as browsers may, and permission would not be asked.
-            is_new = asyncio.get_running_loop().time() - permitted.asked_at <= AGE_FOR_PROXIES
+            is_new = clock() - asked_at <= AGE_FOR_PROXIES
             headers[PROXY_KEEPS] = f"@{int(time.time())}" if is_new else "0"
         else:
             # Another site must not learn by embedding a private picture whether its visitor may see it.

@@ -216,11 +216,17 @@ def test_an_edited_photo_has_another_link(plugin):
 def test_what_programs_append_to_piwigos_addresses_does_no_harm_to_links(plugin):
     url = plugin.addresses("anna")["photos"][str(PARTY)]["me"]
     stranger = plugin.daemon.visitor()
-    for appended in ("&b=1700000000", "&ajaxload=true", "&b=1&ajaxload=true", "&b=1?ajaxload=true", "&"):
+    for appended in (
+        "&b=1700000000",
+        "&ajaxload=true",
+        "&b=1&ajaxload=true",
+        "&b=1?ajaxload=true",
+        "&",
+        "?ajaxload=true",
+    ):
         answer = stranger.get(url + appended)
         assert (answer.status, answer.location) == (302, url), "one picture has one address"
         assert answer.headers["cache-control"] == "no-store"
-    assert stranger.get(url + "?ajaxload=true").status == 200
     forged = url[:-5] + ("A" if url[-5] != "A" else "B") + url[-4:]
     assert stranger.get(forged + "&b=1").status == 404
     assert stranger.get(url + "%0d%0aX:%20y&b=1").status == 404
