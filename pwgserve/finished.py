@@ -48,7 +48,7 @@ _log = structlog.get_logger("render")
 
 @dataclass(frozen=True)
 class Finished:
-    """A derivative: its name in the cache, and its content (the caller closes the entry's descriptor, if any).
+    """A derivative: its name in the cache, and its content (whoever gets it sends or closes it).
 
     is_stored: whether the cache has it, too; a full disk does not keep visitors from their pictures.
     """
@@ -57,6 +57,11 @@ class Finished:
     entry: Entry
     was_rendered: bool
     is_stored: bool = True
+
+    def close(self) -> None:
+        """Let go of the content: it was wanted in the cache, and by nobody here."""
+        if self.entry.descriptor is not None:
+            os.close(self.entry.descriptor)
 
 
 @dataclass(frozen=True)

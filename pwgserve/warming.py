@@ -7,7 +7,6 @@ picture at the same time. What is told to a person about it is in `commands.warm
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -147,8 +146,7 @@ class Warming:
             tally.was_there += 1
             return
         finished = await self.derivatives.get(found, version, _CLIENT, settings)
-        if finished.entry.descriptor is not None:
-            os.close(finished.entry.descriptor)
+        finished.close()
         if not finished.is_stored:
             raise FullError("the cache cannot be written; is the disk of cache.dir full?")
         tally.rendered += 1

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import os
 import socket
 from collections.abc import Mapping, Sequence
 
@@ -125,5 +124,4 @@ class Ahead:
         ):
             version = await self._sources.version(found)
             finished = await self._derivatives.get(found, version, _CLIENT, settings)
-            if finished.entry.descriptor is not None:
-                os.close(finished.entry.descriptor)
+            finished.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -184,8 +183,7 @@ class Plugin:
             return {"done": False, "problem": "unrenderable"}
         except (BusyError, RenderFailedError, ChangedError, MissingOriginalError):
             return {"done": False, "problem": "busy"}
-        if finished.entry.descriptor is not None:
-            os.close(finished.entry.descriptor)
+        finished.close()
         return {"done": True}
 
     async def _purge(self, question: dict[str, Any]) -> Answer:
