@@ -23,6 +23,21 @@ HOSTILE = ("-P", str(Path(__file__).with_name("hostile_worker.py")))
 CRASH = 11
 
 
+FORBIDDEN_BY_OTHERS = {
+    "take_more_memory_than_is_allowed": "limits are always on",
+    "raise_its_limits": "limits are always on",
+    "be_somebody_else": "only root may",
+    "read_the_daemons_memory_by_system_call": "kernel.yama.ptrace_scope",
+    "trace_the_daemon": "kernel.yama.ptrace_scope",
+    "read_the_daemons_memory": "kernel.yama.ptrace_scope",
+    "open_a_new_world_of_its_own": "containers and some distributions",
+    "load_a_program_into_the_kernel": "kernel.unprivileged_bpf_disabled",
+    "use_io_uring": "kernel.io_uring_disabled",
+    "keep_the_terminal_busy": "tests have no terminal",
+}
+"""What may fail without our sandbox, too, and for what reason; of everything else is shown that it works there."""
+
+
 @pytest.fixture
 def targets(tmp_path):
     """What an attacker would like to have: all of it is there, and open to this very user."""
@@ -76,20 +91,7 @@ async def test_the_attempts_are_real(targets, tmp_path, monkeypatch):
     targets["skipped"] = ["start_a_program", "start_a_program_from_memory", "mount_over_the_photos"]
     results = await tried(targets, tmp_path, monkeypatch, "off")
     works = {name for name, result in results.items() if result.startswith("DONE")}
-    assert works >= {
-        "read_the_keys_file",
-        "read_a_photo_by_its_name",
-        "look_whether_a_file_is_there",
-        "write_into_the_folder_of_photos",
-        "remove_a_photo",
-        "connect_to_the_database",
-        "connect_to_a_unix_socket",
-        "start_a_process",
-        "end_the_daemon",
-        "run_code_that_it_brought",
-        "start_a_thread_which_does_it",
-        "let_a_thread_do_it_that_decoders_had_started",
-    }
+    assert works >= set(ATTEMPTS) - {*targets["skipped"], *FORBIDDEN_BY_OTHERS}
     assert "take_more_memory_than_is_allowed" not in works
 
 
