@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from daemon import Daemon
-from family import FILM
+from family import FILM, PARTY, cookie
 from nginx import Nginx
 from plugin_side import PHP, PluginSide, annas_gallery, family_gallery
 from ports import free_port
 from visitor import Visitor
+from waiting import until
 
 from pwgserve.demo.film import film
 
@@ -47,6 +48,15 @@ class Site:
         self.port, self.url = port, f"http://127.0.0.1:{port}"
         self._php = self._started_php(folder)
         self._nginx = Nginx(folder / "nginx", port, LOCATIONS.format(daemon=self.daemon.port, php=self._php_port))
+        until(self._knows_the_daemon)
+
+    def _knows_the_daemon(self) -> bool:
+        """Whether pages hold signed links. On a busy machine the daemon may take longer than the plugin waits, which
+        would ask again after a minute."""
+        if "pwgs/" in Visitor(self.port, cookie("anna")).get(f"/album?way=plugin&photos={PARTY}").body.decode():
+            return True
+        self.gallery.delete("config", param="pwgserve")
+        return False
 
     def _started_php(self, folder: Path) -> "subprocess.Popen[bytes]":
         self._php_port = free_port()
