@@ -67,6 +67,10 @@ class RenderFailedError(OwnerError):
     """The rendering failed for a reason that may pass: a worker was killed, or cannot be started."""
 
 
+FILES_TO_START = 16
+"""More open files than starting a process takes: other threads may take some at the same moment."""
+
+
 class LaterError(Exception):
     """The picture needs much memory, which others have: it is tried again when it has its turn."""
 
@@ -227,6 +231,7 @@ class Workers:
             "idle": self._settings.idle,
         }
         try:
+            _expect_room(theirs.fileno())
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *COMMAND,
@@ -321,6 +326,16 @@ def _is_session_put_last(pid: int, niceness: int) -> bool:
     except OSError:
         pass  # the kernel has no such groups, or the process has ended
     return True
+
+
+def _expect_room(descriptor: int) -> None:
+    """Raise OSError when there are too few open files to start a process.
+
+    Where they run out in the midst of that, uvloop writes a traceback that nobody can catch.
+    """
+    with contextlib.ExitStack() as stack:
+        for _ in range(FILES_TO_START):
+            stack.callback(os.close, os.dup(descriptor))
 
 
 def _environment() -> dict[str, str]:
