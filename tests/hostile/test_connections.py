@@ -108,22 +108,29 @@ def test_a_body_that_never_ends_is_cut_off(limited):
         assert is_cut_off(connection)
 
 
-def test_who_takes_nothing_is_cut_off(limited, gallery):
+@contextlib.contextmanager
+def asked_for_a_film(daemon, gallery, megabytes, *headers):
+    """A connection with little room along which a film is asked for, which has this size meanwhile."""
     film = gallery.root / gallery.paths[family.FILM]
     whole = film.read_bytes()
-    film.write_bytes(os.urandom(MEGABYTE) * 40)
+    film.write_bytes(os.urandom(MEGABYTE) * megabytes)
     try:
         time.sleep(1.1)
-        link = limited.visitor(family.cookie("anna")).link("/" + gallery.paths[family.FILM])
+        link = daemon.visitor(family.cookie("anna")).link("/" + gallery.paths[family.FILM])
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.settimeout(20)
-            connection.connect(("127.0.0.1", limited.port))
-            connection.sendall(request(link))
-            assert is_cut_off(connection)
-            assert len(received(connection)) < 40 * MEGABYTE
+            connection.connect(("127.0.0.1", daemon.port))
+            connection.sendall(request(link, *headers))
+            yield connection
     finally:
         film.write_bytes(whole)
+
+
+def test_who_takes_nothing_is_cut_off(limited, gallery):
+    with asked_for_a_film(limited, gallery, 40) as connection:
+        assert is_cut_off(connection)
+        assert len(received(connection)) < 40 * MEGABYTE
 
 
 @pytest.mark.parametrize(
@@ -287,25 +294,13 @@ def test_the_connection_that_was_idle_longest_makes_room(limited, many_files):
 
 def test_who_takes_little_but_steadily_gets_all(limited, gallery):
     """The kernel tells that something was taken only when much was: a telephone with little reception takes longer."""
-    film = gallery.root / gallery.paths[family.FILM]
-    whole = film.read_bytes()
-    film.write_bytes(os.urandom(MEGABYTE) * 12)
-    try:
-        time.sleep(1.1)
-        link = limited.visitor(family.cookie("anna")).link("/" + gallery.paths[family.FILM])
-        with socket.socket() as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.settimeout(20)
-            connection.connect(("127.0.0.1", limited.port))
-            connection.sendall(request(link, "Connection: close"))
-            taken, ended = 0, time.monotonic() + 4 * 2  # four times the limit
-            while time.monotonic() < ended:
-                chunk = connection.recv(2048)
-                assert chunk, "not cut off"
-                taken += len(chunk)
-                time.sleep(0.05)
-            assert taken < MEGABYTE
-            rest = received(connection)
-        assert taken + len(rest) > 12 * MEGABYTE
-    finally:
-        film.write_bytes(whole)
+    with asked_for_a_film(limited, gallery, 12, "Connection: close") as connection:
+        taken, ended = 0, time.monotonic() + 4 * 2  # four times the limit
+        while time.monotonic() < ended:
+            chunk = connection.recv(2048)
+            assert chunk, "not cut off"
+            taken += len(chunk)
+            time.sleep(0.05)
+        assert taken < MEGABYTE
+        rest = received(connection)
+    assert taken + len(rest) > 12 * MEGABYTE
