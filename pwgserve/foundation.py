@@ -24,7 +24,7 @@ from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.links import LinkSigner
 from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
-from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, database_url
+from pwgserve.piwigo.gallery import QUERY_SECONDS, Gallery, GalleryConfigurationError, database_url
 from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, Files, PhpConfigError, database_settings
 from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.schema import schema
@@ -63,8 +63,8 @@ class Reached:
     conf: PiwigoConf
 
     @classmethod
-    async def open(cls, settings: Settings, resources: AsyncExitStack) -> Reached:
-        """Reach the gallery and check it; `resources` closes it again.
+    async def open(cls, settings: Settings, resources: AsyncExitStack, patience: float = QUERY_SECONDS) -> Reached:
+        """Reach the gallery and check it; `resources` closes it again. patience: of each question, in seconds.
 
         Raises GalleryConfigurationError and GalleryUnavailableError.
         """
@@ -74,7 +74,7 @@ class Reached:
             _log.warning("piwigo-configuration", problem=warning)
         address, prefix = await _database(settings, owner_file.local_dir)
         url = await asyncio.to_thread(database_url, address)
-        gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields, owner_file.tables))
+        gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields, owner_file.tables), patience)
         history = owner_file.tables.get("HISTORY_TABLE", f"{prefix}history")
         resources.push_async_callback(gallery.close)
         questions = Questions()
@@ -110,12 +110,19 @@ class Foundation:
         return frozenset(found) if album_ids else None
 
     @classmethod
-    async def open(cls, settings: Settings, resources: AsyncExitStack, keys: KeyWatch | None = None) -> Foundation:
-        """Reach everything that the settings name, and check it; `resources` closes it again. keys: if read already.
+    async def open(
+        cls,
+        settings: Settings,
+        resources: AsyncExitStack,
+        keys: KeyWatch | None = None,
+        patience: float = QUERY_SECONDS,
+    ) -> Foundation:
+        """Reach everything that the settings name, and check it; `resources` closes it again.
 
+        keys: if read already. patience: seconds after which a question to the database counts as not answered.
         Raises GalleryConfigurationError, GalleryUnavailableError, KeysError and CacheError.
         """
-        reached = await Reached.open(settings, resources)
+        reached = await Reached.open(settings, resources, patience)
         watch = keys if keys is not None else await asyncio.to_thread(KeyWatch.open, settings)
         group_reads = settings.server.send_file != "direct"
         cache = Cache(settings.cache.dir, watch.now.stable_key, int(settings.cache.max_size), group_reads)

@@ -25,7 +25,7 @@ from pwgserve.commands.options import ROW, as_json, chosen_albums, config_file
 from pwgserve.commands.owner import become_owner_of, keys_as_owner
 from pwgserve.foundation import Foundation
 from pwgserve.keys.keywatch import KeyWatch
-from pwgserve.piwigo.gallery import GalleryConfigurationError
+from pwgserve.piwigo.gallery import BULK_SECONDS, GalleryConfigurationError
 from pwgserve.piwigo.walking import Walk
 from pwgserve.settings import Settings
 
@@ -116,7 +116,7 @@ async def _purge_chosen(
     found: Settings, keys: KeyWatch, photo_ids: Sequence[int], album_ids: Sequence[int], sub_albums: bool
 ) -> Collected:
     async with AsyncExitStack() as resources:
-        house = await Foundation.open(found, resources, keys)
+        house = await Foundation.open(found, resources, keys, BULK_SECONDS)
         standing = Standing(house.catalogue, house.sources, house.cache)
         removed = Removed()
         chosen = await house.gallery.photos_of(list(photo_ids)) if photo_ids else ()

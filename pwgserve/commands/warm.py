@@ -26,7 +26,7 @@ from pwgserve.foundation import Foundation, encodings_of, pool_settings
 from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.numbers.opsclient import OpsClient
 from pwgserve.piwigo.derivatives import CODES
-from pwgserve.piwigo.gallery import GalleryUnavailableError
+from pwgserve.piwigo.gallery import BULK_SECONDS, GalleryUnavailableError
 from pwgserve.piwigo.walking import Walk
 from pwgserve.render import machine
 from pwgserve.render.pool import RenderPool
@@ -111,7 +111,7 @@ async def _warm(
     tally: Tally,
 ) -> None:
     async with AsyncExitStack() as resources:
-        house = await Foundation.open(found, resources, keys)
+        house = await Foundation.open(found, resources, keys, BULK_SECONDS)
         albums = await house.albums(album_ids, sub_albums)
         wanted = pool_settings(found.render, found.cache.dir)
         at_once = jobs or max(1, wanted.workers // 2)

@@ -47,6 +47,9 @@ noticed, a database that is back is still away for us: this bounds how long."""
 CHECK_SECONDS = 10.0
 """The same for each question at the start, when database and machine may still be starting, too."""
 
+BULK_SECONDS = 60.0
+"""The same for work on the whole gallery: it is the last to get the machine's time, and nobody waits for it."""
+
 CONNECTIONS = 5
 _COI = re.compile(r"[a-z]{4}")
 
@@ -102,16 +105,17 @@ def charset_of(column: Column[str]) -> Select[tuple[str]]:
 class Gallery:
     """A Piwigo gallery's database. One per process; safe to use from many tasks.
 
-    questions: how often it was asked. failures: how often it did not answer, or not in time.
+    patience: seconds after which a question counts as not answered. questions: how often it was asked. failures: how
+    often it did not answer, or not in time.
     """
 
-    def __init__(self, url: URL, schema: Schema) -> None:
+    def __init__(self, url: URL, schema: Schema, patience: float = QUERY_SECONDS) -> None:
         self._schema = schema
         self._has_key_types = True
-        self._patience = QUERY_SECONDS
+        self._usual_patience = self._patience = patience
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._charsets: dict[ColumnElement[str], str] = {}
-        self._engine = _engine(url)
+        self._engine = _engine(url, patience)
         # Written once: writing a statement takes longer than the database takes to answer it.
         self._photos_of = self._photos_where(schema.images.c.id.in_(KEYS))
         self._config = select(schema.config.c.param, schema.config.c.value).where(schema.config.c.param.in_(KEYS))
@@ -124,14 +128,14 @@ class Gallery:
 
     async def check(self) -> None:
         """Ask for every column that is needed. Raises GalleryConfigurationError or GalleryUnavailableError."""
-        self._patience = CHECK_SECONDS
+        self._patience = max(CHECK_SECONDS, self._usual_patience)
         try:
             await self._check_tables()
             if not self._is_sqlite:
                 for column in (self._schema.images.c.path, self._schema.users.c.username):
                     self._charsets[column] = await self._charset(column)
         finally:
-            self._patience = QUERY_SECONDS
+            self._patience = self._usual_patience
 
     async def _check_tables(self) -> None:
         for table in self._schema.metadata.sorted_tables:
@@ -298,7 +302,7 @@ class Gallery:
             return rows
 
 
-def _engine(url: URL) -> AsyncEngine:
+def _engine(url: URL, patience: float) -> AsyncEngine:
     if url.get_backend_name() == "sqlite":
         return create_async_engine(url, pool_size=CONNECTIONS, hide_parameters=True)
     return create_async_engine(
@@ -307,7 +311,7 @@ def _engine(url: URL) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         pool_size=CONNECTIONS,
         max_overflow=0,
-        pool_timeout=QUERY_SECONDS,
+        pool_timeout=patience,
         # Nothing is ever begun that would have to be rolled back.
         pool_reset_on_return=None,
         skip_autocommit_rollback=True,

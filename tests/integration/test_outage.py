@@ -6,6 +6,7 @@ import time
 
 import family
 import pytest
+from commands import Installation
 from databases import Databases
 from mariadb import MariaDb
 from waiting import until
@@ -96,6 +97,24 @@ def test_a_database_that_stops_answering_keeps_nobody_from_stopping(own, tmp_pat
     finally:
         server.signal(signal.SIGCONT)
     assert "unexpected-error" not in daemon.log
+    gallery.engine.dispose()
+
+
+def test_work_in_bulk_waits_for_a_database_that_is_slow(own, tmp_path):
+    gallery = own.gallery("mariadb", tmp_path)
+    gallery.paths = family.build(gallery)
+    place = Installation(gallery, tmp_path / "warm")
+    server: MariaDb = own.server
+    warm = place.begin("warm", "--types", "all", "--jobs", "1")
+    until(place.derivatives)
+    server.signal(signal.SIGSTOP)
+    try:
+        time.sleep(4)
+        assert warm.poll() is None, "it still has photos to ask for"
+    finally:
+        server.signal(signal.SIGCONT)
+    out, err = warm.communicate(timeout=120)
+    assert warm.returncode == 0, (out, err)
     gallery.engine.dispose()
 
 
