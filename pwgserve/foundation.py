@@ -7,7 +7,6 @@ they mean the same derivative by the same name. Nothing here answers requests or
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import structlog
 
 from pwgserve.answers.catalogue import Catalogue
-from pwgserve.answers.owner_file import OwnerFile, content
+from pwgserve.answers.owner_file import OwnerFile
 from pwgserve.answers.sources import Sources
 from pwgserve.answers.together import Questions
 from pwgserve.cache.store import Cache
@@ -25,7 +24,7 @@ from pwgserve.links import LinkSigner
 from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.gallery import QUERY_SECONDS, Gallery, GalleryConfigurationError, database_url
-from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX, Files, PhpConfigError, database_settings
+from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX
 from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.schema import schema
 from pwgserve.piwigo.walking import albums_of
@@ -37,7 +36,6 @@ from pwgserve.render.workers import PoolSettings
 from pwgserve.service.share import ALL, Share
 from pwgserve.settings import Render, Settings
 
-DATABASE_FILE = Path("local/config/database.inc.php")
 LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.sock"))
 """Where a database server listens that PHP reaches as `localhost`. Never below /tmp, where anybody could listen."""
 
@@ -72,7 +70,7 @@ class Reached:
         conf = await asyncio.to_thread(owner_file.conf)
         for warning in owner_file.warnings:
             _log.warning("piwigo-configuration", problem=warning)
-        address, prefix = await _database(settings, owner_file.local_dir)
+        address, prefix = await asyncio.to_thread(_database, settings, owner_file)
         url = await asyncio.to_thread(database_url, address)
         gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields, owner_file.tables), patience)
         history = owner_file.tables.get("HISTORY_TABLE", f"{prefix}history")
@@ -140,43 +138,20 @@ class Foundation:
         )
 
 
-async def _database(settings: Settings, local_dir: str | None) -> tuple[str, str]:
-    """Address of the database and prefix of the tables: as configured, else as Piwigo itself has them.
-
-    local_dir: the folder of `config/database.inc.php` below Piwigo's, if it is not the usual one.
-    """
+def _database(settings: Settings, owner_file: OwnerFile) -> tuple[str, str]:
+    """Address of the database and prefix of the tables: as configured, else as Piwigo itself has them. Blocks."""
     address, prefix = settings.piwigo.database, settings.piwigo.table_prefix
     if address is None or prefix is None:
-        root = settings.piwigo.root
-        file = root / (DATABASE_FILE if local_dir is None else f"{local_dir}config/{DATABASE_FILE.name}")
-        of_piwigo = await asyncio.to_thread(_database_of_piwigo, root, file, address is None)
+        of_piwigo = owner_file.database()
         if of_piwigo is not None:
-            address, prefix = address or of_piwigo[0], prefix if prefix is not None else of_piwigo[1]
+            socket = next((str(path) for path in LOCAL_SOCKETS if path.is_socket()), None)
+            address = of_piwigo.url(socket) if address is None else address
+            prefix = of_piwigo.prefix if prefix is None else prefix
     if address is None:
-        raise GalleryConfigurationError("piwigo.database: give the address of the gallery's database")
+        raise GalleryConfigurationError(
+            f"{owner_file.database_file}: not found; is piwigo.root Piwigo's folder? If so, give piwigo.database"
+        )
     return address, DEFAULT_PREFIX if prefix is None else prefix
-
-
-def _database_of_piwigo(root: Path, file: Path, is_needed: bool) -> tuple[str, str] | None:
-    """Address of the database and prefix of the tables as Piwigo itself has them. Blocks."""
-    try:
-        files = Files(os.path.realpath(root), lambda path: content(path) if Path(path).exists() else None)
-        found = database_settings(file.read_bytes(), str(file), files, os.path.realpath(file))
-    except FileNotFoundError as error:
-        if not is_needed:
-            return None
-        raise GalleryConfigurationError(
-            f"{file}: not found; is piwigo.root Piwigo's folder? If so, give piwigo.database"
-        ) from error
-    except OSError as error:
-        raise GalleryConfigurationError(
-            f"{file}: cannot read it: {error.strerror}; run this as root (sudo), or let a group of this user read it "
-            "(chmod g+r), or give piwigo.database"
-        ) from error
-    except PhpConfigError as error:
-        raise GalleryConfigurationError(str(error)) from error
-    socket = next((str(path) for path in LOCAL_SOCKETS if path.is_socket()), None)
-    return found.url(socket), found.prefix
 
 
 def pool_settings(render: Render, cache: Path | None = None, share: Share = ALL) -> PoolSettings:

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from pwgserve import credentials, logs, settings_file
-from pwgserve.answers.owner_file import OWNER_FILE
+from pwgserve.answers.owner_file import DATABASE_FILE, OWNER_FILE
 from pwgserve.check.samples import hidden_photos
 from pwgserve.commands import choices
 from pwgserve.commands.choices import NO_WEB_SERVER, Given, InitError
 from pwgserve.commands.options import A_PATH
-from pwgserve.foundation import DATABASE_FILE, Reached
+from pwgserve.foundation import Reached
 from pwgserve.piwigo.hidden import folders as elsewhere
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import Photo
@@ -185,7 +185,7 @@ async def _answers(
             address = own.address
         user = USER if os.geteuid() == 0 and machine.user_exists(USER) else None
         samples = [found.piwigo.root / path for path in _inside(hidden)][:2]
-        needed = [] if address else [found.piwigo.root / DATABASE_FILE]
+        needed = [found.piwigo.root / DATABASE_FILE]
         originals = [found.piwigo.root / name for name in (clean_path(reached.conf.upload_dir), "galleries")]
         # Not for another configuration beside the service's own, nor for one that served at the default address so far.
         has_place = machine.has_unit() and given.output == DEFAULT_OUTPUT and before is None

@@ -8,7 +8,7 @@ import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
-from pwgserve.foundation import DATABASE_FILE
+from pwgserve.answers.owner_file import DATABASE_FILE
 from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.settings import Settings
 

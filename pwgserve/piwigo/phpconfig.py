@@ -6,7 +6,7 @@ are read is in `phpreading`. No value is ever part of a message.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -23,11 +23,20 @@ DEFAULT_PREFIX = "piwigo_"
 
 
 @dataclass(frozen=True, repr=False)
+class Source:
+    """An owner's file. `name`: in messages; `path`: its own, as PHP has it, for files that it includes."""
+
+    content: bytes
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, repr=False)
 class PhpConfig:
-    """What a file sets. `unknown`: names of `$conf` settings whose values only PHP knows; `warnings` tell where.
+    """What files set. `unknown`: names of `$conf` settings whose values only PHP knows; `warnings` tell where.
 
     anything: where something may have set any entry that is not in `conf`, if so. where: the places of the unknown
-    ones. tables: names of tables by their constants, as far as the file defines them.
+    ones. tables: names of tables by their constants, as far as the files define them.
     """
 
     conf: Mapping[str, ConfValue]
@@ -74,12 +83,19 @@ class DatabaseSettings:
 
 
 def read(source: bytes, file: str, files: Files | None = None, path: str = "") -> PhpConfig:
-    """What the file sets. `file` is named in messages; path: its own, as PHP has it, for files that it includes.
+    """What one file sets, as `read_all`. `file` is named in messages; path: as of Source."""
+    return read_all([Source(source, file, path or file)], files)
 
-    Raises PhpConfigError when it is not PHP, or cannot be followed in a way that no other setting could mend.
+
+def read_all(sources: Sequence[Source], files: Files | None = None) -> PhpConfig:
+    """What these files set, one after the other.
+
+    Raises PhpConfigError when one is not PHP, or cannot be followed in a way that no other setting could mend.
     """
     reading = Reading(files or Files(), frozenset((*CONSTANTS, LOCAL_DIR)))
-    reading.read(source, file, path or file)
+    for source in sources:
+        reading.read(source.content, source.name, source.path)
+    reading.end()
     names = reading.names
     variables = {name: item for name, item in names.variables.items() if name != CONF}
     forgotten = names.forgotten if names.forgotten is not None else {"prefixeTable"}
@@ -90,15 +106,14 @@ def read(source: bytes, file: str, files: Files | None = None, path: str = "") -
         warnings=tuple(reading.warnings),
         anything=reading.anything,
         where=reading.unknown,
-        tables={name: _constant(reading, name, file) for name in CONSTANTS if _is_defined(reading, name)},
-        local_dir=_constant(reading, LOCAL_DIR, file) if _is_defined(reading, LOCAL_DIR) else None,
+        tables={name: _constant(reading, name) for name in CONSTANTS if _is_defined(reading, name)},
+        local_dir=_constant(reading, LOCAL_DIR) if _is_defined(reading, LOCAL_DIR) else None,
         unknown_variables=frozenset(forgotten - set(variables)),
     )
 
 
-def database_settings(source: bytes, file: str, files: Files | None = None, path: str = "") -> DatabaseSettings:
-    """The access to the database that the file sets. Raises PhpConfigError."""
-    found = read(source, file, files, path)
+def database_settings(found: PhpConfig, file: str) -> DatabaseSettings:
+    """The access to the database that was set. `file`: where it should be. Raises PhpConfigError."""
     instead = "give piwigo.database and piwigo.table_prefix instead"
     texts = {}
     for name in ("db_user", "db_password", "db_host", "db_base"):
@@ -116,11 +131,15 @@ def _is_defined(reading: Reading, name: str) -> bool:
     return name in reading.names.constants or name in reading.unknown_constants
 
 
-def _constant(reading: Reading, name: str, file: str) -> str:
+def _constant(reading: Reading, name: str) -> str:
     """A constant that decides which tables are read: it must be known. Raises PhpConfigError."""
     found = reading.names.constants.get(name)
     if not isinstance(found, str) or not found:
-        raise PhpConfigError(f"{file}: {name} is defined in a way that only PHP can follow; define it as a plain text")
+        where = reading.unknown_constants.get(name)
+        place = f"{where}: " if where else ""
+        raise PhpConfigError(
+            f"{place}{name} is defined in a way that only PHP can follow; define it as a plain text, before all else"
+        )
     return found
 
 

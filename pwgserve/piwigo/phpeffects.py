@@ -34,6 +34,7 @@ _READERS = """
 """
 _READING = frozenset(_READERS.split()) | INCLUDES | _CALLS
 _IN_ARRAYS = frozenset(("array_creation_expression", "array_element_initializer"))
+_BY_NAME = CHANGES_ANYTHING | {"define"}
 _DECLARING = frozenset(
     (
         *("simple_parameter", "variadic_parameter", "property_promotion_parameter", "property_element"),
@@ -70,7 +71,7 @@ class Effects:
 
 
 def effects(statement: Node, has_open_functions: bool) -> Effects:
-    """What a statement may change. has_open_functions: whether functions of the owner's own reach beyond themselves."""
+    """What a statement may change. has_open_functions: whether a function may end PHP, or was not read."""
     found = Effects()
     for node, is_inside in walk(statement):
         if node.type == "variable_name" or (node.type == "dynamic_variable_name" and not _is_in_text(node)):
@@ -96,20 +97,25 @@ def walk(root: Node) -> Iterator[tuple[Node, bool]]:
         stack.extend((child, is_inside) for child in reversed(node.named_children))
 
 
-def is_open(root: Node) -> bool:
-    """Whether there is a function in it that reaches beyond itself when it is called."""
+def reach(root: Node) -> Node | None:
+    """Where a function in it may change what is outside of it, whenever PHP calls it (by `__toString`, say)."""
     for node, is_inside in walk(root):
         if node.type == "anonymous_function_use_clause" and any(child.type == "by_ref" for child in node.children):
-            return True
+            return node
         if not is_inside:
             continue
-        if is_exit(node) or node.type in INCLUDES | {"global_declaration", "throw_expression"}:
-            return True
-        if node.type == "variable_name" and node.text == b"$GLOBALS":
-            return True
+        if node.type in INCLUDES or (node.type == "variable_name" and node.text == b"$GLOBALS"):
+            return node
         if node.type == "function_call_expression" and function_name(node) in CHANGES_ANYTHING:
-            return True
-    return False
+            return node
+        if node.type == "global_declaration" and _is_changed(node):
+            return node
+    return None
+
+
+def may_end(root: Node) -> bool:
+    """Whether a function in it may end PHP when it is called."""
+    return any(is_inside and (node.type == "throw_expression" or is_exit(node)) for node, is_inside in walk(root))
 
 
 def is_exit(node: Node) -> bool:
@@ -132,12 +138,27 @@ def parts_of(node: Node) -> list[Node]:
     return [child for child in node.named_children if child.type != "comment"]
 
 
+def _is_changed(declaration: Node) -> bool:
+    """Whether a function does more than read the variables that it declares as global."""
+    function = declaration.parent
+    while function is not None and function.type not in FUNCTIONS:
+        function = function.parent
+    names = {variable_of(child) for child in declaration.named_children}
+    if function is None or None in names:
+        return True
+    found = effects(function, has_open_functions=False)
+    is_conf_changed = found.anything or found.replaces_conf or found.settings or found.shared_settings
+    return bool((CONF in names and is_conf_changed) or names & (found.variables | found.shared_variables))
+
+
 def _note_call(node: Node, found: Effects, has_open_functions: bool) -> None:
     name = function_name(node) if node.type == "function_call_expression" else None
     if name == "define":
         _note_constant(node, found)
     elif name in CHANGES_ANYTHING:
         _note_all(found, f"calls {name}(), which may set anything")
+    elif given := {_literal(part) for one in _arguments(node) for part in parts_of(one)} & _BY_NAME:
+        _note_all(found, f"names the function {given.pop()}(), which may set anything")
     elif has_open_functions and not (name is not None and (takes_values(name, 0) or name.encode() in ENDS)):
         _note_all(found, "calls a function, which may set anything")
 
@@ -147,9 +168,13 @@ def _note_all(found: Effects, why: str) -> None:
     found.all_names = True
 
 
+def _arguments(call: Node) -> list[Node]:
+    arguments = call.child_by_field_name("arguments")
+    return parts_of(arguments) if arguments is not None else []
+
+
 def _note_constant(node: Node, found: Effects) -> None:
-    arguments = node.child_by_field_name("arguments")
-    first = parts_of(parts_of(arguments)[0]) if arguments and parts_of(arguments) else []
+    first = parts_of(_arguments(node)[0]) if _arguments(node) else []
     name = _literal(first[-1]) if first else None
     if name is None:
         found.all_names = True

@@ -97,6 +97,8 @@ def operated(operator: str, left: Php, right: Php) -> Php:
     if operator in ("||", "or"):
         return is_true(left) or is_true(right)
     if operator in ("===", "!=="):
+        if isinstance(left, dict) and isinstance(right, dict):
+            raise UnknownValueError  # for PHP, order and kinds count in there as well
         same = type(left) is type(right) and left == right
         return same if operator == "===" else not same
     calculate = _ARITHMETIC.get(operator)

@@ -11,7 +11,7 @@ import posixpath
 from tree_sitter import Node
 
 from pwgserve.piwigo.conf import FORMAT_EXT, PICTURE_EXT, USER_FIELDS
-from pwgserve.piwigo.phpeffects import INCLUDES, Effects, effects, function_name, is_exit, is_open, parts_of, walk
+from pwgserve.piwigo.phpeffects import INCLUDES, Effects, effects, function_name, is_exit, may_end, parts_of, reach
 from pwgserve.piwigo.phpfiles import Files, PhpConfigError, parsed
 from pwgserve.piwigo.phpoperators import Php, UnknownValueError, appended, array_key, copied, is_true, operated
 from pwgserve.piwigo.phpsyntax import CONF, Names, text_of, value, value_of_argument, variable_of
@@ -44,7 +44,7 @@ class Reading:
         self.names.has_file = lambda path: self._content(path) is not None
         self.unknown: dict[str, str] = {}
         self.anything: str | None = None
-        self.unknown_constants: set[str] = set()
+        self.unknown_constants: dict[str, str] = {}
         self.warnings: list[str] = []
         self._files = files
         self._file = ""
@@ -54,6 +54,7 @@ class Reading:
         self._shared_settings: set[str] = set()
         self._shared_variables: set[str] = set()
         self._shares_conf = False
+        self._reach: str | None = None
         self._has_open_functions = False
         self._may_have_ended = False
 
@@ -62,7 +63,10 @@ class Reading:
         root = parsed(source, file)
         before = self._file, self._folder, self._may_have_ended, dict(self.names.constants)
         self._file, self._folder, self._may_have_ended = file, posixpath.dirname(path), False
-        self._has_open_functions |= is_open(root)
+        self._has_open_functions |= may_end(root)
+        reached_at = reach(root)
+        if reached_at is not None:
+            self._reach = self._line(reached_at)
         self._nesting.append(path)
         self._seen.append(path)
         if path.startswith("/"):
@@ -78,6 +82,12 @@ class Reading:
         for name in ("__FILE__", "__DIR__"):
             self.names.constants.pop(name, None)
             self.names.constants |= {name: before[3][name]} if name in before[3] else {}
+
+    def end(self) -> None:
+        """What functions may do that reach beyond themselves, whenever that is, after all files were read."""
+        if self._reach is not None:
+            self._forget_names()
+            self._forget_conf(f"{self._reach}: is in a function that may set anything")
 
     def _statements(self, parent: Node) -> None:
         for statement in parent.named_children:
@@ -97,7 +107,7 @@ class Reading:
             case "const_declaration":
                 for element in node.named_children:
                     name, item = element.named_children
-                    self._define(text_of(name), value(item, self.names))
+                    self._define(text_of(name), value(item, self.names), node)
             case "if_statement":
                 self._if(node)
             case "compound_statement":
@@ -148,10 +158,13 @@ class Reading:
         given = [value_of_argument(argument, self.names) for argument in parts_of(arguments)]
         if len(given) != 2 or not isinstance(given[0], str):
             raise UnknownValueError
-        self._define(given[0], given[1])
+        self._define(given[0], given[1], node)
 
-    def _define(self, name: str, item: Php) -> None:
+    def _define(self, name: str, item: Php, node: Node) -> None:
+        is_first = name in self.names.undefined or self.names.forgotten is not None
         self.names.undefined.discard(name)
+        if not is_first and name not in self.names.constants:
+            self.unknown_constants.setdefault(name, self._line(node))
         if name not in self.unknown_constants:
             self.names.constants.setdefault(name, item)
 
@@ -246,7 +259,7 @@ class Reading:
             self._statement(body)
 
     def _include(self, node: Node) -> None:
-        path = self._path(value(node.named_children[0], self.names))
+        path = self._files.real(self._path(value(node.named_children[0], self.names)))
         if "once" in node.type and path in self._seen:
             return
         if path in self._nesting or len(self._seen) >= MAX_FILES:
@@ -288,19 +301,16 @@ class Reading:
             )
         self._share(found)
         if found.all_names:
-            self.names.forget_all()
-            self.names.undefined.clear()
-            self._has_open_functions |= any(inner.type in INCLUDES for inner, _ in walk(node))
+            self._forget_names()
+            self._has_open_functions = True
         for name in found.variables:
             self.names.forget(name)
         for name in found.constants - set(self.names.constants):
             self.names.undefined.discard(name)
-            self.unknown_constants.add(name)
+            self.unknown_constants.setdefault(name, self._line(node))
         self._may_have_ended |= found.ends
         if found.anything:
-            self.conf.clear()
-            self.anything = f"{self._line(node)}: {found.anything}"
-            self.warnings.append(self.anything)
+            self._forget_conf(f"{self._line(node)}: {found.anything}")
         for name in sorted(found.settings):
             self._forget_setting(name, self._line(node))
 
@@ -310,6 +320,15 @@ class Reading:
         self._shared_variables |= found.shared_variables
         found.settings |= found.shared_settings
         found.variables |= found.shared_variables
+
+    def _forget_names(self) -> None:
+        self.names.forget_all()
+        self.names.undefined.clear()
+
+    def _forget_conf(self, why: str) -> None:
+        self.conf.clear()
+        self.anything = why
+        self.warnings.append(why)
 
     def _forget_setting(self, name: str, where: str) -> None:
         self.unknown[name] = where

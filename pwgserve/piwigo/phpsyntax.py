@@ -188,12 +188,16 @@ def _subscript(node: Node, names: Names, depth: int) -> Php:
         return _variable(node, names, depth)
     name = variable_of(parts[0])
     array = value(parts[0], names, depth) if name is None else names.variables.get(name)
-    # Inside a text a key stands without quotes: "$conf[db_base]".
-    bare = parts[1].type == "name" and node.parent is not None and node.parent.type == "encapsed_string"
-    key = array_key(text_of(parts[1]) if bare else value(parts[1], names, depth))
+    key = array_key(text_of(parts[1]) if _is_bare(node) else value(parts[1], names, depth))
     if not isinstance(array, dict) or key not in array:
         raise UnknownValueError
     return array[key]
+
+
+def _is_bare(subscript: Node) -> bool:
+    """Whether the key is the very text that stands there: "$conf[db_base]", and not "{$conf['db_base']}"."""
+    is_in_text = subscript.parent is not None and subscript.parent.type == "encapsed_string"
+    return is_in_text and (subscript.prev_sibling is None or subscript.prev_sibling.type != "{")
 
 
 def _array(node: Node, names: Names, depth: int) -> Php:
@@ -269,7 +273,7 @@ def _call(node: Node, names: Names, depth: int) -> Php:
             if given[0] in names.constants or given[0] in names.undefined:
                 return given[0] in names.constants
         case "dirname" if len(given) == 1 and isinstance(given[0], str) and given[0].startswith("/"):
-            return posixpath.dirname(given[0].rstrip("/"))
+            return posixpath.dirname(given[0].rstrip("/")) or "/"
         case "file_exists" | "is_file" | "is_readable" if len(given) == 1 and isinstance(given[0], str):
             return names.has_file(given[0])
     raise UnknownValueError

@@ -129,7 +129,7 @@ def test_a_quoted_text_comes_back(text):
 
 
 def test_the_database_is_the_one_that_piwigo_uses():
-    found = database_settings(INSTALLED, "database.inc.php")
+    found = database_settings(read(INSTALLED, "database.inc.php"), "database.inc.php")
     assert found == DatabaseSettings("gallery", 'it\'s "secret" $x', "db.example.org:3307", "gallery", "pwg_")
     assert "secret" not in repr(found)
 
@@ -138,7 +138,7 @@ def test_the_database_is_the_one_that_piwigo_uses():
 def test_a_missing_database_setting_is_named(name):
     source = INSTALLED.replace(f"$conf['{name}']".encode(), b"$conf['other']")
     with pytest.raises(PhpConfigError, match=rf"database\.inc\.php: \$conf\['{name}'\]"):
-        database_settings(source, "database.inc.php")
+        database_settings(read(source, "database.inc.php"), "database.inc.php")
 
 
 @pytest.mark.parametrize(
