@@ -21,6 +21,14 @@ _PASSED_OVER = frozenset(
     ("php_tag", "comment", "text_interpolation", "text", "empty_statement", "php_end_tag", "global_declaration")
 )
 
+_WITHOUT_ELSE = frozenset(
+    (
+        *("compound_statement", "colon_block", "expression_statement", "empty_statement", "echo_statement"),
+        *("unset_statement", "return_statement", "exit_statement"),
+    )
+)
+"""What stands before an `else` that cannot be its own."""
+
 
 class _EndOfFileError(Exception):
     """The file ends here, by a `return`."""
@@ -234,12 +242,14 @@ class Reading:
 
     def _if(self, node: Node) -> None:
         condition, body = node.child_by_field_name("condition"), node.child_by_field_name("body")
-        if condition is None or body is None:
+        alternatives = node.children_by_field_name("alternative")
+        # An "else" behind two of them belongs to the second one, which the tree does not say.
+        if condition is None or body is None or (alternatives and body.type not in _WITHOUT_ELSE):
             raise UnknownValueError
         if is_true(value(condition, self.names)):
             self._branch(body)
             return
-        for alternative in node.children_by_field_name("alternative"):
+        for alternative in alternatives:
             if alternative.type == "else_if_clause":
                 other = alternative.child_by_field_name("condition")
                 if other is None:

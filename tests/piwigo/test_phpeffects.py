@@ -38,6 +38,9 @@ def found_in(php, files=None):
         "foreach ($conf['guest_access'] as &$entry) { $entry = 0; }",
         "static $g = true; $conf['guest_access'] = $g;",
         "unset($g['x']); $conf['guest_access'] = $g;",
+        "if (false) if (true) { } else { $conf['guest_access'] = false; }",
+        "if (false) foreach (array() as $x) if (true) ; else $conf['guest_access'] = false;",
+        "if (false) $x = 1; else if (false) if (true) $x = 2; else $conf['guest_access'] = false;",
     ],
 )
 def test_a_setting_that_changes_by_the_back_door_is_unknown(php):
@@ -133,6 +136,8 @@ def test_what_cannot_be_followed_at_all_is_an_error_that_names_the_line(php):
         ("if (true): ?> text <?php $conf['guest_access'] = false; endif ?> text", False),
         ("$conf['guest_access'] = false; return; $conf['guest_access'] = true;", False),
         ("$conf['guest_access'] = false; if (true) { return; } $conf['guest_access'] = true;", False),
+        ("if (true) { if (false) $x = 1; } else $x = 2; $conf['guest_access'] = false;", False),
+        ("if (false) $x = 1; else if (true) $conf['guest_access'] = false; else $x = 3;", False),
         ("$conf['guest_access'] = 1 + 1 === 2 ? false : true;", False),
         ("$conf['guest_access'] = null ?? false;", False),
         ("$saved = $conf; $conf['guest_access'] = false; $saved['guest_access'] = true;", False),
