@@ -18,12 +18,16 @@ _WITHOUT_EFFECT = frozenset("uADUSXJ \n")
 """`u`, `A`, `D` and `U` are minded elsewhere; the others change nothing of what is found."""
 
 _CODE = re.compile(r"\\x\{([0-9A-Fa-f]{1,6})\}")
-_PROPERTY = re.compile(r"\\[pP]\{\^?[A-Za-z_]+\}")
+_PROPERTY = re.compile(r"\\(?P<sign>[pP])(?:\{(?P<name>\^?[A-Za-z_]+)\}|(?P<letter>[A-Z]))")
+_BLANK = r" \t\xa0"
+_BLANKS = _BLANK + r"\u1680\u180e\u2000-\u200a\u202f\u205f\u3000"
 _POSIX = re.compile(r"\[:\^?[a-z]+:\]")
 _TIMES = re.compile(r"\{[0-9]+(?:,[0-9]*)?\}")
 _GROUP = re.compile(r"\((?!\*)(?:(?!\?)|\?(?:[:=!>|]|<[=!]|P?<[A-Za-z_]|[imsx-]+[:)]))")
 _GREEDY_MATTERS = re.compile(r"\(\?>|[*+?}]\+")
-_SAME_ESCAPES = frozenset("dDwWsSbBAnrtfxpP0123456789")
+_SAME_ESCAPES = frozenset("dDwWsSbBAnrtfx0123456789")
+_NAMED = {"[:alpha:]": r"\p{L}", "[:alnum:]": r"\p{L}\p{N}"}
+"""What PHP takes these for with modifier `u`."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,9 @@ class PhpPattern:
         if "U" in flags and _GREEDY_MATTERS.search(inner):
             raise ValueError("has modifier U, which is not understood here")
         is_unicode = "u" in flags
-        written = _written(inner, is_unicode, ends_only="D" in flags and "m" not in flags)
         chosen = sum(_FLAGS[flag] for flag in set(flags) & set(_FLAGS))
         try:
+            written = _written(inner, is_unicode, ends_only="D" in flags and "m" not in flags)
             compiled = regex.compile(written, chosen) if is_unicode else regex.compile(written.encode(), chosen)
         except regex.error as error:
             raise ValueError(str(error)) from error
@@ -71,7 +75,7 @@ def _written(source: str, is_unicode: bool, ends_only: bool) -> str:
         if taken == "\\":
             taken, written = _escape(source[place:], is_unicode, class_start is not None)
         elif class_start is not None:
-            taken, written = _in_class(source[place:], is_first=place == class_start)
+            taken, written = _in_class(source[place:], is_unicode, is_first=place == class_start)
             class_start = None if written == "]" else class_start
         elif taken == "[":
             taken = "[^" if source.startswith("[^", place) else "["
@@ -91,7 +95,8 @@ def _escape(rest: str, is_unicode: bool, is_in_class: bool) -> tuple[str, str]:
             raise ValueError(f"has the character {code[0]}, which needs modifier u or does not exist")
         return code[0], f"\\U{number:08x}" if is_unicode else f"\\x{number:02x}"
     if named := _PROPERTY.match(rest):
-        return named[0], named[0]
+        written = f"\\{named['sign']}{{{named['name'] or named['letter']}}}"
+        return named[0], written if is_unicode else _bytes_of(written, is_in_class)
     taken = rest[:2]
     match taken[1:]:
         case "z" if not is_in_class:
@@ -99,16 +104,29 @@ def _escape(rest: str, is_unicode: bool, is_in_class: bool) -> tuple[str, str]:
         case "Z" if not is_in_class:
             return taken, r"(?=\n?\Z)"
         case "h":
-            return taken, r" \t" if is_in_class else r"[ \t]"
+            blanks = _BLANKS if is_unicode else _BLANK
+            return taken, blanks if is_in_class else f"[{blanks}]"
+        case "w" if is_unicode:
+            # Also what counts without being a figure: "80 m²".
+            return taken, r"\w\p{N}" if is_in_class else r"[\w\p{N}]"
         case letter if letter and letter.isascii() and letter.isalnum() and letter not in _SAME_ESCAPES:
             raise ValueError(f"has {taken}, which is not understood here")
     return taken, taken
 
 
-def _in_class(rest: str, is_first: bool) -> tuple[str, str]:
+def _bytes_of(named: str, is_in_class: bool) -> str:
+    """The bytes that have a property, each as the character of its number."""
+    found = "".join(f"\\x{number:02x}" for number in range(256) if regex.match(named, chr(number)))
+    # There is no empty class; what is searched is a part of a path, and has no slash.
+    found = found or "/"
+    return found if is_in_class else f"[{found}]"
+
+
+def _in_class(rest: str, is_unicode: bool, is_first: bool) -> tuple[str, str]:
+    if named := _POSIX.match(rest):
+        return named[0], _NAMED.get(named[0], named[0]) if is_unicode else named[0]
     if rest[0] == "[":
-        named = _POSIX.match(rest)
-        return (named[0], named[0]) if named else ("[", r"\[")
+        return "[", r"\["
     return rest[0], r"\]" if rest[0] == "]" and is_first else rest[0]
 
 
