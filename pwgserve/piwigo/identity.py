@@ -25,7 +25,7 @@ _DECIMAL = re.compile(r"[0-9]{1,10}")
 
 
 def cookies(header: str) -> dict[str, str]:
-    """The cookies of a `Cookie` header as PHP reads them: percent-decoded, the first of a name wins.
+    """The cookies of a `Cookie` header as PHP reads them: percent-decoded, the first of a name wins, `a.b` is `a_b`.
 
     A value that is not UTF-8, written out or percent-encoded, is left out: nothing of ours is ever written so, but
     another program on the gallery's domain may set such a cookie.
@@ -33,6 +33,7 @@ def cookies(header: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in header[:MAX_COOKIE_HEADER].split(";"):
         name, equals, value = part.strip().partition("=")
+        name = name.replace(".", "_").replace(" ", "_")
         if equals and name not in found:
             try:
                 # The library reads a byte that is not UTF-8 as half a character, which this turns back into a byte.

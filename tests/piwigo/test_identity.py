@@ -137,6 +137,7 @@ def test_any_session_data_name_a_user_or_nobody(data):
         ("a=1; b=2", {"a": "1", "b": "2"}),
         ("a=1;b=2", {"a": "1", "b": "2"}),
         ("a=1; a=2", {"a": "1"}),
+        ("a.b=1; a_b=2; a b =3", {"a_b": "1", "a_b_": "3"}),
         ("a=x%2Fy%3D", {"a": "x/y="}),
         ("a=x+y", {"a": "x+y"}),
         ("a=b=c", {"a": "b=c"}),
