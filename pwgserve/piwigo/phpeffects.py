@@ -80,6 +80,8 @@ def effects(statement: Node, has_open_functions: bool) -> Effects:
             _note_all(found, "includes another file, which is not read")
         elif node.type in _CALLS:
             _note_call(node, found, has_open_functions)
+        elif node.type == "const_element":
+            found.constants |= {(part.text or b"").decode("utf-8", "replace") for part in parts_of(node)[:1]}
         elif (node.type == "throw_expression" or is_exit(node)) and not is_inside:
             found.anything = "may end PHP in a way that only PHP can follow"
         elif node.type == "return_statement" and not is_inside:

@@ -113,9 +113,11 @@ class Reading:
             case "expression_statement" if node.named_children:
                 self._expression(node.named_children[0])
             case "const_declaration":
-                for element in node.named_children:
-                    name, item = element.named_children
-                    self._define(text_of(name), value(item, self.names), node)
+                for element in parts_of(node):
+                    parts = parts_of(element)
+                    if len(parts) != 2:
+                        raise UnknownValueError
+                    self._define(text_of(parts[0]), value(parts[1], self.names), node)
             case "if_statement":
                 self._if(node)
             case "compound_statement":
@@ -343,7 +345,4 @@ class Reading:
     def _forget_setting(self, name: str, where: str) -> None:
         self.unknown[name] = where
         self.conf.pop(name, None)
-        self.warnings.append(
-            f"{where}: $conf['{name}'] is set in a way that only PHP can follow; "
-            "write it as a plain assignment, or under [piwigo.conf]"
-        )
+        self.warnings.append(f"{where}: $conf['{name}'] is set in a way that only PHP can follow, and is left out")

@@ -266,6 +266,8 @@ def test_tables_with_names_of_their_own():
         "define('USERS_TABLE', getenv('X'));",
         "if (getenv('X')) { define('USERS_TABLE', 'x'); }",
         "include 'more.php'; define('USERS_TABLE', 'x');",
+        "const USERS_TABLE = 'x' . PHP_OS;",
+        "const A = PHP_OS, USERS_TABLE = 'x';",
     ):
         with pytest.raises(PhpConfigError, match=r"line 3: USERS_TABLE"):
             found_in(attack)
@@ -293,6 +295,7 @@ def test_whether_arrays_are_identical_is_left_to_php(php):
         "$a = array(1 => 'a', '01' => 'b', '0x1' => 'c'); $conf['x'] = \"$a[01]$a[0x1]{$a[1]}\";",
         "$a = array('FOO' => 'a', 'z' => 'b'); define('FOO', 'z'); $conf['x'] = \"{$a[FOO]}\";",
         "$conf['x'] = dirname('/');",
+        "const /* a */ A = 1, // b\n B /* c */ = 2; $conf['x'] = B;",
     ],
 )
 def test_what_is_known_is_what_php_has(php):
