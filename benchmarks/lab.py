@@ -26,6 +26,8 @@ from galleries import TestGallery  # noqa: E402
 from mariadb import free_port, program  # noqa: E402
 from visitor import Visitor  # noqa: E402
 
+from benchmarks.load import CONNECTIONS  # noqa: E402
+
 PROCESSES = 2
 
 NGINX = """
@@ -93,6 +95,11 @@ class Lab:
         return 1 if self.quick else 3
 
     @property
+    def connections(self) -> int:
+        """Along how many the client asks. Who only sees that everything runs leaves others the machine."""
+        return 1 if self.quick else CONNECTIONS
+
+    @property
     def rounds(self) -> int:
         """How often contenders take turns."""
         return 1 if self.quick else 3
@@ -142,7 +149,7 @@ class Lab:
         (folder / "nginx.conf").write_text(text)
         process = subprocess.Popen([program("nginx"), "-c", str(folder / "nginx.conf")], stderr=subprocess.DEVNULL)
         self._resources.callback(_ended, process)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while True:
             try:
                 Visitor(port).get("/")
@@ -163,4 +170,4 @@ def photograph(width: int, height: int, grain: float = 3.0, seed: int = 1) -> py
 
 def _ended(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    process.wait(30)
+    process.wait(120)

@@ -14,6 +14,9 @@ from pathlib import Path
 
 _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 
+CONNECTIONS = 32
+"""Of a client."""
+
 TIMEOUT = 20
 """Seconds until an answer counts as none: a benchmark is to fail for what is wrong, not for a machine that is busy."""
 
@@ -51,13 +54,13 @@ class Load:
     errors: Mapping[str, int]
 
 
-def hammer(port: int, target: str, seconds: float, connections: int = 32, cookie: str = "") -> Load:
+def hammer(port: int, target: str, seconds: float, connections: int = CONNECTIONS, cookie: str = "") -> Load:
     """As many requests for one address as the contender answers. Raises RuntimeError when the client fails."""
     headers = ["-H", f"Cookie: {cookie}"] if cookie else []
     return _wrk([*headers, f"http://127.0.0.1:{port}{target}"], seconds, connections)
 
 
-def replay(port: int, requests: Path, seconds: float, directory: Path, connections: int = 32) -> Load:
+def replay(port: int, requests: Path, seconds: float, directory: Path, connections: int = CONNECTIONS) -> Load:
     """As many of a file's requests as the contender answers; see REPLAY for the file."""
     script = directory / "replay.lua"
     script.write_text(REPLAY)

@@ -1,7 +1,10 @@
 """Makes the tests' own modules importable by their names, whichever folder a test is in; what holds for all tests."""
 
+import os
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,32 +37,40 @@ TOGETHER = {
 LONGEST = (
     "packaging",
     "benchmarks/test_run.py",
-    "integration/test_init.py",
     "deploy/test_mistakes.py",
     "integration/test_faults.py",
-    "integration/test_warm.py",
-    "integration/test_systemd.py",
     "integration/test_changes.py",
-    "demo",
-    "integration/test_cache_command.py",
+    "render/test_shared.py",
+    "deploy/test_proxies.py",
+    "integration/test_warm.py",
     "deploy/test_check.py",
-    "hostile/test_pictures.py",
-    "browser/test_plugin_pages.py",
-    "integration/test_viewers.py",
-    "integration/test_signed.py",
+    "integration/test_init.py",
+    "integration/test_systemd.py",
     "integration/test_configuration.py",
-    "integration/test_legacy.py",
-    "integration/test_permissions.py",
+    "integration/test_files.py",
+    "browser/test_plugin_pages.py",
+    "demo",
+    "render/test_recoded.py",
+    "integration/test_viewers.py",
+    "integration/test_processes.py",
+    "render/test_engine.py",
+    "integration/test_outage.py",
+    "integration/test_signed.py",
+    "hostile/test_connections.py",
+    "plugin/test_agreement.py",
+    "integration/test_sign.py",
+    "hostile/test_database.py",
+    "hostile/test_pictures.py",
     "integration/test_refusals.py",
     "hostile/test_timing.py",
-    "integration/test_audit_log.py",
+    "render/test_pool.py",
+    "integration/test_permissions.py",
+    "integration/test_made_smaller.py",
     "integration/test_keys.py",
-    "integration/test_processes.py",
-    "integration/test_outage.py",
+    "integration/test_history.py",
     "integration/test_message_links.py",
-    "render/test_engine.py",
-    "render/test_shared.py",
-    "render/test_recoded.py",
+    "integration/test_encodings.py",
+    "deploy/test_rate_limit.py",
 )
 """Begun first, in this order: those that take long come before those that fill the gaps at the end."""
 
@@ -68,6 +79,15 @@ def group_of(nodeid: str) -> str:
     """The file of a test below tests/, or what it belongs to with others."""
     file = nodeid.partition("::")[0].removeprefix("tests/")
     return next((name for name, starts in TOGETHER.items() if file.startswith(starts)), file)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that run tests beside one another inherit a folder for what all of them need and none changes."""
+    from mariadb import SHARED
+
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="pwgserve-tests-")
+        config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(SHARED)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

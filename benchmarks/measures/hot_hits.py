@@ -59,7 +59,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     cached = lab.nginx(direct, static, "location ~ ^/pwgs/ { proxy_pass http://pwgserve; proxy_cache pictures; }")
 
     def rate(port: int, target: str) -> float:
-        found = hammer(port, target, SECONDS)
+        found = hammer(port, target, SECONDS, lab.connections)
         if found.errors:
             raise RuntimeError(f"{found.errors} for {target} on port {port}")
         return found.per_second

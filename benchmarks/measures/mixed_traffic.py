@@ -62,7 +62,7 @@ def measure(lab: Lab) -> Iterator[Table]:
 
     def run(name: str, port: int, file: Path, daemon: Daemon | None = None) -> float:
         before = asked(daemon) if daemon else 0
-        found = replay(port, file, lab.seconds, lab.folder())
+        found = replay(port, file, lab.seconds, lab.folder(), lab.connections)
         if found.errors:
             raise RuntimeError(f"{found.errors}: {name}")
         if daemon:

@@ -38,13 +38,19 @@ def measure(lab: Lab) -> Iterator[Table]:
     count = 100 if lab.quick else 1500
     requests = lab.folder() / "storm.txt"
     requests.write_text("".join(f"{link}\t\n" for link in storm))
+
+    def rage() -> None:
+        # A machine that is too busy to finish one picture in a second may do so in more.
+        for seconds in (1, 2, 4, 8, 16, 32) if lab.quick else (8,):
+            replay(daemon.port, requests, seconds, lab.folder(), connections=4 if lab.quick else 16)
+            if rendered(daemon) > before:
+                break
+
     with contextlib.closing(visits(daemon.port, hits, 0.002)) as visit:
         list(islice(visit, len(hits) * 3))  # the first ones tell the process about these pictures
         idle = list(islice(visit, count))
         before = rendered(daemon)
-        raging = threading.Thread(
-            target=lambda: replay(daemon.port, requests, 1 if lab.quick else 8, lab.folder(), connections=16)
-        )
+        raging = threading.Thread(target=rage)
         raging.start()
         busy = list(takewhile(lambda _: raging.is_alive(), visit))
         raging.join()

@@ -76,7 +76,7 @@ def _until_refused(lab: Lab, port: int, link: str, cookie: str, close: object) -
     """Seconds from a change until the last answer that still was the picture."""
     loads: list[Load] = []
     seconds = 2 if lab.quick else 4
-    raging = threading.Thread(target=lambda: loads.append(hammer(port, link, seconds, cookie=cookie)))
+    raging = threading.Thread(target=lambda: loads.append(hammer(port, link, seconds, lab.connections, cookie)))
     raging.start()
     visitor = Visitor(port, cookie or None)
     time.sleep(0.7)

@@ -1,5 +1,6 @@
 """A private MariaDB server, or MySQL where only that is installed: own data folder, own port, gone at the end."""
 
+import fcntl
 import getpass
 import os
 import shutil
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pymysql
 from ports import free_port
+
+SHARED = "TESTS_OF_PWGSERVE"
+"""The variable of the environment that names a folder which all processes of a run of tests share, if there is one."""
 
 ADMIN = "tester"
 """A user who may do anything, from anywhere, without a password."""
@@ -24,6 +28,16 @@ def program(*names: str) -> str:
     raise FileNotFoundError(f"none of {names} is installed; run scripts/system-packages")
 
 
+def _install(data: Path) -> None:
+    options = ["--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}"]
+    try:
+        of_mariadb = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        command = [program("mariadb-install-db", "mysql_install_db"), *options, *of_mariadb]
+    except FileNotFoundError:
+        command = [program("mysqld"), *options, "--initialize-insecure"]
+    subprocess.run(command, check=True, capture_output=True)
+
+
 class MariaDb:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -31,13 +45,20 @@ class MariaDb:
         # Short, whatever the folder is called: a socket's path has room for 107 bytes.
         self._socket = Path(tempfile.mkdtemp(prefix="mariadb-")) / "s"
         self._process: subprocess.Popen[bytes] | None = None
-        options = ["--no-defaults", f"--datadir={directory / 'data'}", f"--user={getpass.getuser()}"]
-        try:
-            of_mariadb = ["--auth-root-authentication-method=normal", "--skip-test-db"]
-            command = [program("mariadb-install-db", "mysql_install_db"), *options, *of_mariadb]
-        except FileNotFoundError:
-            command = [program("mysqld"), *options, "--initialize-insecure"]
-        subprocess.run(command, check=True, capture_output=True)
+        if SHARED in os.environ:
+            self._copy(Path(os.environ[SHARED]))
+        else:
+            _install(directory / "data")
+
+    def _copy(self, shared: Path) -> None:
+        """Take the data folder that all servers begin with: to make one takes some seconds."""
+        with (shared / "mariadb.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (shared / "mariadb").exists():
+                _install(shared / "unfinished")
+                (shared / "unfinished").rename(shared / "mariadb")
+        copy = ["cp", "-a", "--sparse=always", str(shared / "mariadb"), str(self.directory / "data")]
+        subprocess.run(copy, check=True, capture_output=True)
 
     def start(self) -> None:
         """Start it, or start it again on the same port. Another program may have taken the port at the first time."""
@@ -68,7 +89,7 @@ class MariaDb:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while self._process.poll() is None and time.monotonic() < deadline:
             try:
                 self.execute(
@@ -104,12 +125,12 @@ class MariaDb:
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(30)
+            self._process.wait(120)
             self._process = None
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(60)
+            self._process.wait(120)
             self._process = None
         shutil.rmtree(self._socket.parent, ignore_errors=True)
