@@ -100,7 +100,7 @@ def test_a_named_pipe_or_device_is_refused_at_once(root, originals):
 
     thread = threading.Thread(target=attempt, daemon=True)
     thread.start()
-    thread.join(5)
+    thread.join(60)
     assert len(refused) == 2
 
 

@@ -49,21 +49,23 @@ async def test_a_question_has_a_bounded_number_of_keys():
     assert [len(question) for question in table.questions] == [MOST, 1]
 
 
-async def test_questions_per_second_are_bounded_whatever_is_asked():
-    table = Table()
+async def test_questions_per_second_are_bounded_whatever_is_asked(monkeypatch):
+    """By a clock that goes on with each who asks: on a busy machine, a question is noted later than it went out."""
+    table, now, asked = Table(), [1000.0], []
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
     together = Together(table, None, pause=0.02, burst=3)
-    loop = asyncio.get_running_loop()
-    end, key, asked = loop.time() + 0.3, 0, []
-    while loop.time() < end or len(table.starts) < 4:
+    for key in range(300):
         asked.append(asyncio.create_task(together.get(key)))
-        key += 1
-        await asyncio.sleep(0.001)
-    await asyncio.gather(*asked)
-    assert len(table.starts) > 3
+        await all_that_can_be_done_now()
+        now[0] += 0.001
+    await asyncio.gather(*asked[:-20])
+    assert len(table.starts) > 10
     for first, start in enumerate(table.starts):
         for count, later in enumerate(table.starts[first:], start=1):
             assert later - start >= (count - 3) * 0.02 - 0.0001
-    assert sum(len(question) for question in table.questions) == key
+    now[0] += 1
+    await asyncio.gather(*asked)
+    assert sum(len(question) for question in table.questions) == 300
 
 
 async def test_the_first_questions_after_a_silence_do_not_wait_for_one_another():
@@ -182,7 +184,7 @@ async def test_one_in_a_hurry_who_finds_no_room_does_not_wait_for_a_patient_one_
     patient = asyncio.create_task(together.get(3, patience=60))
     await all_that_can_be_done_now()
     table.gate.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await asyncio.gather(first, hurried, patient) == [10, 20, 30]
     assert table.questions == [[1], [2, 3]]
 

@@ -16,6 +16,9 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
+MILLISECONDS = 200_000
+"""Only so that what never happens is told."""
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -30,6 +33,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page in a browser without history; what it complains about is in `page.complaints`."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(MILLISECONDS)
     opened = context.new_page()
     opened.complaints = []
     opened.on("console", lambda line: opened.complaints.append(line.text) if line.type == "error" else None)

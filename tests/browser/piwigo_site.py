@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,14 @@ location / {{
 
 
 class Site:
-    """is_whole: with all of the family's photos, and a real film; otherwise Anna's one. links: settings of the daemon."""
+    """is_whole: with all of the family's photos, and a real film; otherwise Anna's one. environment: of the daemon.
 
-    def __init__(self, folder: Path, is_whole: bool = False, **links: Any) -> None:
+    links: settings of the daemon.
+    """
+
+    def __init__(
+        self, folder: Path, is_whole: bool = False, environment: Mapping[str, str] | None = None, **links: Any
+    ) -> None:
         for name in ("gallery", "daemon", "nginx"):
             (folder / name).mkdir()
         self.gallery = (family_gallery if is_whole else annas_gallery)(folder / "gallery")
@@ -43,20 +49,25 @@ class Site:
             film(self.gallery.root / self.gallery.paths[FILM], "lake", 3)
         port = free_port()
         server = {"public_url": f"http://127.0.0.1:{port}/"}
-        self.daemon = Daemon(self.gallery, folder / "daemon", {"server": server, "links": links}).start()
+        changes = {"server": server, "links": links}
+        self.daemon = Daemon(self.gallery, folder / "daemon", changes, environment=environment).start()
         self.plugin = PluginSide(self.gallery, self.daemon)
         self.port, self.url = port, f"http://127.0.0.1:{port}"
         self._php = self._started_php(folder)
         self._nginx = Nginx(folder / "nginx", port, LOCATIONS.format(daemon=self.daemon.port, php=self._php_port))
-        until(self._knows_the_daemon)
+        self.know_the_daemon()
 
-    def _knows_the_daemon(self) -> bool:
-        """Whether pages hold signed links. On a busy machine the daemon may take longer than the plugin waits, which
-        would ask again after a minute."""
-        if "pwgs/" in Visitor(self.port, cookie("anna")).get(f"/album?way=plugin&photos={PARTY}").body.decode():
-            return True
+    def know_the_daemon(self) -> None:
+        """Let the plugin hear of the daemon now, so that pages hold signed links for a minute.
+
+        On a busy machine the daemon may take longer than the plugin waits, which would ask again after that minute.
+        """
+        until(self._has_just_heard)
+
+    def _has_just_heard(self) -> bool:
         self.gallery.delete("config", param="pwgserve")
-        return False
+        page = Visitor(self.port, cookie("anna")).get(f"/album?way=plugin&photos={PARTY}")
+        return "pwgs/" in page.body.decode()
 
     def _started_php(self, folder: Path) -> "subprocess.Popen[bytes]":
         self._php_port = free_port()
@@ -83,13 +94,13 @@ class Site:
     def stop(self) -> None:
         self._nginx.stop()
         os.killpg(self._php.pid, signal.SIGTERM)
-        self._php.wait(60)
+        self._php.wait(120)
         self.daemon.stop()
         self.gallery.engine.dispose()
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         try:
             Visitor(port).get("/nothing")

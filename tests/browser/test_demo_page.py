@@ -5,14 +5,14 @@ from demo_process import SEEN
 
 
 def finished(page):
-    page.wait_for_selector("#intruder-summary[data-total]", timeout=30_000)
+    page.wait_for_selector("#intruder-summary[data-total]")
     return page.locator("#intruder-summary")
 
 
 def loaded(page):
     """Scrolls through the page, so that lazy pictures load, and waits until all have."""
     page.evaluate("for (const image of document.images) image.loading = 'eager'")
-    page.wait_for_function("() => [...document.images].every((image) => image.complete)", timeout=30_000)
+    page.wait_for_function("() => [...document.images].every((image) => image.complete)")
 
 
 def test_every_attempt_of_the_intruder_fails_in_the_browser(demo, page):
@@ -51,7 +51,7 @@ def test_a_film_plays_and_seeks(demo, page):
     page.goto(demo.url)
     page.get_by_role("button", name="Anna", exact=True).click()
     page.get_by_role("button", name="First trip").click()
-    page.wait_for_function("() => document.querySelector('video').readyState >= 2", timeout=30_000)
+    page.wait_for_function("() => document.querySelector('video').readyState >= 2")
     page.evaluate("document.querySelector('video').currentTime = 4")
     page.wait_for_function(
         "() => !document.querySelector('video').seeking && document.querySelector('video').currentTime >= 4"

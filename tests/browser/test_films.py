@@ -56,11 +56,10 @@ def test_a_film_plays_and_is_sought_through_ranges(daemon, page, extension):
     answers = []
     page.on("response", lambda answer: answers.append((answer.status, answer.headers.get("content-range"))))
     page.goto(f"http://127.0.0.1:{daemon.port}/upload/film.{extension}")
-    page.wait_for_function("() => document.querySelector('video').readyState >= 2", timeout=30_000)
+    page.wait_for_function("() => document.querySelector('video').readyState >= 2")
     page.evaluate("document.querySelector('video').currentTime = 17")
     page.wait_for_function(
         "() => !document.querySelector('video').seeking && document.querySelector('video').currentTime >= 17",
-        timeout=30_000,
     )
     assert page.evaluate("document.querySelector('video').error") is None
     assert page.evaluate("document.querySelector('video').duration") == pytest.approx(SECONDS, abs=0.5)

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
+from clock import Clock
 from family import DOCUMENT, FILM, USERS, VISIBLE
 from links import expiry_of
 from piwigo_site import Site
-from waiting import until
 
 SHOTS = Path(__file__).parents[2] / "test-output"
 ANNAS = sorted(VISIBLE["anna"] - {DOCUMENT})
@@ -32,6 +32,7 @@ def anna(site, page):
     session = f"anna{next(LOGINS)}"
     site.gallery.session(USERS["anna"], session)
     page.goto(f"{site.url}/login?session={session}")
+    site.know_the_daemon()
     return page
 
 
@@ -43,7 +44,7 @@ def scroll(page):
     """To the end and back, as a person would, until all pictures are there."""
     for image in page.locator("img").all():
         image.scroll_into_view_if_needed()
-        page.wait_for_function("(image) => image.complete", arg=image.element_handle(), timeout=30_000)
+        page.wait_for_function("(image) => image.complete", arg=image.element_handle())
     page.evaluate("scrollTo(0, 0)")
 
 
@@ -121,13 +122,13 @@ def test_after_logging_out_a_reload_shows_nothing_private(site, anna):
 def scroll_tried(page):
     for image in page.locator("img").all():
         image.scroll_into_view_if_needed()
-        page.wait_for_function("(image) => image.complete", arg=image.element_handle(), timeout=30_000)
+        page.wait_for_function("(image) => image.complete", arg=image.element_handle())
 
 
 def test_a_film_plays_and_seeks(site, anna):
     anna.goto(f"{site.url}/film?photo={FILM}")
     anna.evaluate("document.querySelector('video').play()")
-    anna.wait_for_function("() => document.querySelector('video').currentTime > 0.2", timeout=30_000)
+    anna.wait_for_function("() => document.querySelector('video').currentTime > 0.2")
     anna.evaluate("document.querySelector('video').currentTime = 4")
     anna.wait_for_function(
         "() => { const v = document.querySelector('video'); return !v.seeking && v.currentTime >= 4 }"
@@ -138,14 +139,16 @@ def test_a_film_plays_and_seeks(site, anna):
 
 
 def test_a_copied_link_dies_at_its_time(tmp_path, browser):
-    running = Site(tmp_path, ttl="8s")
+    clock = Clock(tmp_path / "clock")
+    running = Site(tmp_path, environment=clock.environment, ttl="10m")
     try:
         other = browser.new_context().new_page()
         link = link_of_anna(running, browser)
+        clock.set_to(expiry_of(link) - 60)
         assert other.goto(link).status == 200, "until then it works for whoever has it"
-        until(lambda: other.request.get(link).status != 200)
-        assert time.time() >= expiry_of(link)
-        assert other.goto(link).status == 404
+        clock.set_to(expiry_of(link))
+        assert other.request.get(link).status == 404
+        assert browser.new_context().new_page().goto(link).status == 404, "by the clock of one who has not had it"
     finally:
         running.stop()
 

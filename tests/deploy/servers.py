@@ -20,7 +20,7 @@ from visitor import Visitor
 
 from pwgserve.setup.templates import SNIPPETS, Site, WebServer, filled, text, with_cache
 
-START_SECONDS = 60
+START_SECONDS = 120
 WEB_GROUP = "www-data"
 IS_ROOT = getpass.getuser() == "root"
 
@@ -194,7 +194,7 @@ class WebServerProcess:
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(120)
             self.process = None
 
     def clear(self) -> None:

@@ -21,11 +21,11 @@ def run(deployed: Deployed, *options: str) -> "subprocess.CompletedProcess[str]"
     return subprocess.run(
         [
             *(sys.executable, "-m", "pwgserve", "check", "--config", str(deployed.daemon.directory / "pwgserve.toml")),
-            *("--rate", "300", "--web-config", str(deployed.server.folder), *options),
+            *("--rate", "500", "--web-config", str(deployed.server.folder), *options),
         ],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
         env={**os.environ, "SSL_CERT_FILE": str(deployed.server.authority)},
     )
 
@@ -78,7 +78,7 @@ def test_a_check_that_cannot_be_made_says_why_in_one_line(deployed):
         [sys.executable, "-m", "pwgserve", "check", "--config", str(deployed.daemon.directory / "pwgserve.toml")],
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=250,
     )
     assert untrusted.returncode == 2
     assert "certificate" in untrusted.stderr

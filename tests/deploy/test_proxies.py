@@ -2,12 +2,12 @@
 
 import contextlib
 import subprocess
-import time
 
 import family
 import pytest
 from deployment import BASE
 from family import DOCUMENT, FILM, LAKE, LETTER, PARTY, VISIBLE
+from waiting import until
 
 FOLDERS = ("upload/", "galleries/", "_data/i/")
 
@@ -103,7 +103,7 @@ def test_http_2_carries_pictures(deployed):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=200,
     )
     assert done.stdout == "2 200 image/jpeg"
 
@@ -178,17 +178,10 @@ def test_a_photo_that_is_closed_is_closed_at_once(deployed, gallery):
     assert stranger.get(link).status == 200
     gallery.update("images", {"id": LAKE}, level=8)
     try:
-        _until(lambda: stranger.get(link).status == 404)
+        until(lambda: stranger.get(link).status == 404)
     finally:
         gallery.update("images", {"id": LAKE}, level=0)
-    _until(lambda: stranger.get(link).status == 200)
-
-
-def _until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: stranger.get(link).status == 200)
 
 
 def test_what_asks_for_one_version_gets_that_version(deployed):

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from deployment import WAYS, deploy
@@ -28,8 +29,13 @@ def test_public_pictures_are_kept_and_private_ones_never_touch_the_disk(keeping)
     public, private = anna.follow(keeping.size(LAKE)), anna.follow(keeping.size(PARTY))
     letter, original = anna.follow(keeping.original(LETTER)), anna.follow(keeping.original(LAKE))
     assert {answer.status for answer in (public, private, letter, original)} == {200}
-    # nginx has kept it a moment after the visitor had it.
-    until(lambda: any(public.body in content for content in kept(keeping)))
+
+    def is_kept():
+        # An answer that took too long to decide is kept by nobody.
+        assert anna.follow(keeping.size(LAKE)).body == public.body
+        return any(public.body in content for content in kept(keeping))
+
+    until(is_kept)
     found = kept(keeping)
     for body in (private.body, letter.body, original.body):
         assert not any(body in content for content in found)
@@ -47,13 +53,16 @@ def test_the_daemon_is_asked_once_a_second_for_what_everybody_opens(keeping):
     stranger = keeping.visitor()
     link = stranger.link(keeping.size(LAKE, "xs"))
     stranger.get(link)
-    before = keeping.daemon.log.count('"kind": "signed"')
-    started = time.monotonic()
-    for _ in range(40):
-        assert stranger.get(link).status == 200
-    seconds = time.monotonic() - started
-    asked = keeping.daemon.log.count('"kind": "signed"') - before
-    assert asked <= seconds + 2
+
+    def is_asked_once_a_second():
+        before = keeping.daemon.log.count('"kind": "signed"')
+        started = time.monotonic()
+        for _ in range(40):
+            assert stranger.get(link).status == 200
+        asked = keeping.daemon.log.count('"kind": "signed"') - before
+        return asked <= time.monotonic() - started + 2
+
+    until(is_asked_once_a_second)  # at once, but where answers take so long that nobody may keep them
 
 
 def test_nobody_waits_in_nginx_for_the_answer_to_somebody_else(keeping):
@@ -66,12 +75,20 @@ def test_nobody_waits_in_nginx_for_the_answer_to_somebody_else(keeping):
     try:
         with ThreadPoolExecutor(len(visitors)) as pool:
             answers = [pool.submit(visitor.get, link) for visitor in visitors]
-            time.sleep(1)  # so that all are on their way before the first is answered
+            # So that all are on their way before the first is answered.
+            until(lambda: waiting(keeping.daemon.port) == len(visitors))
             os.kill(process, signal.SIGCONT)
             assert {answer.result().status for answer in answers} == {200}
     finally:
         os.kill(process, signal.SIGCONT)
     assert keeping.daemon.log.count('"kind": "signed"') - before == len(visitors)
+
+
+def waiting(port):
+    """How many connections there are at a port with something that has not been read."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    established = [line for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"]
+    return sum(not line[4].endswith(":00000000") for line in established)
 
 
 def test_what_one_asks_for_in_part_is_no_answer_to_others(keeping):

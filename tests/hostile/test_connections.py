@@ -21,7 +21,7 @@ from wire import connected, exchange, received, request, statuses
 PUBLIC = "/action.php?id=1&part=e"
 MOST = 100
 MEGABYTE = 1_000_000
-SECONDS = 30
+SECONDS = 120
 """In which a connection must be cut off whose limit is a second or two: the machine may be busy."""
 
 
@@ -119,7 +119,7 @@ def asked_for_a_film(daemon, gallery, megabytes, *headers):
         link = daemon.visitor(family.cookie("anna")).link("/" + gallery.paths[family.FILM])
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.settimeout(20)
+            connection.settimeout(60)
             connection.connect(("127.0.0.1", daemon.port))
             connection.sendall(request(link, *headers))
             yield connection
@@ -181,7 +181,8 @@ def test_requests_that_are_never_complete_take_little_memory(daemon):
         connections = [stack.enter_context(connected(daemon.port)) for _ in range(60)]
         for connection in connections:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
-        with ThreadPoolExecutor(10) as pool:
+        # All at once: each must have asked for too much before it has taken too long.
+        with ThreadPoolExecutor(len(connections)) as pool:
             list(pool.map(send_headers_without_end, connections))
         assert memory_of(daemon) - before < 40 * MEGABYTE
         assert [statuses(received(connection)) for connection in connections] == [[400]] * 60
@@ -241,7 +242,8 @@ def test_finished_pictures_are_served_while_the_renderer_is_saturated(limited, g
                 for pid in set(limited.workers()) - stopped:  # the one for a second client
                     os.kill(pid, signal.SIGSTOP)
                     stopped.add(pid)
-            saturated = statistics.median(seconds() for _ in range(100))
+            # Of what the machine does besides, several tries meet a calm moment: of a queue they meet the same end.
+            saturated = min(statistics.median(seconds() for _ in range(25)) for _ in range(4))
             for pid in stopped:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGCONT)

@@ -31,7 +31,7 @@ def before():
 async def lying(monkeypatch):
     """A pool of liars."""
     monkeypatch.setattr(workers, "COMMAND", LYING)
-    made = RenderPool(PoolSettings(1, 10, 1.0, LIMITS, "require"))
+    made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require"))
     await made.start()
     yield made
     await made.close()

@@ -21,7 +21,7 @@ from wire import DAY, request
 REQUESTS = int(os.environ.get("HOSTILE_REQUESTS", "700"))
 """Of each kind."""
 
-ROUNDS = 6
+ROUNDS = 20
 """Of so many requests, at the most: where other programs make answers scatter, it takes more of them to see anything."""
 
 CONNECTIONS = 6
@@ -34,7 +34,7 @@ HIDDEN = range(5000, 5200)
 CODES = ("sq", "th", "2s", "xs", "sm", "me")
 
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ SECRET = b"the secret that is none of the gallery's"
 """What lies around them."""
 
 
-def connected(port, seconds=20):
+def connected(port, seconds=60):
     return socket.create_connection(("127.0.0.1", port), timeout=seconds)
 
 
-def exchange(port, data, seconds=20):
+def exchange(port, data, seconds=60):
     """All that comes back until the daemon closes, or says nothing more for a while."""
     with connected(port, seconds) as connection:
         with contextlib.suppress(ConnectionError):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import family
 import pytest
+from clock import Clock
 from daemon import Daemon, starting
 from databases import Databases
 from galleries import TestGallery
@@ -41,6 +42,12 @@ def daemon(gallery: TestGallery, tmp_path_factory) -> Iterator[Daemon]:
 def start(tmp_path: Path) -> Iterator[object]:
     """Starts further daemons with other settings, and stops them."""
     yield from starting(tmp_path)
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Clock:
+    """What the daemons of a test may go by, if they are started with its environment."""
+    return Clock(tmp_path / "clock")
 
 
 @pytest.fixture

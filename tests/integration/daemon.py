@@ -16,8 +16,8 @@ from galleries import TestGallery
 from ports import free_port
 from visitor import LocalVisitor, Visitor
 
-START_SECONDS = 60
-STOP_SECONDS = 60
+START_SECONDS = 120
+STOP_SECONDS = 120
 
 TTL = 360 * 86_400
 """Seconds. Links stay the same for half of it, so that no test runs into the moment when they change."""
@@ -132,7 +132,7 @@ class Daemon:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
         return done.returncode, done.stderr
 
@@ -216,13 +216,16 @@ def _is_worker(pid: int) -> bool:
 
 
 def starting(folder: Path) -> Iterator[Callable[..., Daemon]]:
-    """For a fixture: starts daemons, with settings as {"links": {"ttl": "2s"}}, and stops all of them at the end."""
+    """For a fixture: starts daemons, with settings as {"links": {"ttl": "2s"}}, and stops all of them at the end.
+
+    environment: as of Daemon.
+    """
     running: list[Daemon] = []
 
-    def begin(gallery: TestGallery, **changes: dict[str, Any]) -> Daemon:
+    def begin(gallery: TestGallery, environment: Mapping[str, str] | None = None, **changes: dict[str, Any]) -> Daemon:
         directory = folder / f"daemon{len(running)}"
         directory.mkdir()
-        running.append(Daemon(gallery, directory, changes))
+        running.append(Daemon(gallery, directory, changes, environment=environment))
         return running[-1].start()
 
     yield begin

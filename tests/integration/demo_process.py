@@ -41,7 +41,7 @@ class DemoProcess:
 
     def stop(self) -> int:
         self._process.send_signal(signal.SIGINT)
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=120)
         return self._process.returncode
 
     def get(self, path: str, cookie: str = "", method: str = "GET", body: str = "") -> tuple[int, Any, bytes]:

@@ -49,4 +49,4 @@ class Nginx:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(60)
+        self._process.wait(120)

@@ -4,6 +4,7 @@ import itertools
 import os
 import random
 import socket
+import zlib
 from collections.abc import Iterator
 
 FIRST, END = 10_100, 32_768
@@ -11,13 +12,15 @@ FIRST, END = 10_100, 32_768
 client's before a server has it, or even a client's that waits for the very server. Above 10,080, the last one that
 browsers refuse to open."""
 
-WORKERS = 16
+PARTS = 64
+"""Each process that runs tests has one, also beside those of another run on the same machine."""
 
 
 def _ports() -> Iterator[int]:
     """All of this process, each once, from anywhere on: tests that run beside this process have others."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
-    mine = range(FIRST + worker, END, WORKERS)
+    run = zlib.crc32(os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid())).encode())
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    mine = range(FIRST + (run + worker) % PARTS, END, PARTS)
     start = random.randrange(len(mine))
     return itertools.cycle([*mine[start:], *mine[:start]])
 

@@ -107,7 +107,7 @@ class Storm:
         return answer.status
 
 
-CALM_SECONDS = 60
+CALM_SECONDS = 120
 """How long the daemon may go on saying "not now" after a storm."""
 
 

@@ -10,6 +10,9 @@ import pytest
 import pyvips
 from family import ANNAS, FAMILY, FAMILY_ALBUM, LETTER, PARTY, PUBLIC, SHARED, USERS
 from links import parts_of
+from waiting import until
+
+from pwgserve.answers.freshness import DECISION_AGE, MAX_AGE
 
 PROMISED_SECONDS = 2.0
 
@@ -19,7 +22,7 @@ def as_it_was(gallery):
     """Each test changes the gallery, and the next one finds it as it was."""
     with gallery.restored():
         yield
-    time.sleep(PROMISED_SECONDS)
+    time.sleep(MAX_AGE + DECISION_AGE)  # nothing is known any more of how it was meanwhile
 
 
 def make_private(gallery):
@@ -85,8 +88,9 @@ def assert_ends(daemon, visitor, link, address, change, gallery):
     # Link and address are answered by questions of their own: one may end a moment before the other.
     for target in (link, address):
         asked = time.monotonic()
-        while visitor.get(target).status != 404:
-            assert asked - changed <= PROMISED_SECONDS, "asked later than that, nobody gets a yes"
+        while (status := visitor.get(target).status) != 404:
+            # On a machine that is too busy for the database's answers nobody is told anything.
+            assert status == 503 or asked - changed <= PROMISED_SECONDS, "asked later than that, nobody gets a yes"
             time.sleep(0.05)
             asked = time.monotonic()
     assert visitor.get(link).status == 404
@@ -129,10 +133,7 @@ def test_a_picture_that_had_to_be_made_goes_to_whom_may_see_it_when_it_is_made(
             for pid in workers:
                 os.kill(pid, signal.SIGSTOP)
             asked = pool.submit(visitor.get, link)
-            deadline = time.monotonic() + 30
-            while daemon.metric("pwgserve_render_jobs") < 1:
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            until(lambda: daemon.metric("pwgserve_render_jobs") >= 1)
             change(gallery)
             time.sleep(PROMISED_SECONDS)
         finally:

@@ -23,7 +23,7 @@ def serve(config: Path, **environment: str) -> tuple[int, str]:
         [sys.executable, "-m", "pwgserve", "serve", "--config", str(config)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         stdin=subprocess.DEVNULL,
         env={**os.environ, **environment},
     )
@@ -317,7 +317,7 @@ def test_uploads_outside_of_piwigo_are_one_line_that_says_the_way_out(config, ow
         [sys.executable, "-m", "pwgserve", command, *where],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         stdin=subprocess.DEVNULL,
     )
     (gallery.root / "i.php").unlink()

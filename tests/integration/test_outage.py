@@ -11,6 +11,14 @@ from databases import Databases
 from mariadb import MariaDb
 from waiting import until
 
+from pwgserve.service.process import FINISH_SECONDS
+
+GONE_SECONDS = 2
+"""After which nobody is served any more."""
+
+BACK_SECONDS = 20
+"""After which all are served again: at once, but the machine may be too busy for the database's answers."""
+
 
 @pytest.fixture
 def own(tmp_path):
@@ -50,7 +58,7 @@ def test_a_database_that_is_killed_and_started_again(own, tmp_path, start):
     assert visitor.get(link).status == 200
 
     own.server.kill()
-    answer = waited_for(visitor, link, 503, seconds=2)
+    answer = waited_for(visitor, link, 503, GONE_SECONDS)
     assert int(answer.headers["retry-after"]) > 0
     assert answer.headers["cache-control"] == "no-store"
     assert visitor.get(address).status == 503
@@ -60,8 +68,8 @@ def test_a_database_that_is_killed_and_started_again(own, tmp_path, start):
     assert forged.status == 404, "a forged link needs no database to be refused"
 
     own.server.start()
-    waited_for(visitor, link, 200, seconds=2)
-    waited_for(visitor, "/-/ready", 200, seconds=2)
+    waited_for(visitor, link, 200, BACK_SECONDS)
+    waited_for(visitor, "/-/ready", 200, BACK_SECONDS)
     gallery.engine.dispose()
 
 
@@ -77,7 +85,7 @@ def test_a_database_that_stops_answering(own, tmp_path, start):
         assert time.monotonic() - started < 30
     finally:
         server.signal(signal.SIGCONT)
-    waited_for(visitor, link, 200, seconds=5)
+    waited_for(visitor, link, 200, BACK_SECONDS)
     gallery.engine.dispose()
 
 
@@ -93,7 +101,7 @@ def test_a_database_that_stops_answering_keeps_nobody_from_stopping(own, tmp_pat
             until(lambda: daemon.metric("pwgserve_database_questions_total") > asked)
         started = time.monotonic()
         daemon.stop()
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < FINISH_SECONDS
     finally:
         server.signal(signal.SIGCONT)
     assert "unexpected-error" not in daemon.log
@@ -105,7 +113,7 @@ def test_work_in_bulk_waits_for_a_database_that_is_slow(own, tmp_path):
     gallery.paths = family.build(gallery)
     place = Installation(gallery, tmp_path / "warm")
     server: MariaDb = own.server
-    warm = place.begin("warm", "--types", "all", "--jobs", "1")
+    warm = place.begin("warm", "--types", "sq,th,me", "--for", "programs", "--jobs", "1")
     until(place.derivatives)
     server.signal(signal.SIGSTOP)
     try:
@@ -113,7 +121,7 @@ def test_work_in_bulk_waits_for_a_database_that_is_slow(own, tmp_path):
         assert warm.poll() is None, "it still has photos to ask for"
     finally:
         server.signal(signal.SIGCONT)
-    out, err = warm.communicate(timeout=120)
+    out, err = warm.communicate(timeout=400)
     assert warm.returncode == 0, (out, err)
     gallery.engine.dispose()
 

@@ -10,6 +10,7 @@ import family
 import pytest
 from daemon import TTL
 from family import LAKE, PARTY
+from waiting import until
 
 from pwgserve.keys import keyring
 from pwgserve.plugin import NONCE, PROOF, SIGNATURE, TIME, Acquaintance, Asked, key_id
@@ -152,10 +153,7 @@ def test_a_purge_may_be_of_some_types_or_photos(plugin, daemon, gallery):
 
 
 def until_missing(plugin, asked, expected):
-    deadline = time.monotonic() + 30
-    while plugin.ask("missing", photos=asked) != {"photos": expected}:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: plugin.ask("missing", photos=asked) == {"photos": expected})
 
 
 def test_a_purge_empties_the_cache(plugin, daemon, gallery):

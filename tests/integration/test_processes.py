@@ -19,6 +19,8 @@ import pytest
 from daemon import Daemon
 from waiting import until
 
+from pwgserve.finished import PATIENCE_SECONDS
+
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
 THREE = {"server": {"processes": 3}, "render": {"workers": 3}}
@@ -50,16 +52,23 @@ def is_alive(pid):
 
 
 def test_a_cold_derivative_is_rendered_once_however_many_processes_are_asked(several, gallery):
-    before = several.metric("pwgserve_render_seconds_count")
-    address = f"/i.php?/{gallery.paths[family.LAKE].replace('.jpg', '-xl.jpg')}"
-    with ThreadPoolExecutor(12) as visitors:
-        answers = list(visitors.map(lambda _: several.visitor().follow(address), range(24)))
-    assert {answer.status for answer in answers} == {200}
-    assert len({answer.body for answer in answers}) == 1
-    # Each process tells its numbers once a second.
-    until(lambda: several.metric("pwgserve_render_seconds_count") > before)
-    time.sleep(2)
-    assert several.metric("pwgserve_render_seconds_count") - before == 1
+    for photo in (family.LAKE, family.BELOW, family.SHARED, family.SMALL):
+        address = f"/i.php?/{gallery.paths[photo].replace('.jpg', '-sq.jpg')}"
+        before = several.metric("pwgserve_render_seconds_count")
+        started = time.monotonic()
+        with ThreadPoolExecutor(12) as visitors:
+            answers = list(visitors.map(lambda _, at=address: several.visitor().follow(at), range(24)))
+        seconds = time.monotonic() - started
+        assert {answer.status for answer in answers} == {200}
+        # Each process tells its numbers once a second.
+        until(lambda before=before: several.metric("pwgserve_render_seconds_count") > before)
+        time.sleep(2)
+        rendered = several.metric("pwgserve_render_seconds_count") - before
+        if seconds < PATIENCE_SECONDS:
+            assert len({answer.body for answer in answers}) == 1
+            assert rendered == 1
+            break
+        assert rendered <= 3, "each process may lose its patience once, on a machine that is too busy"
 
 
 def test_a_permission_that_is_taken_away_counts_in_every_process(several, gallery, settled):
@@ -86,6 +95,13 @@ def test_each_process_has_its_part_of_the_workers(several):
 
 
 def test_connections_that_stay_are_shared_out_however_they_come(several):
+    # On a busy machine, who should be first may not get the processor in time; were they not shared out, one process
+    # would have nearly all of them each time.
+    until(lambda: spread(several) <= 4)
+
+
+def spread(several):
+    """By how many of thirty connections the shares of the processes differ."""
     connections = [socket.create_connection(("127.0.0.1", several.port)) for _ in range(15)]  # all at once
     for _ in range(15):
         connections.append(socket.create_connection(("127.0.0.1", several.port)))
@@ -95,7 +111,8 @@ def test_connections_that_stay_are_shared_out_however_they_come(several):
     shares = [held(several, pid, ports) for pid in several.processes()]
     for connection in connections:
         connection.close()
-    assert max(shares) - min(shares) <= 4, shares
+    until(lambda: sum(held(several, pid, ports) for pid in several.processes()) == 0)
+    return max(shares) - min(shares)
 
 
 def held(daemon, pid, ports):
@@ -132,8 +149,8 @@ def test_all_end_with_a_parent_that_is_killed(running):
 def test_ctrl_c_ends_all(running):
     children = running.processes()
     running.signal(signal.SIGINT)
-    assert running.wait(30) == 0
-    assert not any(is_alive(pid) for pid in children)
+    assert running.wait(120) == 0
+    until(lambda: not any(is_alive(pid) for pid in children))
     assert "Traceback" not in running.log
 
 
@@ -193,8 +210,8 @@ def test_ctrl_c_in_a_terminal_lets_pictures_be_finished(in_terminal, gallery):
             with contextlib.suppress(ProcessLookupError):  # it had nothing to do
                 os.kill(worker, signal.SIGCONT)
         assert asked.result().status == 200
-    assert daemon.wait(30) == 0
-    assert not any(is_alive(pid) for pid in children)
+    assert daemon.wait(120) == 0
+    until(lambda: not any(is_alive(pid) for pid in children))
     assert "Traceback" not in daemon.log
 
 

@@ -108,11 +108,12 @@ def test_who_reads_nothing_is_held_up_and_misses_nothing(daemon, lake):
     connection = Connection(daemon.port)
     connection.send(get(lake))
     body = connection.answer()[2]
-    before = _memory(daemon.pid)
+    (process,) = daemon.processes()
+    before = _memory(process)
     for _ in range(400):
         connection.send(get(lake))
     time.sleep(1)
-    assert _memory(daemon.pid) - before < 20_000_000
+    assert _memory(process) - before < 20_000_000
     assert all(connection.answer()[2] == body for _ in range(400))
 
 

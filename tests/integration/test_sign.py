@@ -1,12 +1,11 @@
 """`pwgserve sign`: links by the owner's hand, and what they do not open."""
 
-import time
-
 import family
 import pytest
 from commands import Installation
 from family import FAMILY, LAKE, PARTY
 from links import parts_of, with_part
+from waiting import until
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
@@ -62,10 +61,7 @@ def test_it_says_nothing_else_and_to_nobody_else(daemon, place):
 
 def test_it_ends_in_time(daemon, place):
     url = link(daemon, place.run("sign", str(PARTY), "--user", "anna", "--ttl", "1s"))
-    deadline = time.monotonic() + 60
-    while daemon.visitor().get(url).status != 404:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    until(lambda: daemon.visitor().get(url).status == 404)
 
 
 @pytest.mark.parametrize(

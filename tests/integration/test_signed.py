@@ -266,13 +266,13 @@ def test_the_keys_file_is_for_its_owner_only(daemon):
     assert (daemon.directory / "keys").stat().st_mode & 0o777 == 0o600
 
 
-def test_an_expired_link_leads_its_own_viewer_to_a_fresh_one_and_nobody_else(gallery, start):
-    daemon = start(gallery, links={"ttl": "3s"})
+def test_an_expired_link_leads_its_own_viewer_to_a_fresh_one_and_nobody_else(gallery, start, clock):
+    daemon = start(gallery, clock.environment, links={"ttl": "10m"})
     anna = daemon.visitor(family.cookie("anna"))
     public = daemon.visitor().link(lake(gallery, "me"))
     private = anna.link("/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-me.jpg"))
     assert anna.get(private).status == 200
-    time.sleep(max(0, expiry_of(private) - time.time()) + 0.1)
+    clock.set_to(expiry_of(private))
     fresh = anna.get(private)
     assert fresh.status == 302
     assert fresh.headers["cache-control"] == "no-store"
@@ -282,14 +282,14 @@ def test_an_expired_link_leads_its_own_viewer_to_a_fresh_one_and_nobody_else(gal
     assert daemon.visitor().get(public).status == 404
 
 
-def test_whoever_has_nothing_but_a_link_gets_none_that_lives_longer(gallery, start):
+def test_whoever_has_nothing_but_a_link_gets_none_that_lives_longer(gallery, start, clock):
     """A picture that is edited leads to its new link: not for longer than the old one would have worked."""
-    daemon = start(gallery, links={"ttl": "16s"})
+    daemon = start(gallery, clock.environment, links={"ttl": "10m"})
     anna, stranger = daemon.visitor(family.cookie("anna")), daemon.visitor()
     target = "/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-sq.jpg")
     link = anna.link(target)
-    while expiry_of(anna.link(target)) == expiry_of(link):  # from here on hers live longer
-        time.sleep(0.2)
+    clock.jump(5 * 60 + 1)
+    assert expiry_of(anna.link(target)) > expiry_of(link), "from here on hers live longer"
     with gallery.restored():
         with (gallery.root / gallery.paths[PARTY]).open("ab") as file:
             file.write(b"edited")

@@ -59,12 +59,13 @@ def test_over_a_unix_socket_too(gallery, tmp_path):
     place = Installation(gallery, tmp_path / "place", server={"listen": f"unix:{path}"})
     running = place.begin("serve")
     try:
+        until(lambda: running.poll() is not None or path.exists())
         until(lambda: running.poll() is not None or place.run("status").code == 0)
         assert running.poll() is None, running.communicate()
     finally:
         running.terminate()
         try:
-            running.communicate(timeout=60)
+            running.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             running.kill()
 

@@ -46,7 +46,7 @@ def test_a_download_under_way_is_finished(running):
             assert chunk, f"cut off after {total} bytes"
             total += len(chunk)
     assert total == SIZE
-    assert running.wait(60) == 0
+    assert running.wait(120) == 0
 
 
 def test_an_idle_connection_keeps_nobody_waiting(running):

@@ -99,12 +99,22 @@ def systemd(tmp_path):
 
 @pytest.fixture
 def service(systemd, gallery, tmp_path):
-    """Two processes behind systemd's socket, ready."""
-    begun = systemd.service(gallery, tmp_path, {"server": {"processes": 2}}, watchdog=6_000_000)
-    until(lambda: "READY=1" in systemd.told or begun.has_ended())
-    assert "READY=1" in systemd.told, begun.log
-    yield begun
-    begun.kill()
+    """Two processes behind systemd's socket, ready; on a machine that is busy, too, none is taken for one that hangs."""
+    yield from begun(systemd, gallery, tmp_path, watchdog=60_000_000)
+
+
+@pytest.fixture
+def watched(systemd, gallery, tmp_path):
+    """The same, where six seconds without a sign of life are too many."""
+    yield from begun(systemd, gallery, tmp_path, watchdog=6_000_000)
+
+
+def begun(systemd, gallery, folder, watchdog):
+    running = systemd.service(gallery, folder, {"server": {"processes": 2}}, watchdog)
+    until(lambda: "READY=1" in systemd.told or running.has_ended())
+    assert "READY=1" in systemd.told, running.log
+    yield running
+    running.kill()
 
 
 class Traffic:
@@ -162,7 +172,7 @@ def test_systemds_socket_wins_and_readiness_is_told_only_when_it_serves(systemd,
 
 def test_a_service_that_cannot_begin_never_says_that_it_is_ready(systemd, gallery, tmp_path):
     daemon = systemd.service(gallery, tmp_path, {"piwigo": {"table_prefix": "wrong_"}})
-    assert daemon.wait(60) == 2
+    assert daemon.wait(120) == 2
     assert len(daemon.log.splitlines()) == 1
     assert "wrong_" in daemon.log
     assert "READY=1" not in systemd.told
@@ -225,13 +235,13 @@ def test_a_service_leaves_another_one_its_folder(gallery, tmp_path):
             daemon.kill()
 
 
-def test_a_process_that_hangs_is_killed_and_replaced_and_the_service_lives(systemd, service):
-    victim = service.processes()[0]
+def test_a_process_that_hangs_is_killed_and_replaced_and_the_service_lives(systemd, watched):
+    victim = watched.processes()[0]
     os.kill(victim, signal.SIGSTOP)
-    until(lambda: victim not in service.processes() and len(service.processes()) == 2)
-    assert "gave no sign of life" in service.log
+    until(lambda: victim not in watched.processes() and len(watched.processes()) == 2)
+    assert "gave no sign of life" in watched.log
     until(lambda: systemd.told.count("WATCHDOG=1") > 2)
-    assert service.visitor().get("/-/health").status == 200
+    assert watched.visitor().get("/-/health").status == 200
 
 
 def test_a_reload_replaces_all_processes_and_drops_no_request(systemd, service):
@@ -308,7 +318,7 @@ def test_a_restart_behind_systemds_socket_drops_no_request(systemd, service, gal
         with Traffic(systemd.port, link) as traffic:
             until(lambda: traffic.answered > 20)
             service.signal(signal.SIGTERM)
-            assert service.wait(60) == 0
+            assert service.wait(120) == 0
             again = systemd.service(gallery, tmp_path, {"server": {"processes": 2}})
             seen = traffic.answered
             until(lambda: traffic.answered > seen + 20)

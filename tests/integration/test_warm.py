@@ -3,13 +3,13 @@
 import re
 import resource
 import signal
-import time
 
 import family
 import pytest
 from commands import Installation
 from daemon import Daemon
 from family import DOCUMENT, FAMILY_ALBUM, FILM, LAKE, PARTY, SMALL
+from waiting import until
 
 PICTURES = 15
 """Photos of the gallery that are pictures: all but a film and a document; one of the pictures is smaller than medium."""
@@ -83,13 +83,9 @@ def test_what_is_asked_wrongly_is_said_in_one_line(gallery, tmp_path, words, say
 def test_interrupted_it_says_how_to_go_on_and_goes_on(gallery, tmp_path):
     place = Installation(gallery, tmp_path)
     running = place.begin("warm", "--types", "xx,la,me", "--jobs", "1", "--for", "programs")
-    deadline = time.monotonic() + 60
-    while len(place.derivatives()) < 7:
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.01)
+    until(lambda: len(place.derivatives()) >= 7 or running.poll() is not None)
     running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=60)
+    _, err = running.communicate(timeout=120)
     assert running.returncode == 130, err
     command = re.search(r"pwgserve (warm .* --after \d+)", err)[1].split()
     before = set(place.derivatives())

@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable
 
-SECONDS = 60.0
+SECONDS = 120.0
+"""Only so that what never happens is told: no test waits for it otherwise."""
 
 
 def until(happened: Callable[[], object], seconds: float = SECONDS) -> None:

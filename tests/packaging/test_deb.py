@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.timeout(900)]
 
 
 def done(*command, **options):
-    made = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=600, **options)
+    made = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=2000, **options)
     assert made.returncode == 0, f"{command}: {made.stdout[-2000:]}{made.stderr[-2000:]}"
     return made.stdout
 
@@ -112,7 +112,7 @@ def assert_it_serves(root):
     finally:
         # The process is `unshare`; with it gone, the daemon is told to stop.
         daemon.kill()
-        daemon.wait(30)
+        daemon.wait(120)
         wait_for_end(root)
         gallery.engine.dispose()
         (root / "etc/pwgserve.toml").unlink()
@@ -121,14 +121,14 @@ def assert_it_serves(root):
 
 def wait_for_end(root):
     """Until nothing runs in the root any more."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while any(os.path.realpath(link) == str(root) for link in Path("/proc").glob("[0-9]*/root")):
         assert time.monotonic() < deadline, "the installed daemon did not stop"
         time.sleep(0.1)
 
 
 def wait_for(visitor, daemon):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         try:
             if visitor.get("/-/ready").status == 200:

@@ -41,7 +41,7 @@ def test_everybody_may_use_what_root_installs_whatever_roots_umask(sources, tmp_
         [str(sources / "scripts/install")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=200,
         umask=umask,
         env={**os.environ, "DESTDIR": str(target), "PYTHON": str(sources / "python")},
     )

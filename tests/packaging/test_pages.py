@@ -18,7 +18,7 @@ PROJECT = Path(__file__).parents[2]
 def pages(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     command = [sys.executable, PROJECT / "scripts/cli-pages", folder]
-    subprocess.run(command, check=True, timeout=60, env={**os.environ, "SOURCE_DATE_EPOCH": "1764000000"})
+    subprocess.run(command, check=True, timeout=200, env={**os.environ, "SOURCE_DATE_EPOCH": "1764000000"})
     return folder
 
 
@@ -46,7 +46,7 @@ def test_every_command_has_a_manual_page_with_all_its_options(pages):
 def test_man_has_nothing_to_complain_about(pages):
     for page in (pages / "man").iterdir():
         shown = subprocess.run(
-            ["man", "--warnings", "--local-file", str(page)], capture_output=True, text=True, timeout=60
+            ["man", "--warnings", "--local-file", str(page)], capture_output=True, text=True, timeout=200
         )
         assert shown.returncode == 0
         assert not shown.stderr, (page.name, shown.stderr)
@@ -60,7 +60,7 @@ def test_bash_completes_commands(pages):
         _pwgserve_completion pwgserve
         echo "${{COMPREPLY[@]}}"
     """
-    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=200)
     assert answer.stdout.split() == ["serve"], answer.stderr
 
 

@@ -98,7 +98,7 @@ def test_with_something_else_on_the_daemons_port(plugin, answer):
         thread.start()
         rewritten(plugin, address=f"127.0.0.1:{server.getsockname()[1]}", link_key=WRONG)
         found = plugin.addresses("anna")
-        thread.join(10)
+        thread.join(60)
         for connection in held:
             connection.close()
     assert all_legacy(found)
@@ -121,11 +121,11 @@ def test_when_the_clock_is_wrong(plugin):
             pass
 
     server = http.server.HTTPServer(("127.0.0.1", 0), Yesterday)
-    thread = threading.Thread(target=server.handle_request, daemon=True)
-    thread.start()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     rewritten(plugin, address=f"127.0.0.1:{server.server_port}", link_key=WRONG)
-    found = plugin.addresses("anna")
-    thread.join(10)
+    while (found := plugin.addresses("anna"))["problem"] == "unreachable":  # in half a second, on a busy machine
+        plugin.gallery.delete("config", param="pwgserve")
+    server.shutdown()
     server.server_close()
     assert all_legacy(found)
     assert found["problem"] == "clock"
@@ -159,7 +159,7 @@ def test_a_key_may_be_rotated_under_the_plugin(plugin):
         "--config",
         str(plugin.daemon.directory / "pwgserve.toml"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert plugin.keys.read_text() != old
     found = plugin.addresses("anna")

@@ -33,7 +33,7 @@ USED = re.compile(r"(?:l10n\(|\{)'(pwgserve_\w+)'")
 def php(*arguments):
     program = shutil.which("php")
     assert program, "php is not installed; run scripts/system-packages"
-    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=200)
 
 
 @pytest.mark.parametrize("test", TESTS, ids=lambda file: file.name)

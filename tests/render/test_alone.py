@@ -16,7 +16,7 @@ from pwgserve.render.alone import Alone
 async def main():
     async with Alone(Path(sys.argv[1])):
         print("held", flush=True)
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 asyncio.run(main())
 """
 
@@ -48,7 +48,7 @@ async def test_another_process_waits_until_the_one_that_has_it_ends_in_whatever_
         assert not waiting.done()
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(120):
             await waiting
         await lock.__aexit__(None, None, None)
     finally:
@@ -80,7 +80,7 @@ async def test_a_process_that_always_has_another_large_picture_lets_others_have_
     try:
         for _ in range(3):
             assert greedy.stdout.readline() == "held\n"
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await lock.take()
         lock.give_back()
     finally:
@@ -125,12 +125,12 @@ async def test_who_gives_up_waiting_leaves_the_turn_to_the_next(tmp_path):
         await asyncio.sleep(0.1)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(20), second:
+    async with asyncio.timeout(120), second:
         pass
     first.close()
     second.close()
 
 
 async def test_a_folder_where_nothing_can_be_locked_is_no_reason_to_stop(tmp_path):
-    async with Alone(tmp_path / "missing/large"), asyncio.timeout(20):
+    async with Alone(tmp_path / "missing/large"), asyncio.timeout(120):
         pass

@@ -21,7 +21,7 @@ from pwgserve.render.plan import RenderPlan
 from pwgserve.render.pool import BusyError, ElsewhereError, RenderPool
 from pwgserve.render.turns import Client
 from pwgserve.render.worker import KEPT
-from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError
+from pwgserve.render.workers import NICENESS, NICEST, PoolSettings, RenderFailedError, UnrenderableError
 
 LIMITS = Limits(max_pixels=10**9, max_frames=1000, max_source=10**9, max_memory=600 * MEGABYTE)
 VISITOR = Client("192.0.2.1")
@@ -69,6 +69,14 @@ def is_worker(pid):
     return False
 
 
+async def with_a_worker(made):
+    """Until a job is with the only worker."""
+    while made.workers.idle:
+        await asyncio.sleep(0.01)
+    for _ in range(50):  # turns of the event loop, however slow the machine is
+        await asyncio.sleep(0)
+
+
 async def test_a_picture_is_rendered_by_another_process(tmp_path):
     async with pool() as made:
         with files(tmp_path) as (source, output, file):
@@ -84,7 +92,7 @@ async def test_a_worker_that_dies_is_replaced(tmp_path):
         os.kill(workers()[0], signal.SIGSTOP)
         with files(tmp_path) as (source, output, _):
             job = asyncio.create_task(render(made, source, output))
-            await asyncio.sleep(0.1)
+            await with_a_worker(made)
             os.kill(workers()[0], signal.SIGKILL)
             with pytest.raises(RenderFailedError):
                 await job
@@ -133,7 +141,7 @@ async def test_who_leaves_ends_the_work_and_the_next_gets_a_new_worker(tmp_path)
         os.kill(before[0], signal.SIGSTOP)
         with files(tmp_path) as (source, output, _):
             job = asyncio.create_task(render(made, source, output))
-            await asyncio.sleep(0.1)
+            await with_a_worker(made)
             job.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await job
@@ -174,7 +182,9 @@ async def test_no_descriptor_is_left_open(tmp_path):
             for _ in range(20):
                 await render(made, source, output)
             assert len(list(Path("/proc/self/fd").iterdir())) == before
-            assert len(list(Path(f"/proc/{workers()[0]}/fd").iterdir())) == theirs
+            async with asyncio.timeout(60):  # a worker answers before it has closed everything
+                while len(list(Path(f"/proc/{workers()[0]}/fd").iterdir())) > theirs:
+                    await asyncio.sleep(0.01)
 
 
 async def test_a_worker_is_replaced_after_its_number_of_pictures(tmp_path):
@@ -215,16 +225,18 @@ async def test_workers_go_last_among_all_processes_of_the_machine_not_only_of_th
             await render(made, source, output)
         pids = workers()
         threads = [int(thread.name) for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
-        assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {10}
+        nice = min(os.getpriority(os.PRIO_PROCESS, 0) + NICENESS, NICEST)
+        assert {os.getpriority(os.PRIO_PROCESS, thread) for thread in threads} == {nice}
         groups = [Path(f"/proc/{pid}/autogroup") for pid in pids]
-        assert {group.read_text().partition(" ")[2].strip() for group in groups if group.exists()} <= {"nice 10"}
+        assert {group.read_text().partition(" ")[2].strip() for group in groups if group.exists()} <= {f"nice {nice}"}
 
 
 def test_workers_of_a_process_that_goes_last_itself_go_after_it():
     started = subprocess.run(
-        ["nice", "-n", "5", sys.executable, "-c", STARTS_A_WORKER], capture_output=True, text=True, timeout=60
+        ["nice", "-n", "5", sys.executable, "-c", STARTS_A_WORKER], capture_output=True, text=True, timeout=200
     )
-    assert started.stdout.split() == ["5", "15"], started.stderr
+    nice = min(os.getpriority(os.PRIO_PROCESS, 0) + 5, NICEST)
+    assert started.stdout.split() == [str(nice), str(min(nice + NICENESS, NICEST))], started.stderr
 
 
 STARTS_A_WORKER = """
@@ -249,7 +261,7 @@ def resident(pid):
 
 
 async def test_memory_is_kept_for_the_next_picture_and_given_back_when_none_comes(tmp_path):
-    async with pool() as made:
+    async with pool(idle=3) as made:
         worker = workers()[0]
         at_start = resident(worker)
         with files(tmp_path, (4000, 3000)) as (source, output, _):
@@ -257,7 +269,7 @@ async def test_memory_is_kept_for_the_next_picture_and_given_back_when_none_come
         kept = resident(worker)
         assert workers() == [worker]
         assert at_start + 8 * MEGABYTE < kept < at_start + KEPT
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while resident(worker) > at_start + 8 * MEGABYTE:
                 await asyncio.sleep(0.1)
 
@@ -273,11 +285,10 @@ async def test_what_a_large_picture_took_is_given_back_at_once(tmp_path):
         assert resident(worker) < at_start + KEPT
 
 
-async def test_a_large_picture_waits_for_others_for_longer_than_a_worker_is_idle(tmp_path):
-    source = write(corners(8000, 7000), tmp_path / "large.jpg", interlace=True)
+async def test_a_large_picture_waits_for_others_for_longer_than_a_worker_is_idle(tmp_path, large):
     other = Alone(tmp_path / "alone")
     async with pool(alone=tmp_path / "alone") as made:
-        with source.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
             async with other:
                 job = asyncio.create_task(render(made, reader.fileno(), output.fileno()))
                 await asyncio.sleep(2.5)
@@ -304,7 +315,7 @@ async def test_whether_a_picture_is_still_to_be_made_is_asked_when_its_turn_has_
                 return asyncio.create_task(made.render(name, VISITOR, PLAN, source, output, None, None, None, begin))
 
             jobs = [job("first", True), job("made elsewhere", False), job("third", True)]
-            await asyncio.sleep(0.3)
+            await with_a_worker(made)
             assert asked == ["first"]
             os.kill(worker, signal.SIGCONT)
             results = await asyncio.gather(*jobs, return_exceptions=True)
@@ -339,7 +350,7 @@ async def test_of_sizes_made_together_those_that_are_made_elsewhere_are_left_out
 @pytest.fixture(scope="module")
 def large(tmp_path_factory):
     """The file of a picture that needs much memory."""
-    return write(corners(8000, 7000), tmp_path_factory.mktemp("large") / "large.jpg", interlace=True)
+    return write(corners(7000, 6000), tmp_path_factory.mktemp("large") / "large.jpg", interlace=True)
 
 
 async def test_large_pictures_that_wait_for_another_process_keep_no_small_one_waiting(tmp_path, large):
@@ -353,7 +364,7 @@ async def test_large_pictures_that_wait_for_another_process_keep_no_small_one_wa
                 ]
                 for client in ("dora", "anna"):
                     with files(tmp_path) as (source, into, file):
-                        async with asyncio.timeout(20):
+                        async with asyncio.timeout(120):
                             await render(made, source, into, Client(client))
                         assert pyvips.Image.new_from_file(str(file)).width == 300
                 await asyncio.sleep(0.5)

@@ -43,7 +43,7 @@ def targets(tmp_path):
     """What an attacker would like to have: all of it is there, and open to this very user."""
     (tmp_path / "keys").write_text("the secret")
     (tmp_path / "photo.jpg").write_text("a private photo")
-    victim = subprocess.Popen(["sleep", "60"])  # in the daemon's place: it may be stopped or ended
+    victim = subprocess.Popen(["sleep", "600"])  # in the daemon's place: it may be stopped or ended
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as local:
         local.bind(str(tmp_path / "s"))
         local.listen()
@@ -128,7 +128,7 @@ async def test_files_are_closed_to_every_thread_where_there_is_no_seccomp(target
 WITH_A_THREAD = """
 import threading, time
 from pwgserve.render import worker
-threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
 worker.main()
 """
 
@@ -168,9 +168,9 @@ asyncio.run(main())
 
 
 def test_no_worker_outlives_a_daemon_that_is_killed():
-    done = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, timeout=200)
     worker = Path("/proc", done.stdout.strip())
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while is_alive(worker) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not is_alive(worker)
