@@ -24,7 +24,7 @@ class ShortageError(Exception):
     """The machine could not say whether a file is there: out of descriptors or memory, or its disk fails."""
 
 
-def is_of_machine(error: ShortageError) -> bool:
+def is_of_machine(error: Exception) -> bool:
     """Whether nothing else can be opened either, as the process is out of descriptors or memory."""
     return isinstance(error.__cause__, OSError) and error.__cause__.errno in _OF_MACHINE
 

@@ -126,7 +126,7 @@ class Warming:
         try:
             await self._derivative(found, settings, tally)
         except _FAILURES as error:
-            if isinstance(error, ShortageError) and is_of_machine(error):
+            if is_of_machine(error):
                 raise FullError("this process may open no more files, or have no more memory; try --jobs 1") from error
             tally.failed += 1
             if len(tally.broken) < BROKEN_TOLD:
