@@ -111,6 +111,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Groups:
     return Groups(config, log)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> None:
+    """Workers go behind all else that the machine does: where that is much, one that starts late is none that failed."""
+    from pwgserve.render import workers
+
+    workers.START_SECONDS = 600.0
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[DemoProcess]":
     """A demo that runs."""

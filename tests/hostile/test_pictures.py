@@ -19,7 +19,7 @@ from pwgserve.render.workers import PoolSettings, UnrenderableError
 LIMITS = Limits(max_pixels=100_000_000, max_frames=100, max_source=200 * MEGABYTE, max_memory=400 * MEGABYTE)
 IDEAL = (200, 150)
 SECONDS = 4.0
-SLACK = 60.0
+SLACK = 120.0
 """Seconds more, in which another worker is started, on a machine that has others to serve."""
 
 KINDS = {
@@ -65,11 +65,17 @@ async def test_malformed_pictures_give_a_picture_or_a_clear_no(kind, tmp_path):
             assert _memory(pool) < 700 * MEGABYTE, name
     assert tried >= 20
     print(f"{kind}: {tried} tried, {rendered} rendered")
-    output = os.memfd_create("output")
     (tmp_path / "fine.jpg").write_bytes(corpus.genuine("jpg"))
-    with (tmp_path / "fine.jpg").open("rb") as reader:
-        await pool.render("fine", Client("x"), plan("jpg", False), reader.fileno(), output, None)
-    os.close(output)
+    for left in range(20, 0, -1):
+        output = os.memfd_create("output")
+        with (tmp_path / "fine.jpg").open("rb") as reader:
+            try:
+                await pool.render("fine", Client("x"), plan("jpg", False), reader.fileno(), output, None)
+                break
+            except UnrenderableError as problem:
+                assert "takes longer" in str(problem) and left > 1, "sooner or later the machine has time for it"
+            finally:
+                os.close(output)
     await pool.close()
 
 
