@@ -16,7 +16,7 @@ from pwgserve.service.process import FINISH_SECONDS
 GONE_SECONDS = 2
 """After which nobody is served any more."""
 
-BACK_SECONDS = 20
+BACK_SECONDS = 5
 """After which all are served again: at once, but the machine may be too busy for the database's answers."""
 
 
