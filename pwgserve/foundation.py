@@ -22,9 +22,9 @@ from pwgserve.cache.store import Cache
 from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.links import LinkSigner
 from pwgserve.originals import Originals
+from pwgserve.phpconfig.database import DEFAULT_PREFIX
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.gallery import QUERY_SECONDS, Gallery, GalleryConfigurationError, database_url
-from pwgserve.piwigo.phpconfig import DEFAULT_PREFIX
 from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.schema import schema
 from pwgserve.piwigo.walking import albums_of

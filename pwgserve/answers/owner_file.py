@@ -12,18 +12,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from pwgserve.phpconfig.config import PhpConfig, Source, read_all
+from pwgserve.phpconfig.database import DatabaseSettings, database_settings
+from pwgserve.phpconfig.files import MAX_BYTES, Files, PhpConfigError
 from pwgserve.piwigo.conf import DECIDING, SETTING_NAMES, ConfError, ConfValue, PiwigoConf, from_words
 from pwgserve.piwigo.gallery import GalleryConfigurationError
-from pwgserve.piwigo.phpconfig import (
-    DatabaseSettings,
-    Files,
-    PhpConfig,
-    PhpConfigError,
-    Source,
-    database_settings,
-    read_all,
-)
-from pwgserve.piwigo.phpfiles import MAX_BYTES
 
 OWNER_FILE = Path("local/config/config.inc.php")
 DATABASE_FILE = Path("local/config/database.inc.php")

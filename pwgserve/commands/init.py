@@ -22,10 +22,11 @@ from pwgserve.commands import choices
 from pwgserve.commands.choices import NO_WEB_SERVER, Given, InitError
 from pwgserve.commands.options import A_PATH
 from pwgserve.foundation import Reached
+from pwgserve.phpconfig.config import read
+from pwgserve.phpconfig.files import PhpConfigError
 from pwgserve.piwigo.hidden import folders as elsewhere
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import Photo
-from pwgserve.piwigo.phpconfig import PhpConfigError, read
 from pwgserve.piwigo.requests import UnservedRequestError, clean_path
 from pwgserve.piwigo.walking import Walk
 from pwgserve.settings import Settings

@@ -19,7 +19,9 @@ from pwgserve.http.ranges import MAX_RANGES, UnsatisfiableError, Validators, is_
 from pwgserve.http.visitor import Proxies
 from pwgserve.keys.keyring import KeyRing
 from pwgserve.links import PUBLIC, Audience, Credential, Link, LinkSigner
-from pwgserve.piwigo import derivatives, identity, phpconfig, phpvalues
+from pwgserve.phpconfig.config import read
+from pwgserve.phpconfig.files import PhpConfigError
+from pwgserve.piwigo import derivatives, identity, phpvalues
 from pwgserve.piwigo.conf import ConfError, PiwigoConf, SyncChars
 from pwgserve.piwigo.requests import MAX_TARGET, MalformedRequestError, UnservedRequestError, parse, split_target
 from pwgserve.piwigo.wanted import Part, Wanted
@@ -208,9 +210,9 @@ define('PHPWG_URL', 'x'); $conf['user_fields']['id'] = 'user_id';
 @given(damaged(CONFIG) | st.binary(max_size=100).map(lambda data: b"<?php " + data))
 def test_damaged_php_is_settings_or_the_one_error(source):
     try:
-        found = phpconfig.read(source, "config.inc.php")
+        found = read(source, "config.inc.php")
         PiwigoConf().updated(found.conf)
-    except (phpconfig.PhpConfigError, ConfError) as error:
+    except (PhpConfigError, ConfError) as error:
         assert "\n" not in str(error).strip()
 
 

@@ -1,6 +1,6 @@
 """Goes through the statements of an owner's PHP files and keeps what is known of `$conf`, and what is not.
 
-Pure: other files come through `Files`. Plain statements count, in their order; of all others `phpeffects` tells what
+Pure: other files come through `Files`. Plain statements count, in their order; of all others `effects` tells what
 they may change, and that is unknown then. Nothing is ever executed or guessed.
 """
 
@@ -10,11 +10,11 @@ import posixpath
 
 from tree_sitter import Node
 
+from pwgserve.phpconfig.effects import INCLUDES, Effects, effects, function_name, is_exit, may_end, parts_of, reach
+from pwgserve.phpconfig.expressions import CONF, Names, text_of, value, value_of_argument, variable_of
+from pwgserve.phpconfig.files import Files, PhpConfigError, parsed
+from pwgserve.phpconfig.operators import Php, UnknownValueError, appended, array_key, copied, is_true, operated
 from pwgserve.piwigo.conf import FORMAT_EXT, PICTURE_EXT, USER_FIELDS
-from pwgserve.piwigo.phpeffects import INCLUDES, Effects, effects, function_name, is_exit, may_end, parts_of, reach
-from pwgserve.piwigo.phpfiles import Files, PhpConfigError, parsed
-from pwgserve.piwigo.phpoperators import Php, UnknownValueError, appended, array_key, copied, is_true, operated
-from pwgserve.piwigo.phpsyntax import CONF, Names, text_of, value, value_of_argument, variable_of
 
 MAX_FILES = 20
 _PASSED_OVER = frozenset(

@@ -1,6 +1,6 @@
 """The values of PHP expressions that need no running program: literals, arrays, joined texts, known names.
 
-Pure. Works on tree-sitter's syntax trees; which statements count is in `phpreading`. Nothing is ever executed or
+Pure. Works on tree-sitter's syntax trees; which statements count is in `statements`. Nothing is ever executed or
 guessed: what is not understood raises `UnknownValueError`.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from tree_sitter import Node
 
-from pwgserve.piwigo.phpoperators import (
+from pwgserve.phpconfig.operators import (
     Php,
     UnknownValueError,
     appended,

@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 
+from pwgserve.phpconfig.config import read
+from pwgserve.phpconfig.database import database_settings
+from pwgserve.phpconfig.files import Files, PhpConfigError
 from pwgserve.piwigo.conf import DECIDING
-from pwgserve.piwigo.phpconfig import Files, PhpConfigError, database_settings, read
 
 
 def found_in(php, files=None):

@@ -3,8 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
+from pwgserve.phpconfig.config import read
+from pwgserve.phpconfig.database import DatabaseSettings, database_settings
+from pwgserve.phpconfig.files import PhpConfigError
 from pwgserve.piwigo.conf import PICTURE_EXT
-from pwgserve.piwigo.phpconfig import DatabaseSettings, PhpConfigError, database_settings, read
 
 INSTALLED = b"""<?php
 $conf['dblayer'] = 'mysqli';

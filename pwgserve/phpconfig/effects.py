@@ -11,9 +11,9 @@ from enum import Enum
 
 from tree_sitter import Node
 
-from pwgserve.piwigo.phpfunctions import CHANGES_ANYTHING, ENDS, takes_values
-from pwgserve.piwigo.phpoperators import UnknownValueError
-from pwgserve.piwigo.phpsyntax import CONF, Names, value, variable_of
+from pwgserve.phpconfig.expressions import CONF, Names, value, variable_of
+from pwgserve.phpconfig.functions import CHANGES_ANYTHING, ENDS, takes_values
+from pwgserve.phpconfig.operators import UnknownValueError
 
 INCLUDES = frozenset(("include_expression", "include_once_expression", "require_expression", "require_once_expression"))
 FUNCTIONS = frozenset(("function_definition", "method_declaration", "anonymous_function", "arrow_function"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import tree_sitter_php
 from tree_sitter import Language, Node, Parser
 
-from pwgserve.piwigo.phpeffects import walk
+from pwgserve.phpconfig.effects import walk
 
 MAX_BYTES = 1_000_000
 _NOT_FOLLOWED = frozenset(("goto_statement", "namespace_definition", "namespace_use_declaration"))

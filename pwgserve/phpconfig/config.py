@@ -1,25 +1,20 @@
-"""Reads an owner's `local/config/config.inc.php` and `database.inc.php` without running them.
+"""What an owner's files set, all together.
 
-Pure. What only a running PHP could know is named, never guessed, so that the caller can refuse to go on. How statements
-are read is in `phpreading`. No value is ever part of a message.
+Pure. What only a running PHP could know is named, so that the caller can refuse to go on. No value is ever part of a
+message.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
+from pwgserve.phpconfig.expressions import CONF
+from pwgserve.phpconfig.files import Files, PhpConfigError
+from pwgserve.phpconfig.operators import Php
+from pwgserve.phpconfig.statements import Reading
 from pwgserve.piwigo.conf import ConfValue
-from pwgserve.piwigo.phpfiles import Files, PhpConfigError
-from pwgserve.piwigo.phpoperators import Php
-from pwgserve.piwigo.phpreading import Reading
-from pwgserve.piwigo.phpsyntax import CONF
 from pwgserve.piwigo.tables import CONSTANTS, LOCAL_DIR
-
-__all__ = ["DEFAULT_PREFIX", "DatabaseSettings", "Files", "PhpConfig", "PhpConfigError", "database_settings", "read"]
-
-DEFAULT_PREFIX = "piwigo_"
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,34 +49,6 @@ class PhpConfig:
         return name in self.unknown or (self.anything is not None and name not in self.conf)
 
 
-@dataclass(frozen=True, repr=False)
-class DatabaseSettings:
-    """Piwigo's own access to its database. `host` as PHP takes it: a name, `name:port` or `localhost:/socket`."""
-
-    user: str
-    password: str
-    host: str
-    base: str
-    prefix: str
-
-    def url(self, local_socket: str | None = None) -> str:
-        """The address as in `piwigo.database`. local_socket: what PHP means by `localhost` on this machine."""
-        host, _, detail = self.host.partition(":")
-        if self.host.count(":") > 1 and not detail.startswith("/"):
-            host, detail = self.host.strip("[]"), ""
-            if "]:" in self.host:
-                host, _, detail = self.host.strip("[").partition("]:")
-        socket = detail if detail.startswith("/") else None
-        if socket is None and not detail and host in ("", "localhost"):
-            socket = local_socket
-        host = host or "localhost"
-        place = f"[{host}]" if ":" in host else quote(host, safe="")
-        port = f":{detail}" if detail.isdecimal() and detail.isascii() else ""
-        access = f"{_quoted(self.user)}:{_quoted(self.password)}"
-        suffix = f"?unix_socket={_quoted(socket)}" if socket else ""
-        return f"mysql://{access}@{place}{port}/{_quoted(self.base)}{suffix}"
-
-
 def read(source: bytes, file: str, files: Files | None = None, path: str = "") -> PhpConfig:
     """What one file sets, as `read_all`. `file` is named in messages; path: as of Source."""
     return read_all([Source(source, file, path or file)], files)
@@ -112,21 +79,6 @@ def read_all(sources: Sequence[Source], files: Files | None = None) -> PhpConfig
     )
 
 
-def database_settings(found: PhpConfig, file: str) -> DatabaseSettings:
-    """The access to the database that was set. `file`: where it should be. Raises PhpConfigError."""
-    instead = "give piwigo.database and piwigo.table_prefix instead"
-    texts = {}
-    for name in ("db_user", "db_password", "db_host", "db_base"):
-        item = found.conf.get(name, "" if name == "db_password" else None)
-        if not isinstance(item, str | int) or isinstance(item, bool) or found.is_unknown(name):
-            raise PhpConfigError(f"{file}: $conf['{name}'] is not set to a plain text; {instead}")
-        texts[name] = str(item)
-    prefix = found.variables.get("prefixeTable", DEFAULT_PREFIX)
-    if not isinstance(prefix, str) or "prefixeTable" in found.unknown_variables:
-        raise PhpConfigError(f"{file}: $prefixeTable is not set to a plain text; {instead}")
-    return DatabaseSettings(texts["db_user"], texts["db_password"], texts["db_host"], texts["db_base"], prefix)
-
-
 def _is_defined(reading: Reading, name: str) -> bool:
     return name in reading.names.constants or name in reading.unknown_constants
 
@@ -149,7 +101,3 @@ def _plain(item: Php) -> ConfValue:
     if list(item) == list(range(len(item))):
         return [_plain(inner) for inner in item.values()]
     return {str(key): _plain(inner) for key, inner in item.items()}
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="")
