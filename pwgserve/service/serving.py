@@ -71,6 +71,7 @@ class _Connection(RepeatingHandler):
         self._head = 0
         self._body: StreamReader = EMPTY_PAYLOAD
         self._unsent = 0
+        self._link: asyncio.Transport | None = None
         self.heard = self._loop.time()
 
     @property
@@ -80,6 +81,7 @@ class _Connection(RepeatingHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._link = self.transport  # the library forgets it as soon as it wants the end, and not when that comes
         if not self._server.has_room():
             self._abort()
             return
@@ -88,8 +90,18 @@ class _Connection(RepeatingHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._forget_deadline()
+        self._link = None
         super().connection_lost(exc)
         self._server.count()
+
+    async def start(self) -> None:
+        """Answer one request after the other; called by the library."""
+        try:
+            await super().start()
+        finally:
+            if self._link is not None:
+                # It stays until what is left was taken, be it so little that nothing was paused for it.
+                self._watch_taking()
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with what was read."""
@@ -123,6 +135,8 @@ class _Connection(RepeatingHandler):
         self._deadline = self._loop.call_later(self._server.limits.send_timeout, self._expect_taking)
 
     def _expect_taking(self) -> None:
+        if self._link is None or not (self._paused or self._link.is_closing()):
+            return
         if self._unsent - self._left_to_send() < SLOWEST * self._server.limits.send_timeout:
             self._abort()
         else:
@@ -130,32 +144,28 @@ class _Connection(RepeatingHandler):
 
     def _left_to_send(self) -> int:
         """Bytes that the other side has not taken: ours and the kernel's."""
-        if self.transport is None:
+        if self._link is None:
             return 0
-        connection = self.transport.get_extra_info("socket")
+        connection = self._link.get_extra_info("socket")
         try:
             kernels = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
         except (OSError, AttributeError):
             kernels = 0
-        return self.transport.get_write_buffer_size() + int(kernels)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._forget_deadline()
+        return self._link.get_write_buffer_size() + int(kernels)
 
     def _expect_request(self) -> None:
         if self._request_count == 0:
             self._abort()
 
     def _abort(self) -> None:
-        if self.transport is None:
+        if self._link is None:
             return
-        connection = self.transport.get_extra_info("socket")
+        connection = self._link.get_extra_info("socket")
         if connection is not None:
             # Without this the kernel keeps what was not taken, megabytes of it, and goes on offering it for minutes.
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self.transport.abort()
+        self._link.abort()
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:
