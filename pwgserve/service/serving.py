@@ -252,11 +252,13 @@ class _Server(web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
-        """A request as the library makes it; of a process that leaves, the answer says that the connection ends.
+        """A request as the library makes it, whose answer says in time that the connection ends, if it is to end.
 
-        Whoever sent another request along a connection that is being closed could not tell whether it was answered.
+        Of a process that leaves: whoever sent another request along a connection that is being closed could not tell
+        whether it was answered. Behind a body: nobody sends one with what we answer but to hide a second request in it.
+        Behind an upgrade, which is never made: of what comes with it the library loses some.
         """
-        if self._is_leaving:
+        if self._is_leaving or message.upgrade or payload is not EMPTY_PAYLOAD:
             message = message._replace(should_close=True)
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
