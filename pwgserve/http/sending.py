@@ -86,14 +86,15 @@ class Sender:
                 return web.Response(status=412, headers=_of_nobody_else(about))
             if is_not_modified(_listed(request, "If-None-Match"), asked.get("If-Modified-Since"), validators):
                 return web.Response(status=304, headers=_without_body(about))
-            if self._way != DIRECT and file.path is not None and not any(name in asked for name in OF_VERSIONS):
-                return web.Response(headers=about | self._handed_over(file.internal, file.path))
-            about["Accept-Ranges"] = "bytes"
             try:
                 parts = ranges(wanted, asked.get("If-Range"), file.size, validators)
             except UnsatisfiableError:
+                # Never said by the proxy: with its no go the headers of the picture, to be kept by everybody.
                 headers_416 = _of_nobody_else(about) | {"Content-Range": f"bytes */{file.size}"}
                 return web.Response(status=416, headers=headers_416)
+            if self._way != DIRECT and file.path is not None and not any(name in asked for name in OF_VERSIONS):
+                return web.Response(headers=about | self._handed_over(file.internal, file.path))
+            about["Accept-Ranges"] = "bytes"
             if parts is not None and PROXY_KEEPS in about:
                 about[PROXY_KEEPS] = "0"
             return await _sent(request, file, about, parts)
