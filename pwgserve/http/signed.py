@@ -22,7 +22,7 @@ from pwgserve.http.issuing import Issuer, redirect
 from pwgserve.http.media import headers_of
 from pwgserve.http.mirror import mirrored
 from pwgserve.http.ranges import Validators
-from pwgserve.http.refusals import SERVER, RefusedError
+from pwgserve.http.refusals import OF_ONE_SITE, SERVER, RefusedError
 from pwgserve.http.repeats import Repeats
 from pwgserve.http.sending import PROXY_KEEPS, OpenFile, Sender, of_cache
 from pwgserve.http.visitor import Proxies, claims, client_of
@@ -224,8 +224,7 @@ class Signed:
             is_new = clock() - asked_at <= AGE_FOR_PROXIES
             headers[PROXY_KEEPS] = f"@{int(time.time())}" if is_new else "0"
         else:
-            # Another site must not learn by embedding a private picture whether its visitor may see it.
-            headers["Cross-Origin-Resource-Policy"] = "same-site"
+            headers |= OF_ONE_SITE
         return await self.sender.send(request, file, headers, Validators(f'"{link.fingerprint}"', version.modified))
 
 
