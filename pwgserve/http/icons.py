@@ -60,7 +60,6 @@ class Icons:
             headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": SERVER}
             return web.json_response({"url": url}, headers={**headers, **OF_ONE_SITE})
         finished = await self.derivatives.get(found, version, Client("icons"))
-        file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download=False) | {
             "Cache-Control": f"private, max-age={MAX_AGE}",
             "X-Pwgserve": "render" if finished.was_rendered else "hit",
@@ -68,7 +67,8 @@ class Icons:
             **OF_ONE_SITE,
         }
         validators = Validators(f'"{self.signer.fingerprint(*version.facts)}"', version.modified)
-        return await self.sender.send(request, file, headers, validators)
+        with of_cache(finished, self.derivatives.path(finished.name)) as file:
+            return await self.sender.send(request, file, headers, validators)
 
 
 def _as_photo(path: str) -> Photo:
