@@ -315,6 +315,20 @@ def test_the_connection_that_was_idle_longest_makes_room(limited, many_files):
             assert busy.recv(10_000).startswith(b"HTTP/1.1 200")
 
 
+def test_room_is_made_for_several_at_once(gallery, tmp_path, many_files):
+    """To look for the longest idle ones among thousands, for each connection of a flood, would keep the daemon busy."""
+    most = 900
+    running = Daemon(gallery, tmp_path, {"server": {"max_connections": most}}).start()
+    try:
+        with contextlib.ExitStack() as stack:
+            idle = [stack.enter_context(connected(running.port)) for _ in range(most)]
+            until(lambda: running.metric("pwgserve_connections") < most)
+            assert [is_cut_off(one, 0) for one in idle].count(True) in range(5, 30)
+            assert not is_cut_off(idle[-1], 0)
+    finally:
+        running.stop()
+
+
 def test_who_takes_little_but_steadily_gets_all(limited, gallery):
     """The kernel tells that something was taken only when much was: a telephone with little reception takes longer."""
     with asked_for_a_film(limited, gallery, 12, "Connection: close") as connection:
