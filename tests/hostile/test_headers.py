@@ -119,7 +119,7 @@ def test_an_address_with_anything_behind_it_is_none(daemon):
         "pwg_id=; pwg_id=annasession",
         "pwg_id =annasession; PWG_ID=annasession",
         "pwg_id[]=annasession",
-        "pwg.id=annasession",
+        "pwg-id=annasession",
         "pwg_id='annasession'",
         'pwg_id="annasession"',
         "pwg_id=annasession%00",
