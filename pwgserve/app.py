@@ -105,7 +105,6 @@ class Daemon:
                 answer = await self.plugin.answer(request, path) if kind == "ops" else None
                 return answer or self._refused(request, kind, Refusal.METHOD, "method")
             response = await self._answered(request, kind, path, query)
-            _close_behind_body(request, response)
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -162,9 +161,7 @@ class Daemon:
         visitor = self.proxies.visitor(request.remote, request.headers.getall("X-Forwarded-For", ()))
         _log.info("refused", kind=kind, reason=reason, status=refusal.value.status, visitor=visitor)
         self.audit.note(visitor, kind, reason, refusal.value.status)
-        response = refusal.response()
-        _close_behind_body(request, response)
-        return response
+        return refusal.response()
 
 
 async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack) -> Daemon:
@@ -324,12 +321,6 @@ def _pinged(gallery: Gallery) -> Callable[[None], Awaitable[None]]:
 async def _ended(task: asyncio.Task[None]) -> None:
     """Wait for a task; whoever had a use for its error has been told."""
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _close_behind_body(request: web.BaseRequest, response: web.StreamResponse) -> None:
-    """Nobody sends a body with what we answer but to hide a second request behind it."""
-    if request.body_exists:
-        response.force_close()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

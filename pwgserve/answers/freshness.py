@@ -38,8 +38,8 @@ PROXY_AGE = 1.0
 """Seconds that nginx in front may keep a public picture, if its owner wants it to; see `http.signed`."""
 
 LONGEST_DECISION = 1.0
-"""Seconds that the questions of one decision may take, which are asked one after the other: what the first of them said
-is older by so much in the end."""
+"""Seconds that the questions of one decision may take, which are asked one after the other, and the opening of the file
+with them: what the first of them said is older by so much in the end."""
 
 AGE_FOR_PROXIES = 0.25
 """Seconds since the first question of a decision within which proxies may keep what it permits."""

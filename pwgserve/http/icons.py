@@ -16,7 +16,7 @@ from pwgserve.answers.viewers import Asker
 from pwgserve.finished import Derivatives
 from pwgserve.http.media import headers_of
 from pwgserve.http.ranges import Validators
-from pwgserve.http.refusals import SERVER, RefusedError
+from pwgserve.http.refusals import OF_ONE_SITE, SERVER, RefusedError
 from pwgserve.http.sending import Sender, of_cache
 from pwgserve.links import LinkSigner
 from pwgserve.piwigo.permissions import Photo, may_enter
@@ -58,16 +58,17 @@ class Icons:
             stem, _, extension = path.rpartition(".")
             url = f"{self.public_url}i.php?/{quote(stem)}-{asked.wanted.spelled()}.{quote(extension)}"
             headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": SERVER}
-            return web.json_response({"url": url}, headers=headers)
+            return web.json_response({"url": url}, headers={**headers, **OF_ONE_SITE})
         finished = await self.derivatives.get(found, version, Client("icons"))
-        file = of_cache(finished, self.derivatives.path(finished.name))
         headers = headers_of(found.extension, found.file_name, download=False) | {
             "Cache-Control": f"private, max-age={MAX_AGE}",
             "X-Pwgserve": "render" if finished.was_rendered else "hit",
             "Server": SERVER,
+            **OF_ONE_SITE,
         }
         validators = Validators(f'"{self.signer.fingerprint(*version.facts)}"', version.modified)
-        return await self.sender.send(request, file, headers, validators)
+        with of_cache(finished, self.derivatives.path(finished.name)) as file:
+            return await self.sender.send(request, file, headers, validators)
 
 
 def _as_photo(path: str) -> Photo:

@@ -17,7 +17,7 @@ from pwgserve.answers.viewers import Asker, Claims, Viewers
 from pwgserve.http.icons import Icons, is_icon
 from pwgserve.http.issuing import Issued, Issuer, browsers_keep, redirect
 from pwgserve.http.own_server import Ahead, OwnAddresses
-from pwgserve.http.refusals import SERVER, RefusedError
+from pwgserve.http.refusals import OF_ONE_SITE, SERVER, RefusedError
 from pwgserve.http.visitor import FORWARDED_FOR, Proxies, claims
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.history import History
@@ -139,6 +139,7 @@ def _as_json(url: str, cache_control: str) -> web.Response:
         headers={
             "Cache-Control": cache_control,
             "Vary": VARY,
+            **OF_ONE_SITE,
             "X-Content-Type-Options": "nosniff",
             "Server": SERVER,
         },

@@ -20,13 +20,15 @@ from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
 
 SERVER = "pwgserve"
+OF_ONE_SITE: Mapping[str, str] = {"Cross-Origin-Resource-Policy": "same-site"}
+"""Of every no, and of every yes that is not everybody's: another site that asks as its visitor must not learn which."""
+
 COMMON_HEADERS: Mapping[str, str] = {
     "Content-Type": "text/plain; charset=utf-8",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
-    # As private pictures have it: another site that embeds an address must not learn which of both came.
-    "Cross-Origin-Resource-Policy": "same-site",
+    **OF_ONE_SITE,
     "Server": SERVER,
 }
 

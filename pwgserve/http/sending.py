@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import quote
 
 from aiohttp import web
@@ -40,7 +41,7 @@ X_ACCEL = "x-accel-redirect"
 
 @dataclass(frozen=True)
 class OpenFile:
-    """A file to be sent, open (whoever sends it closes the descriptor) or as its content.
+    """A file to be sent, open or as its content. It is closed at the end of a `with` block.
 
     path: where it lies, None when it lies nowhere. internal: its path below the proxy's internal location, for
     X-Accel-Redirect. content: all of it, if it was read already; then there need be no descriptor. mtime: of the
@@ -54,6 +55,13 @@ class OpenFile:
     internal: str
     content: bytes | None = None
     mtime: int | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self.descriptor is not None:
+            os.close(self.descriptor)
 
 
 def of_cache(finished: Finished, path: str) -> OpenFile:
@@ -73,33 +81,30 @@ class Sender:
     async def send(
         self, request: web.BaseRequest, file: OpenFile, headers: Mapping[str, str], validators: Validators
     ) -> web.StreamResponse:
-        """Answer a request with a file, or with the part of it that is asked for. Closes the file."""
+        """Answer a request with a file, or with the part of it that is asked for."""
+        asked = request.headers
+        wanted = asked.get("Range") if request.method == "GET" else None
+        about = {
+            **headers,
+            "ETag": validators.etag,
+            "Last-Modified": http_date(validators.modified),
+        }
+        if is_other_version(_listed(request, "If-Match"), asked.get("If-Unmodified-Since"), validators):
+            return web.Response(status=412, headers=_of_nobody_else(about))
+        if is_not_modified(_listed(request, "If-None-Match"), asked.get("If-Modified-Since"), validators):
+            return web.Response(status=304, headers=_without_body(about))
         try:
-            asked = request.headers
-            wanted = asked.get("Range") if request.method == "GET" else None
-            about = {
-                **headers,
-                "ETag": validators.etag,
-                "Last-Modified": http_date(validators.modified),
-            }
-            if is_other_version(_listed(request, "If-Match"), asked.get("If-Unmodified-Since"), validators):
-                return web.Response(status=412, headers=_of_nobody_else(about))
-            if is_not_modified(_listed(request, "If-None-Match"), asked.get("If-Modified-Since"), validators):
-                return web.Response(status=304, headers=_without_body(about))
-            if self._way != DIRECT and file.path is not None and not any(name in asked for name in OF_VERSIONS):
-                return web.Response(headers=about | self._handed_over(file.internal, file.path))
-            about["Accept-Ranges"] = "bytes"
-            try:
-                parts = ranges(wanted, asked.get("If-Range"), file.size, validators)
-            except UnsatisfiableError:
-                headers_416 = _of_nobody_else(about) | {"Content-Range": f"bytes */{file.size}"}
-                return web.Response(status=416, headers=headers_416)
-            if parts is not None and PROXY_KEEPS in about:
-                about[PROXY_KEEPS] = "0"
-            return await _sent(request, file, about, parts)
-        finally:
-            if file.descriptor is not None:
-                os.close(file.descriptor)
+            parts = ranges(wanted, asked.get("If-Range"), file.size, validators)
+        except UnsatisfiableError:
+            # Never said by the proxy: with its no go the headers of the picture, to be kept by everybody.
+            headers_416 = _of_nobody_else(about) | {"Content-Range": f"bytes */{file.size}"}
+            return web.Response(status=416, headers=headers_416)
+        if self._way != DIRECT and file.path is not None and not any(name in asked for name in OF_VERSIONS):
+            return web.Response(headers=about | self._handed_over(file.internal, file.path))
+        about["Accept-Ranges"] = "bytes"
+        if parts is not None and PROXY_KEEPS in about:
+            about[PROXY_KEEPS] = "0"
+        return await _sent(request, file, about, parts)
 
     def _handed_over(self, internal: str, path: str) -> dict[str, str]:
         if self._way == X_ACCEL:

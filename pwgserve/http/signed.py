@@ -14,7 +14,7 @@ from aiohttp import web
 
 from pwgserve import fingerprints
 from pwgserve.answers.catalogue import Catalogue
-from pwgserve.answers.freshness import AGE_FOR_PROXIES, in_time
+from pwgserve.answers.freshness import AGE_FOR_PROXIES, LONGEST_DECISION, in_time
 from pwgserve.answers.sources import Sources
 from pwgserve.answers.viewers import ADMIN_TOKEN, Asker, Viewers
 from pwgserve.finished import Derivatives
@@ -22,7 +22,7 @@ from pwgserve.http.issuing import Issuer, redirect
 from pwgserve.http.media import headers_of
 from pwgserve.http.mirror import mirrored
 from pwgserve.http.ranges import Validators
-from pwgserve.http.refusals import SERVER, RefusedError
+from pwgserve.http.refusals import OF_ONE_SITE, SERVER, RefusedError
 from pwgserve.http.repeats import Repeats
 from pwgserve.http.sending import PROXY_KEEPS, OpenFile, Sender, of_cache
 from pwgserve.http.visitor import Proxies, claims, client_of
@@ -196,37 +196,42 @@ class Signed:
     ) -> web.StreamResponse:
         found, version, asked_at = permitted.found, permitted.version, permitted.asked_at
         clock = asyncio.get_running_loop().time
-        if found.plan is None:
-            source = await asyncio.to_thread(self.sources.open, version)
-            outcome = "original"
-            facts = source.facts
-            internal = f"originals/{facts.path}"
-            file = OpenFile(source.descriptor, facts.size, source.real_path, internal, mtime=facts.mtime)
-        else:
-            finished = self.derivatives.at_hand(version)
-            if finished is None:
-                client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
-                finished = await self.derivatives.get(found, version, client, permitted.settings)
-            if finished.was_rendered:
+        outcome, opened = await self._opened(request, link, permitted)
+        with opened as file:
+            # Rendering takes its time, and so does a disk that was asleep.
+            if outcome == "render" or clock() - asked_at > LONGEST_DECISION:
                 asked_at = clock()
                 if not await in_time(lambda: self._may_still(request, link)):
                     return await self._answered(request, link, found.extension, download)
-            outcome = "render" if finished.was_rendered else "hit"
-            file = of_cache(finished, self.derivatives.path(finished.name))
-        headers = headers_of(found.extension, found.file_name, download) | {
-            "Cache-Control": _cache_control(link),
-            "X-Pwgserve": outcome,
-            "Server": SERVER,
-        }
-        if link.audience.is_public:
-            # Until the end of this second, if nginx in front is told to keep pictures at all. Without this it would
-            # keep them for as long as browsers may, and permission would not be asked.
-            is_new = clock() - asked_at <= AGE_FOR_PROXIES
-            headers[PROXY_KEEPS] = f"@{int(time.time())}" if is_new else "0"
-        else:
-            # Another site must not learn by embedding a private picture whether its visitor may see it.
-            headers["Cross-Origin-Resource-Policy"] = "same-site"
-        return await self.sender.send(request, file, headers, Validators(f'"{link.fingerprint}"', version.modified))
+            headers = headers_of(found.extension, found.file_name, download) | {
+                "Cache-Control": _cache_control(link),
+                "X-Pwgserve": outcome,
+                "Server": SERVER,
+            }
+            if link.audience.is_public:
+                # Until the end of this second, if nginx in front is told to keep pictures at all. Without this it would
+                # keep them for as long as browsers may, and permission would not be asked.
+                is_new = clock() - asked_at <= AGE_FOR_PROXIES
+                headers[PROXY_KEEPS] = f"@{int(time.time())}" if is_new else "0"
+            else:
+                headers |= OF_ONE_SITE
+            return await self.sender.send(request, file, headers, Validators(f'"{link.fingerprint}"', version.modified))
+
+    async def _opened(self, request: web.BaseRequest, link: Link, permitted: Permitted) -> tuple[str, OpenFile]:
+        """The file that may be sent, and how it came about, in the words of `X-Pwgserve`."""
+        found, version = permitted.found, permitted.version
+        if found.plan is None:
+            source = await asyncio.to_thread(self.sources.open, version)
+            facts = source.facts
+            internal = f"originals/{facts.path}"
+            file = OpenFile(source.descriptor, facts.size, source.real_path, internal, mtime=facts.mtime)
+            return "original", file
+        finished = self.derivatives.at_hand(version)
+        if finished is None:
+            client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)
+            finished = await self.derivatives.get(found, version, client, permitted.settings)
+        outcome = "render" if finished.was_rendered else "hit"
+        return outcome, of_cache(finished, self.derivatives.path(finished.name))
 
 
 def _cache_control(link: Link) -> str:

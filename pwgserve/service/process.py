@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import structlog
 
 from pwgserve.service import reports
-from pwgserve.service.recruit import Recruit, StartError
+from pwgserve.service.recruit import Recruit, StartError, cannot_start
 from pwgserve.service.share import Share
 
 START_SECONDS = 60.0
@@ -60,19 +60,20 @@ class ServerProcess:
         share: Share,
         patience: float,
     ) -> ServerProcess:
-        """Let a recruit serve. patience: seconds without a sign of life after which it is killed."""
-        receiving, telling = os.pipe()
-        text = os.memfd_create("configuration")
-        os.pwrite(text, configuration.text.encode(), 0)
+        """Let a recruit serve. patience: seconds without a sign of life after which it is killed. Raises StartError."""
         orders = {
             "source": configuration.source,
             "number": share.number,
             "processes": share.processes,
             "folder": str(share.folder),
         }
-        recruit.order(orders, [telling, text, *(listener.fileno() for listener in listeners)])
-        os.close(telling)
-        os.close(text)
+        with cannot_start(), contextlib.ExitStack() as stack:
+            text = os.memfd_create("configuration")
+            stack.callback(os.close, text)
+            os.pwrite(text, configuration.text.encode(), 0)
+            receiving, telling = os.pipe()
+            stack.callback(os.close, telling)
+            recruit.order(orders, [telling, text, *(listener.fileno() for listener in listeners)])
         started = cls(recruit.process, patience)
         started._following = asyncio.create_task(started._follow(receiving))
         return started

@@ -12,7 +12,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,15 @@ class StartError(OwnerError):
     """A server process cannot serve; the message is its own word why, for the owner."""
 
 
+@contextlib.contextmanager
+def cannot_start() -> Iterator[None]:
+    """Makes a StartError of what the system refuses within its block."""
+    try:
+        yield
+    except OSError as error:
+        raise StartError(f"a server process cannot be started: {error.strerror}") from error
+
+
 @dataclass(frozen=True)
 class Recruit:
     """A process that waits for orders. `begin` makes one."""
@@ -40,25 +49,21 @@ class Recruit:
     @classmethod
     async def begin(cls) -> Recruit:
         """Start a process afresh, so that it has the code that is installed now. Raises StartError."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *COMMAND,
-                json.dumps({"parent": os.getpid(), "orders": theirs.fileno()}),
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={name: value for name, value in os.environ.items() if name not in OF_SYSTEMD},
-                # A Ctrl-C in the terminal is for the supervisor, which lets processes finish. The session is the same
-                # for all: Linux shares the processor among sessions first (docs/decisions/0034).
-                process_group=0,
-            )
-        except OSError as error:
-            ours.close()
-            raise StartError(f"a server process cannot be started: {error.strerror}") from error
-        finally:
-            theirs.close()
-        return cls(process, ours)
+        with cannot_start():
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    *COMMAND,
+                    json.dumps({"parent": os.getpid(), "orders": theirs.fileno()}),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env={name: value for name, value in os.environ.items() if name not in OF_SYSTEMD},
+                    # A Ctrl-C in the terminal is for the supervisor, which lets processes finish. The session is the
+                    # same for all: Linux shares the processor among sessions first (docs/decisions/0034).
+                    process_group=0,
+                )
+            return cls(process, ours)
 
     def order(self, orders: dict[str, Any], descriptors: Sequence[int]) -> None:
         """Tell it what to do, once. One that has ended meanwhile hears nothing, which its end will show."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import heapq
 import signal
 import socket
 import struct
@@ -45,6 +46,9 @@ LINGERING_SECONDS = 2.0
 SLOWEST = 1000
 """Bytes a second of an answer that its visitor must take at least. A throttled telephone takes ten times as many."""
 
+MAKING_ROOM = 0.01
+"""Which share of the idle connections makes room at once: to find them in thousands takes milliseconds."""
+
 FILES_OF_OURS = 100
 """Descriptors that are not connections or pictures: database, workers, logs."""
 
@@ -71,6 +75,7 @@ class _Connection(RepeatingHandler):
         self._head = 0
         self._body: StreamReader = EMPTY_PAYLOAD
         self._unsent = 0
+        self._link: asyncio.Transport | None = None
         self.heard = self._loop.time()
 
     @property
@@ -80,6 +85,7 @@ class _Connection(RepeatingHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._link = self.transport  # the library forgets it as soon as it wants the end, and not when that comes
         if not self._server.has_room():
             self._abort()
             return
@@ -88,8 +94,18 @@ class _Connection(RepeatingHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._forget_deadline()
+        self._link = None
         super().connection_lost(exc)
         self._server.count()
+
+    async def start(self) -> None:
+        """Answer one request after the other; called by the library."""
+        try:
+            await super().start()
+        finally:
+            if self._link is not None:
+                # It stays until what is left was taken, be it so little that nothing was paused for it.
+                self._watch_taking()
 
     def data_received(self, data: bytes) -> None:
         """Called by the transport with what was read."""
@@ -123,6 +139,8 @@ class _Connection(RepeatingHandler):
         self._deadline = self._loop.call_later(self._server.limits.send_timeout, self._expect_taking)
 
     def _expect_taking(self) -> None:
+        if self._link is None or not (self._paused or self._link.is_closing()):
+            return
         if self._unsent - self._left_to_send() < SLOWEST * self._server.limits.send_timeout:
             self._abort()
         else:
@@ -130,32 +148,28 @@ class _Connection(RepeatingHandler):
 
     def _left_to_send(self) -> int:
         """Bytes that the other side has not taken: ours and the kernel's."""
-        if self.transport is None:
+        if self._link is None:
             return 0
-        connection = self.transport.get_extra_info("socket")
+        connection = self._link.get_extra_info("socket")
         try:
             kernels = struct.unpack("i", fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
         except (OSError, AttributeError):
             kernels = 0
-        return self.transport.get_write_buffer_size() + int(kernels)
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._forget_deadline()
+        return self._link.get_write_buffer_size() + int(kernels)
 
     def _expect_request(self) -> None:
         if self._request_count == 0:
             self._abort()
 
     def _abort(self) -> None:
-        if self.transport is None:
+        if self._link is None:
             return
-        connection = self.transport.get_extra_info("socket")
+        connection = self._link.get_extra_info("socket")
         if connection is not None:
             # Without this the kernel keeps what was not taken, megabytes of it, and goes on offering it for minutes.
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        self.transport.abort()
+        self._link.abort()
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:
@@ -242,23 +256,24 @@ class _Server(web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
-        """A request as the library makes it; of a process that leaves, the answer says that the connection ends.
+        """A request as the library makes it, whose answer says in time that the connection ends, if it is to end.
 
-        Whoever sent another request along a connection that is being closed could not tell whether it was answered.
+        Of a process that leaves: whoever sent another request along a connection that is being closed could not tell
+        whether it was answered. Behind a body: nobody sends one with what we answer but to hide a second request in it.
+        Behind an upgrade, which is never made: of what comes with it the library loses some.
         """
-        if self._is_leaving:
+        if self._is_leaving or message.upgrade or payload is not EMPTY_PAYLOAD:
             message = message._replace(should_close=True)
         return web.BaseRequest(message, payload, protocol, writer, task, self._loop)
 
     def has_room(self) -> bool:
-        """Whether one more connection may stay; if need be, the one that has been idle longest makes room for it."""
+        """Whether one more connection may stay; if need be, those that have been idle longest make room for it."""
         if len(self._connections) <= self.limits.connections:
             return True
         idle = [one for one in self._connections if isinstance(one, _Connection) and one.is_idle]
-        if not idle:
-            return False
-        min(idle, key=lambda one: one.heard).force_close()
-        return True
+        for one in heapq.nsmallest(1 + int(len(idle) * MAKING_ROOM), idle, key=lambda one: one.heard):
+            one.force_close()
+        return bool(idle)
 
 
 async def serve(settings: Settings, listeners: Sequence[socket.socket], share: Share, reports: Reports) -> None:

@@ -145,7 +145,10 @@ class Supervisor:
         return _Generation(configuration, found, found.server.listen, listeners(found.server.listen), is_open)
 
     async def _begin(self, generation: _Generation) -> None:
-        """Start all processes of a generation and wait until they serve. Raises StartError, and then none is left."""
+        """Start all processes of a generation and wait until they serve. If that fails, none of them stays.
+
+        Raises StartError.
+        """
         shares = [Share(number, generation.count, self._folder) for number in range(generation.count)]
         self._generations.append(generation)
         try:
@@ -153,10 +156,11 @@ class Supervisor:
                 generation.members.append(await self._started(generation, share))
             for member in generation.members:
                 await member.ready()
-        except OwnerError:
+        except Exception:
             self._generations.remove(generation)
-            for member in generation.members:
-                member.kill()
+            # Some may serve already.
+            for process in generation.started:
+                self._in_background(process.finished())
             raise
         for member, share in zip(generation.members, shares, strict=True):
             generation.keepers.append(self._in_background(self._keep(generation, member, share)))

@@ -63,7 +63,9 @@ def test_parts_of_a_film_are_sent(deployed):
     assert anna.get(link, Range="bytes=0-3", If_Range=etag).status == 206
     other = anna.get(link, Range="bytes=0-3", If_Range='"another"')
     assert (other.status, len(other.body)) == (200, len(whole))
-    assert anna.get(link, Range=f"bytes={len(whole)}-").status == 416
+    outside = anna.get(link, Range=f"bytes={len(whole)}-")
+    assert (outside.status, outside.headers["cache-control"]) == (416, "no-store")
+    assert outside.headers["content-range"] == f"bytes */{len(whole)}"
 
 
 def header_lines(visitor, target, name):
@@ -196,4 +198,7 @@ def test_what_asks_for_one_version_gets_that_version(deployed):
         assert visitor.get(link, If_Match=tag, Range="bytes=0-9").status == 206
         assert visitor.get(link).status == 200
     assert visitor.get(link, If_Match='"another"').status == 412
+    for part in ("bytes=0-9", "bytes=-9"):
+        assert visitor.get(link, If_Match='"another"', Range=part).status == 412
+        assert visitor.get(link, If_Unmodified_Since="Sat, 01 Jan 2000 00:00:00 GMT", Range=part).status == 412
     assert visitor.get(link, If_Unmodified_Since="Sat, 01 Jan 2000 00:00:00 GMT").status == 412

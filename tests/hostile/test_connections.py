@@ -16,6 +16,7 @@ from pathlib import Path
 import family
 import pytest
 from daemon import Daemon
+from waiting import until
 from wire import connected, exchange, received, request, statuses
 
 PUBLIC = "/action.php?id=1&part=e"
@@ -108,29 +109,51 @@ def test_a_body_that_never_ends_is_cut_off(limited):
         assert is_cut_off(connection)
 
 
+def narrow(daemon):
+    """A connection with little room for what comes."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(60)
+    connection.connect(("127.0.0.1", daemon.port))
+    return connection
+
+
 @contextlib.contextmanager
-def asked_for_a_film(daemon, gallery, megabytes, *headers):
-    """A connection with little room along which a film is asked for, which has this size meanwhile."""
+def film_of(daemon, gallery, megabytes):
+    """The link to a film that has this size meanwhile."""
     film = gallery.root / gallery.paths[family.FILM]
     whole = film.read_bytes()
     film.write_bytes(os.urandom(MEGABYTE) * megabytes)
     try:
         time.sleep(1.1)
-        link = daemon.visitor(family.cookie("anna")).link("/" + gallery.paths[family.FILM])
-        with socket.socket() as connection:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.settimeout(60)
-            connection.connect(("127.0.0.1", daemon.port))
-            connection.sendall(request(link, *headers))
-            yield connection
+        yield daemon.visitor(family.cookie("anna")).link("/" + gallery.paths[family.FILM])
     finally:
         film.write_bytes(whole)
+
+
+@contextlib.contextmanager
+def asked_for_a_film(daemon, gallery, megabytes, *headers):
+    """A narrow connection along which a film of this size is asked for."""
+    with film_of(daemon, gallery, megabytes) as link, narrow(daemon) as connection:
+        connection.sendall(request(link, *headers))
+        yield connection
 
 
 def test_who_takes_nothing_is_cut_off(limited, gallery):
     with asked_for_a_film(limited, gallery, 40) as connection:
         assert is_cut_off(connection)
         assert len(received(connection)) < 40 * MEGABYTE
+
+
+@pytest.mark.parametrize("headers", [(), ("Connection: close",)], ids=["stays", "ends"])
+def test_what_is_left_of_an_answer_keeps_no_connection_open(limited, gallery, many_files, headers):
+    """Nor if it is so little that nobody waits for it: who has some hundred of those could keep everybody out."""
+    with film_of(limited, gallery, 6) as link, contextlib.ExitStack() as stack:
+        # How much the kernel takes is its own affair. Of one of these answers it leaves a little.
+        for size in range(50_000, 90 * 50_000, 50_000):
+            connection = stack.enter_context(narrow(limited))
+            connection.sendall(request(link, f"Range: bytes=0-{size}", *headers))
+        until(lambda: limited.metric("pwgserve_connections") == 1)  # this question's own
 
 
 @pytest.mark.parametrize(
@@ -292,6 +315,20 @@ def test_the_connection_that_was_idle_longest_makes_room(limited, many_files):
             assert idle.recv(10_000).startswith(b"HTTP/1.1 404")
             busy.sendall(request("/-/health"))
             assert busy.recv(10_000).startswith(b"HTTP/1.1 200")
+
+
+def test_room_is_made_for_several_at_once(gallery, tmp_path, many_files):
+    """To look for the longest idle ones among thousands, for each connection of a flood, would keep the daemon busy."""
+    most = 900
+    running = Daemon(gallery, tmp_path, {"server": {"max_connections": most}}).start()
+    try:
+        with contextlib.ExitStack() as stack:
+            idle = [stack.enter_context(connected(running.port)) for _ in range(most)]
+            until(lambda: running.metric("pwgserve_connections") < most)
+            assert [is_cut_off(one, 0) for one in idle].count(True) in range(5, 30)
+            assert not is_cut_off(idle[-1], 0)
+    finally:
+        running.stop()
 
 
 def test_who_takes_little_but_steadily_gets_all(limited, gallery):

@@ -135,7 +135,8 @@ def test_no_forged_token_is_believed(link, data):
 @given(texts | damaged("pwg_id=annasession; pwg_remember=3-1764000000-abc%2Bd%3D; other=1") | st.text(max_size=300))
 def test_a_cookie_header_names_only_what_it_holds(header):
     found = identity.cookies(header)
-    assert all(name in header and name == name.lstrip() and ";" not in name for name in found)
+    written = header.replace(".", "_").replace(" ", "_")
+    assert all(name in written and name == name.lstrip() and ";" not in name for name in found)
     for value in found.values():
         row = identity.session_row_id(value, "127.0.0.1")
         assert row is None or (row.startswith("7F00") and row[4:].replace(",", "").replace("-", "").isalnum())

@@ -1,5 +1,6 @@
 """What changes in Piwigo counts within two seconds, for old addresses and for links that were handed out."""
 
+import fcntl
 import os
 import signal
 import time
@@ -141,6 +142,28 @@ def test_a_picture_that_had_to_be_made_goes_to_whom_may_see_it_when_it_is_made(
                 os.kill(pid, signal.SIGCONT)
         answer = asked.result()
     assert (answer.status, answer.body) == (404, visitor.get("/nothing").body)
+
+
+def test_a_picture_that_a_disk_took_its_time_for_goes_to_whom_may_see_it_then(gallery, start):
+    """Disks go to sleep, and servers of files hang. Here another process has the file, and lets go of it late."""
+    daemon = start(gallery)
+    ben = daemon.visitor(family.cookie("ben"))
+    link = ben.link("/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-2s.jpg"))
+    assert ben.get(link).status == 200
+    (file,) = (daemon.directory / "cache").glob("??/??/*")
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)  # by which the kernel tells that somebody waits
+    with ThreadPoolExecutor(1) as pool, file.open("rb") as held:
+        try:
+            time.sleep(DECISION_AGE)  # nothing is known any more of how it was answered
+            fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            asked = pool.submit(ben.get, link)
+            until(lambda: fcntl.fcntl(held, fcntl.F_GETLEASE) != fcntl.F_WRLCK)
+            leave_group(gallery)
+            time.sleep(PROMISED_SECONDS)
+        finally:
+            fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+            signal.signal(signal.SIGIO, before)
+        assert asked.result().status == 404
 
 
 def test_who_still_may_is_led_from_a_public_link_to_one_of_their_own(daemon, gallery):

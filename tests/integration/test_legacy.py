@@ -75,6 +75,8 @@ def test_ajaxload_gets_the_absolute_url_as_json(daemon, anna, gallery):
     answer = anna.get(f"/i.php?/{derivative(gallery, PARTY)}&ajaxload=true")
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("application/json")
+    # As a no: or else a page of another site could tell the two apart.
+    assert answer.headers["cross-origin-resource-policy"] == "same-site"
     base = f"http://127.0.0.1:{daemon.port}"
     assert json.loads(answer.body) == {"url": base + anna.link(f"/i.php?/{derivative(gallery, PARTY)}")}
 
@@ -153,7 +155,9 @@ def test_icons_of_themes_and_plugins_are_public_and_nothing_else_beside_them_is(
         answer = daemon.visitor().get(f"/i.php?/{folder}/zip-sq.png")
         assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
         assert answer.headers["cache-control"] == "private, max-age=86400"
+        assert answer.headers["cross-origin-resource-policy"] == "same-site"
         asked = daemon.visitor().get(f"/i.php?/{folder}/zip-sq.png&ajaxload=true")
+        assert asked.headers["cross-origin-resource-policy"] == "same-site"
         url = f"http://127.0.0.1:{daemon.port}"
         assert json.loads(asked.body) == {"url": f"{url}/i.php?/{folder}/zip-sq.png"}
         assert daemon.visitor().get(f"/i.php?/{folder}/code-sq.php").status == 404

@@ -2,8 +2,10 @@
 
 import contextlib
 import fcntl
+import itertools
 import os
 import pty
+import resource
 import signal
 import socket
 import stat
@@ -134,6 +136,38 @@ def test_a_process_that_dies_is_replaced_and_the_others_go_on(running):
     assert other in running.processes()
     assert '"process-ended"' in running.log
     assert "SIGKILL" in running.log
+
+
+@contextlib.contextmanager
+def short_of_files(pid, room):
+    """Lets a process open only so many more files."""
+    held = {int(file.name) for file in Path(f"/proc/{pid}/fd").iterdir()}
+    free = (number for number in itertools.count() if number not in held)
+    limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(itertools.islice(free, room, None)), limits[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_process_is_replaced_once_files_can_be_opened_again(running):
+    victim, _ = running.processes()
+    with short_of_files(running.pid, 0):
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: '"process-not-started"' in running.log)
+    until(lambda: len(running.processes()) == 2)
+    assert victim not in running.processes()
+
+
+def test_after_a_reload_that_failed_for_want_of_files_the_next_one_leaves_nobody_behind(running):
+    before = running.processes()
+    with short_of_files(running.pid, 1):  # for the configuration
+        running.signal(signal.SIGHUP)
+        until(lambda: '"reload-failed"' in running.log)
+    running.signal(signal.SIGHUP)
+    until(lambda: running.log.count('"serving"') == 2)
+    until(lambda: len(running.processes()) == 2 and not set(before) & set(running.processes()))
 
 
 def test_all_end_with_a_parent_that_is_killed(running):
