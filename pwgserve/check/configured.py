@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pwgserve.check.mending import Line, in_use
 from pwgserve.check.report import Finding
 from pwgserve.check.verdicts import Verdict
 from pwgserve.settings import Settings
-from pwgserve.setup.templates import SNIPPETS, Site
+from pwgserve.setup.sites import shown
+from pwgserve.setup.statements import Line
+from pwgserve.setup.templates import Site
+from pwgserve.setup.webconfig import WebConfig
 
 WIDE = 65_536
 """Addresses of a public network beyond which trusting it means trusting strangers."""
@@ -24,12 +26,6 @@ _SPOOFED = re.compile(
 )
 _KEEPS = re.compile(
     r"proxy_ignore_headers\b.*\bCache-Control\b|CacheStorePrivate\s+On|CacheIgnoreCacheControl\s+On", re.IGNORECASE
-)
-_LOCATION = re.compile(r"\b(?:location|handle(?:_path)?)\s+(?:\^~\s+|=\s+)?(/[^\s{*]*)")
-_SHOWN = re.compile(
-    r"(?:^|[\s{;])(?:(?P<alias>alias)\s+(?:\"?(?P<path>/[^\s\";]*)\"?\s+(?=\S))?|(?:root|DocumentRoot)\s+(?:\*\s+)?)"
-    r"\"?(?P<folder>[^\s\";{}]+)",
-    re.IGNORECASE,
 )
 _SAFE = "pwgserve_is_private"
 
@@ -54,24 +50,24 @@ class ServedCache:
     finding: Finding | None
 
 
-def served_cache(cache: Path, site: Site, lines: Sequence[Line]) -> list[ServedCache]:
+def served_cache(cache: Path, site: Site, config: WebConfig) -> list[ServedCache]:
     """Where the cache lies below a folder that a web server shows. Looks up symbolic links on the disk."""
     found = []
     inner = _below(cache, site.root)
     if inner is not None:
         mend = "cache.dir: the cache lies below Piwigo's folder, which the web server serves; move it out"
         found.append(ServedCache(f"{site.base}{inner}", _cache_finding(mend)))
-    for path, folder, line in _shown_folders(lines, site):
-        inner = _below(cache, folder)
-        if inner is not None and f"{path}{inner}" not in [one.path for one in found]:
-            place = f"{line.file}:{line.number} “{line.text.strip()}”"
-            mend = f"cache.dir: the cache lies below {folder}, which the web server serves ({place}); move it out"
-            found.append(ServedCache(f"{path}{inner}", _cache_finding(mend)))
+    for one in (one for part in config.parts for one in shown(part)):
+        inner = _below(cache, one.folder)
+        if inner is not None and f"{one.path}{inner}" not in [other.path for other in found]:
+            served = f"{one.folder}, which the web server serves ({one.line.place})"
+            mend = f"cache.dir: the cache lies below {served}; move it out"
+            found.append(ServedCache(f"{one.path}{inner}", _cache_finding(mend)))
     inner = _below(cache, site.document_root)
     if inner is not None and not found:
         mend = f"cache.dir: the cache seems to lie below the web root, {site.document_root}; move it out"
         # Where the configuration can be read, it says itself what is shown.
-        found.append(ServedCache(f"/{inner}", None if lines else _cache_finding(mend, Verdict.UNCLEAR)))
+        found.append(ServedCache(f"/{inner}", None if config.parts else _cache_finding(mend, Verdict.UNCLEAR)))
     return found
 
 
@@ -88,25 +84,6 @@ def _below(path: Path, folder: Path) -> str | None:
     return None
 
 
-def _shown_folders(lines: Sequence[Line], site: Site) -> Iterator[tuple[str, Path, Line]]:
-    """Path of the address, with a slash at its end, folder and line of all that a web server shows."""
-    own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
-    read, file, location = in_use(lines), None, "/"
-    for line in lines:
-        if line.file != file:
-            file, location = line.file, "/"
-        if line.file not in read or line.file.name in own or line.text.lstrip().startswith("#"):
-            continue
-        if opened := _LOCATION.search(line.text):
-            location = opened[1]
-        for match in _SHOWN.finditer(line.text):
-            path = match["path"] or (location if match["alias"] else "/")
-            # What nginx alone may enter is where the cache belongs.
-            is_internal = match["alias"] and path.startswith(f"{site.internal_prefix}/")
-            if not is_internal and match["folder"].startswith("/"):
-                yield f"{path.rstrip('/')}/", Path(match["folder"]), line
-
-
 def of_web_server(lines: Sequence[Line], listen: str) -> Iterator[Finding]:
     """What the web server's configuration gives away. listen: of pwgserve, to know the files that speak of it."""
     by_file: dict[Path, list[Line]] = {}
@@ -119,10 +96,9 @@ def of_web_server(lines: Sequence[Line], listen: str) -> Iterator[Finding]:
         if "pwgserve" not in content and address not in content:
             continue
         for line in own:
-            place = f"{line.file}:{line.number} “{line.text.strip()}”"
             if _SPOOFED.search(line.text):
-                mend = f"{place} passes on what strangers say of their address; set it to the visitor's own"
+                mend = f"{line.place} passes on what strangers say of their address; set it to the visitor's own"
                 yield Finding(Verdict.ADDRESS, "said", "to come from another address", None, 0, mend)
             if _KEEPS.search(line.text) and _SAFE not in content:
-                mend = f"{place} lets the web server keep private pictures for others; see deploy/ for a safe way"
+                mend = f"{line.place} lets the web server keep private pictures for others; see deploy/ for a safe way"
                 yield Finding(Verdict.PICTURE, "links", "that somebody else has just opened", None, 0, mend)

@@ -20,7 +20,8 @@ class Door:
     """Where the same server may answer. origin: scheme, host and port.
 
     bases: further paths where the gallery may be shown there. host: the name to ask for, empty for any. place: file and
-    line of the site, if it is known. is_named: whether the owner named it, and not we guessed it.
+    line of the site, if it is known. is_named: whether the owner named it, and not we guessed it. part: the folder of
+    the gallery that is shown, empty for all of it.
     """
 
     origin: str
@@ -28,6 +29,7 @@ class Door:
     host: str = ""
     place: str = ""
     is_named: bool = False
+    part: str = ""
 
     def asking(self, attempt: Attempt) -> Attempt:
         """An attempt, made here."""
@@ -61,7 +63,10 @@ def door_attempts(subject: Subject, place: Place, doors: Sequence[Door]) -> Iter
         if door.host:
             trick = f"at {door.origin}, asking for {door.host}"
             for base in door.bases:
-                yield from map(door.asking, _plain(subject, place, trick, base))
+                plain = (
+                    _part(subject, place, trick, base, door.part) if door.part else _plain(subject, place, trick, base)
+                )
+                yield from map(door.asking, plain)
             continue
         other = Door(door.origin, door.bases, NO_HOST)
         for one, trick in ((door, f"at {door.origin}"), (other, f"at {door.origin}, asking for another host")):
@@ -76,6 +81,14 @@ def _at(subject: Subject, place: Place, trick: str, bases: Sequence[str], furthe
             yield from _plain(subject, place, trick, base)
         else:
             yield Attempt(AREA, trick, base + encoded(subject.path))
+
+
+def _part(subject: Subject, place: Place, trick: str, base: str, part: str) -> Iterator[Attempt]:
+    """The addresses of those files that lie in one folder of the gallery, shown at a base."""
+    beside = [path for _, path in subject.formats] + ([subject.representative] if subject.representative else [])
+    for path in (subject.path, *beside, *(f"{place.data}/i/{size}" for size in subject.sizes)):
+        if path.startswith(f"{part}/"):
+            yield Attempt(AREA, trick, base + encoded(path.removeprefix(f"{part}/")))
 
 
 def _plain(subject: Subject, place: Place, trick: str, base: str) -> Iterator[Attempt]:

@@ -1,26 +1,22 @@
 """Which line of the web server's configuration closes a leak, and whether it is there.
 
-Pure but for `lines_in`, which reads configuration files. The lines are those of deploy/, filled for the gallery.
+Pure but for the lines of deploy/, which come with the package and are filled for the gallery.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pwgserve.check.attempts import AREAS, Attempt
 from pwgserve.check.verdicts import Verdict
-from pwgserve.setup.sites import FoundSite, sites_in
+from pwgserve.setup.sites import FoundSite
+from pwgserve.setup.statements import Line
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
-
-MAX_FILES = 500
-MAX_BYTES = 1_000_000
+from pwgserve.setup.webconfig import WebConfig
 
 _PASSES = re.compile(r"\s*ProxyPass(?P<match>Match)?\s+\"?(?P<what>[^\s\"]+)\"?\s+\"?(?P<to>[^\s\"]+)", re.IGNORECASE)
-_LEFT = re.compile(r"(~|\.(bak|old|orig|save|swp|disabled|off|before|dpkg-\w+|ucf-\w+|rpm\w+))$", re.IGNORECASE)
-
 _INCLUDES = {
     WebServer.NGINX: "include snippets/pwgserve.conf;",
     WebServer.APACHE: "Include pwgserve.conf",
@@ -29,21 +25,16 @@ _INCLUDES = {
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line of a configuration file; number from 1."""
-
-    file: Path
-    number: int
-    text: str
-
-
-@dataclass(frozen=True)
 class Mender:
-    """Knows the configuration that should be, and the lines that are. server: None when it is not known which it is."""
+    """Knows the configuration that should be, and the one that is. server: None when it is not known which it is.
+
+    sites: those that show the gallery, or a part of it.
+    """
 
     server: WebServer | None
     site: Site
-    lines: Sequence[Line] = ()
+    config: WebConfig = field(default_factory=WebConfig)
+    sites: tuple[FoundSite, ...] = ()
 
     def advice(self, attempt: Attempt, verdict: Verdict) -> str:
         """What to mend so that an attempt comes to nothing, in one line."""
@@ -62,15 +53,17 @@ class Mender:
             return f"another site of this server has the gallery's folder, too: {self._other_site(attempt)}"
         if attempt.area == "cache":
             return "cache.dir: move the cache out of the folders that the web server serves"
-        if not self._is_used() and (is_there or self.lines):
+        if not self._is_used() and (is_there or self.config.lines):
             return f"no site brings in pwgserve's lines: add {self._include()}"
         if is_there:
             return f"{place} is there, but another rule answers first, or it was changed{self._rivals(attempt.area)}"
         return f"{place} is missing; add it, or the line {self._include()}"
 
-    def line_to_add(self) -> str:
+    def to_close(self, site: FoundSite) -> str:
         """What a site needs that shows the gallery without pwgserve."""
-        return f"add “{_INCLUDES[self.server]}” to it" if self.server else "route it to pwgserve"
+        if site.part or site.path != self.site.base:
+            return f"close {site.path} there, or let it redirect to the gallery's address"
+        return f"add “{_INCLUDES[site.server]}” to it"
 
     def _address(self, area: str) -> str:
         site = self.site
@@ -104,7 +97,7 @@ class Mender:
 
     def _place(self, expected: str) -> tuple[str, bool]:
         """The expected line with its place, and whether it is there."""
-        for line in self.lines:
+        for line in self.config.lines:
             if expected in " ".join(line.text.split()) and not line.text.lstrip().startswith("#"):
                 return f"{line.file}:{line.number} “{expected}”", True
         return f"“{expected}”", False
@@ -118,45 +111,48 @@ class Mender:
         own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
         return any(
             "pwgserve" in line.text and line.file.name not in own and not line.text.lstrip().startswith("#")
-            for line in self.lines
+            for line in self.config.lines
         )
 
     def _rivals(self, area: str) -> str:
         """Other lines that speak of the same address."""
         address = self._address(area).rstrip("/")
         if self.server is WebServer.APACHE and (first := self._passed_on_before(self._address(area))):
-            place = f"{first.file}:{first.number} “{first.text.strip()}”"
-            return f": {place} passes it on; “{_INCLUDES[self.server]}” must stand before every ProxyPass"
+            return f": {first.place} passes it on; “{_INCLUDES[self.server]}” must stand before every ProxyPass"
         own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
-        found = [line for line in self.lines if address in line.text and line.file.name not in own]
-        return f": look at {found[0].file}:{found[0].number} “{found[0].text.strip()}”" if found else ""
+        found = [line for line in self.config.lines if address in line.text and line.file.name not in own]
+        return f": look at {found[0].place}" if found else ""
 
     def _passed_on_before(self, address: str) -> Line | None:
         """The line of Apache that sends an address elsewhere: of several ProxyPass the first one counts."""
         own = {name.rpartition("/")[2] for name in SNIPPETS[WebServer.APACHE]}
-        for line in self.lines:
+        for line in self.config.lines:
             found = _PASSES.match(line.text)
-            if found and line.file.name not in own and line.file in in_use(self.lines) and _passes(found, address):
+            if found and line.file.name not in own and _passes(found, address):
                 return line
         return None
 
     def _other_site(self, attempt: Attempt) -> str:
         """What closes a site that is not the gallery's own, and where it begins."""
-        assert self.server is not None
-        for site, _ in sites_of(self.server, self.lines, self.site.root):
-            if site.includes or attempt.place not in ("", f"{site.file}:{site.line}"):
+        for site in self.sites:
+            is_meant = attempt.place in ("", f"{site.file}:{site.line}") and attempt.target.startswith(site.path)
+            if site.protects(self.site.base) or not is_meant:
                 continue
             place = f"the block that begins at {site.file}:{site.line}"
+            if site.part:
+                return f"{place} shows its folder {site.part}/ at {site.path}; close that address there"
+            if site.ahead:
+                return f"in {place}, “{_INCLUDES[site.server]}” must stand above {site.ahead[0]}"
             if site.path == self.site.base:
-                return f"add “{_INCLUDES[self.server]}” to {place}, too, or let it redirect to the gallery's address"
+                return f"add “{_INCLUDES[site.server]}” to {place}, too, or let it redirect to the gallery's address"
             return f"{place} shows it at {site.path}; let that redirect to the gallery's address"
         return "close it there as well"
 
     def _named(self, folder: str) -> str:
-        for line in self.lines:
+        for line in self.config.lines:
             words = line.text.split()
             if folder in [word.strip('"{;') for word in words]:
-                return f": {line.file}:{line.number} “{line.text.strip()}”"
+                return f": {line.place}"
         return ""
 
 
@@ -171,54 +167,6 @@ def _passes(found: re.Match[str], address: str) -> bool:
         return re.search(what, address) is not None or re.search(what, f"{address}x.jpg") is not None
     except re.error:
         return ".php" in what and ".php" in address
-
-
-def sites_of(server: WebServer, lines: Sequence[Line], root: Path) -> Iterator[tuple[FoundSite, str]]:
-    """The sites that show the folder `root`, with the text of the file in which each stands. Looks up links on disk."""
-    for file, whole in in_use(lines).items():
-        numbers, apart = _one_statement_a_line(whole) if server is WebServer.NGINX else (None, whole)
-        seen = set()
-        for folder in dict.fromkeys((root, root.resolve())):
-            for site in sites_in(server, apart, file, folder):
-                line = numbers[site.line - 1] if numbers else site.line
-                if (line, site.path) not in seen:
-                    seen.add((line, site.path))
-                    yield replace(site, line=line), whole
-
-
-def _one_statement_a_line(text: str) -> tuple[list[int], str]:
-    """The text of nginx with nothing behind "{" and ";", and which line of before each of its lines was."""
-    numbers, apart = list[int](), list[str]()
-    for number, line in enumerate(text.splitlines(), 1):
-        code, mark, comment = line.partition("#")
-        pieces = re.split(r"(?<=[{;])(?=\s*\S)", code)
-        numbers += [number] * len(pieces)
-        apart += [*pieces[:-1], pieces[-1] + mark + comment]
-    return numbers, "\n".join(apart)
-
-
-def in_use(lines: Sequence[Line]) -> dict[Path, str]:
-    """The texts of those files that a web server reads: not of what is only available, nor of what editors leave."""
-    texts: dict[Path, list[str]] = {}
-    for line in lines:
-        if not any(part.endswith("-available") for part in line.file.parts) and not _LEFT.search(line.file.name):
-            texts.setdefault(line.file, []).append(line.text)
-    return {file: "\n".join(content) for file, content in texts.items()}
-
-
-def lines_in(folder: Path) -> Iterator[Line]:
-    """All lines of the configuration files below a folder that can be read. Blocks."""
-    try:
-        files = sorted(path for path in folder.rglob("*") if path.is_file())[:MAX_FILES]
-    except OSError:
-        return
-    for file in files:
-        try:
-            if file.stat().st_size <= MAX_BYTES:
-                content = file.read_text("utf-8", "replace")
-                yield from (Line(file, number, line) for number, line in enumerate(content.splitlines(), 1))
-        except OSError:
-            continue
 
 
 def server_of(headers: Mapping[str, str]) -> WebServer | None:

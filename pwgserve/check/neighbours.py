@@ -1,4 +1,4 @@
-"""Further sites of the same web server that show the gallery's folder without pwgserve's line, as its files have them.
+"""Further sites of the web servers here that show the gallery's folder or a part of it, as their files have them.
 
 Pure. A site of another name answers nobody who asks for the gallery's own, so that it has to be asked by its name.
 """
@@ -7,28 +7,39 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from pwgserve.check.attempts import NO_HOST
 from pwgserve.check.doors import Door
-from pwgserve.check.mending import Line, sites_of
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import WebServer
+
+PATTERN = "~"
+"""Stands for a name of a site that only a regular expression tells."""
 
 ANY = ("", "*", "_default_", "0.0.0.0", "::")  # noqa: S104 - nothing listens here
 
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A site. doors: where it may be reached, of which one is enough. is_inside: only this machine reaches it."""
+    """A site. doors: where it may be reached, of which one is enough. is_inside: only this machine reaches it.
 
-    place: str
+    is_protected: whether it has pwgserve's line for what it shows, so that it only may leak by a further mistake.
+    """
+
+    site: FoundSite
     url: str
     doors: tuple[Door, ...]
     is_inside: bool
+    is_protected: bool
+
+    @property
+    def told(self) -> str:
+        """What there is to know of it."""
+        what = f"{self.site.part}/ of the gallery" if self.site.part else "the gallery's folder"
+        return f"{_place(self.site)}: a site ({self.url}) shows {what} without pwgserve's line"
 
 
 @dataclass(frozen=True)
@@ -41,57 +52,56 @@ class _Address:
     name: str
 
 
-def neighbours(server: WebServer, lines: Sequence[Line], root: Path, public_url: str) -> list[Neighbour]:
-    """The sites that show the folder `root` and neither are the gallery's own nor bring in pwgserve's lines."""
+def neighbours(sites: Iterable[FoundSite], public_url: str, here: Sequence[str] = ()) -> list[Neighbour]:
+    """What there is besides the gallery's own address. here: addresses of this machine, which has these sites."""
     own = urlsplit(public_url)
-    ours = (own.scheme, own.hostname, _port_of(public_url), own.path)
+    ours = (own.scheme, own.hostname, _port_of(public_url))
     found: dict[tuple[_Address, str], Neighbour] = {}
-    for site, text in sites_of(server, lines, root):
-        if site.includes:
-            continue
-        for address in _addresses(server, _block(server, text.splitlines()[site.line - 1 :])):
-            if (address.scheme, address.name, address.port, site.path) != ours:
-                found.setdefault((address, site.path), _neighbour(site, address, public_url))
+    for site in sites:
+        for address in _addresses(site.server, site.block, own.hostname or ""):
+            is_ours = (address.scheme, address.name, address.port) == ours and site.path == own.path
+            one = _neighbour(site, address, public_url, here, is_ours and not site.part)
+            if one.doors or not one.is_protected:
+                found.setdefault((address, site.path), one)
     return list(found.values())
 
 
-def _neighbour(site: FoundSite, address: _Address, public_url: str) -> Neighbour:
-    host = urlsplit(public_url).hostname or ""
+def _neighbour(site: FoundSite, address: _Address, public_url: str, here: Sequence[str], is_ours: bool) -> Neighbour:
+    parts = urlsplit(public_url)
+    host = parts.hostname or ""
     usual = 443 if address.scheme == "https" else 80
     tail = "" if address.port == usual else f":{address.port}"
-    place = f"{site.file}:{site.line}"
-    targets = [address.host or host, *([address.name] if address.name else [])]
+    # The gallery's own address is tried anyway. Behind a name there may be somebody else's proxy, which knows no
+    # other one, and not all of a site may listen where the name leads: so this machine is asked itself.
+    targets = [] if is_ours else [address.host or host, *([address.name] if address.name else [])]
+    targets += [] if address.host else here
+    if address.name == PATTERN:
+        targets = []
     doors = tuple(
         Door(
             f"{address.scheme}://{f'[{target}]' if ':' in target else target}{tail}",
             (site.path,),
             f"{address.name or NO_HOST}{tail}",
-            place,
+            _place(site),
+            part=site.part,
         )
         for target in dict.fromkeys(targets)
     )
     is_inside = _is_loopback(address.host) and not _is_loopback(host)
-    return Neighbour(place, f"{address.scheme}://{address.name or '*'}{tail}{site.path}", doors, is_inside)
+    url = f"{address.scheme}://{address.name or '*'}{tail}{site.path}"
+    return Neighbour(site, url, doors, is_inside, is_ours or site.protects(parts.path or "/"))
 
 
-def _block(server: WebServer, lines: Sequence[str]) -> list[str]:
-    """The lines of the site that begins with the first one, without comments."""
-    depth, block = 0, list[str]()
-    for line in lines:
-        text = re.sub(r"(^|\s)#.*", "", line)
-        block.append(text)
-        depth += text.count("{") - text.count("}")
-        is_closed = server is not WebServer.APACHE and depth <= 0 and any("{" in one for one in block)
-        if is_closed or re.match(r"\s*</VirtualHost>", text, re.IGNORECASE):
-            break
-    return block
+def _place(site: FoundSite) -> str:
+    return f"{site.file}:{site.line}"
 
 
-def _addresses(server: WebServer, block: Sequence[str]) -> Iterator[_Address]:
+def _addresses(server: WebServer, block: Sequence[str], host: str) -> Iterator[_Address]:
+    """Where a site listens, and for which name. host: of the gallery, to guess what patterns mean."""
     content = "\n".join(block)
     match server:
         case WebServer.NGINX:
-            name = _name(re.findall(r"\bserver_name\s+([^;]+);", content))
+            name = _name(re.findall(r"^server_name\s+(.+);$", content, re.MULTILINE), host)
             is_secure = re.search(r"\bssl\s+on\s*;", content) is not None
             for listen in re.findall(r"\blisten\s+([^;]+);", content) or ["80"]:
                 words = listen.split()
@@ -99,30 +109,45 @@ def _addresses(server: WebServer, block: Sequence[str]) -> Iterator[_Address]:
                     host, port = _split(words[0], 80)
                     yield _Address(_scheme(is_secure or "ssl" in words or "quic" in words), host, port, name)
         case WebServer.APACHE:
-            name = _name(re.findall(r"^\s*ServerName\s+(?:https?://)?([^\s:]+)", content, re.MULTILINE | re.IGNORECASE))
+            names = r"^\s*Server(?:Name|Alias)\s+(?:https?://)?([^\s:]+)"
+            name = _name(re.findall(names, content, re.MULTILINE | re.IGNORECASE), host)
             is_secure = re.search(r"^\s*SSLEngine\s+on", content, re.MULTILINE | re.IGNORECASE) is not None
-            for listen in block[0].strip().rstrip(">").split()[1:]:
+            for listen in block[0].rstrip(">").split()[1:]:
                 host, port = _split(listen, 443 if is_secure else 80)
                 yield _Address(_scheme(is_secure), host, port, name)
         case WebServer.CADDY:
             for address in content.partition("{")[0].replace(",", " ").split():
                 scheme, _, rest = address.rpartition("://")
-                host, port = _split(rest.partition("/")[0], 80 if scheme == "http" else 443)
-                yield _Address(_scheme(scheme != "http" and port != 80), "", port, _name([host]))
+                name, port = _split(rest.partition("/")[0], 80 if scheme == "http" else 443)
+                yield _Address(_scheme(scheme != "http" and port != 80), "", port, _name([name], host))
 
 
 def _scheme(is_secure: bool) -> str:
     return "https" if is_secure else "http"
 
 
-def _name(written: Sequence[str]) -> str:
-    """A name that a site answers to; empty where any other will do."""
-    for name in " ".join(written).split():
+def _name(written: Sequence[str], host: str) -> str:
+    """A name that a site answers to; empty where any other will do, PATTERN where none can be made up."""
+    guesses = (host, f"www.{host}", f"check.{host}", f"check.{host.partition('.')[2]}")
+    has_pattern = False
+    for name in (one.strip("\"'") for one in " ".join(written).split()):
         if name.startswith(("*.", ".")):
             return f"check{name.removeprefix('*')}"
+        if name.startswith("~"):
+            has_pattern = True
+            if guess := next((one for one in guesses if _matches(name[1:], one)), None):
+                return guess
+        name = name.replace(".*", ".test")
         if re.fullmatch(r"[\w.-]+", name) and name not in ("_", "localhost.localdomain"):
             return name
-    return ""
+    return PATTERN if has_pattern else ""
+
+
+def _matches(pattern: str, name: str) -> bool:
+    try:
+        return re.search(pattern.replace("(?<", "(?P<"), name) is not None
+    except re.error:
+        return False
 
 
 def _split(address: str, port: int) -> tuple[str, int]:

@@ -6,8 +6,10 @@ What is tried is in `attempts`, what an answer gives away in `verdicts`, how it 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,13 +18,14 @@ from pwgserve.check.attempts import Attempt, Place, attempts, ops_attempts
 from pwgserve.check.configured import of_settings, of_web_server, served_cache
 from pwgserve.check.controls import control, past_the_web_server
 from pwgserve.check.doors import Door, door_attempts, other_doors
-from pwgserve.check.mending import Mender, lines_in, server_of, sites_of
+from pwgserve.check.mending import Mender, server_of
 from pwgserve.check.neighbours import neighbours
 from pwgserve.check.reflection import reflect
 from pwgserve.check.report import Report
 from pwgserve.check.samples import (
     Sample,
     any_file_of_cache,
+    folders_of_photos,
     hidden_photos,
     known_file,
     one_of_each_folder,
@@ -31,7 +34,7 @@ from pwgserve.check.samples import (
 )
 from pwgserve.check.stranger import Stranger, UnreachableError
 from pwgserve.check.trying import Progress, Try, try_all
-from pwgserve.check.verdicts import Answer, leads_to
+from pwgserve.check.verdicts import leads_to
 from pwgserve.foundation import Reached
 from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError
 from pwgserve.piwigo.hidden import some_viewers
@@ -39,8 +42,13 @@ from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import GalleryRules, Photo, Status, Viewer, may_see
 from pwgserve.piwigo.requests import UnservedRequestError
 from pwgserve.settings import Settings
+from pwgserve.setup import machine
+from pwgserve.setup.sites import FoundSite, sites_in, unknown_folders
 from pwgserve.setup.templates import FOLDERS, Site, WebServer
+from pwgserve.setup.webconfig import WebConfig, read
 from pwgserve.targets import GallerySettings
+
+UNREAD_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -74,7 +82,8 @@ async def _checked(
     report = Report(settings.server.public_url)
     site = Site.of(settings, reached.conf)
     front = await stranger.once(Attempt("door", "the gallery's page", site.base))
-    mender = await asyncio.to_thread(_mender, options, site, front)
+    named = options.web_server or server_of(front.headers)
+    configs = await asyncio.to_thread(_configs, options, named)
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.server.public_url))
     if (elsewhere := leads_to(front)) not in ("", origin):
         report.notes.append(f"server.public_url redirects to {elsewhere}; write the address where visitors end.")
@@ -87,9 +96,17 @@ async def _checked(
         photos = await _named(gallery, guest, how, options.only)
     else:
         photos = await hidden_photos(gallery, guest, how, options.photos)
-        photos += await one_of_each_folder(gallery, guest, how, photos)
+        folders, is_all = await folders_of_photos(gallery, how)
+        photos += await one_of_each_folder(gallery, guest, how, folders, photos)
+        if not is_all:
+            report.doubts.append(
+                f"Photos lie in more folders than the {len(folders)} of which one was tried; name hidden ones of the "
+                "others with --photo."
+            )
     samples = await _samples(settings, gallery, photos, how)
-    caches = await asyncio.to_thread(served_cache, settings.cache.dir, site, mender.lines)
+    sites = await asyncio.to_thread(_sites, configs, site, [one.subject.path for one in samples])
+    mender = _mender(named, configs, site, sites)
+    caches = await asyncio.to_thread(served_cache, settings.cache.dir, site, mender.config)
     place = replace(await _place(site, gallery, how, photos), caches=tuple(one.path for one in caches))
     report.hidden = len(samples)
     report.findings += of_settings(settings)
@@ -99,7 +116,7 @@ async def _checked(
     _tell_untried(report, photos, samples)
     doors = [
         *await _other_doors(report, stranger, settings, options),
-        *await _neighbours(report, stranger, mender, report.url),
+        *await _neighbours(report, stranger, mender, configs),
     ]
     tries = [
         Try(one, attempt, twin)
@@ -111,7 +128,7 @@ async def _checked(
         )
     ]
     await try_all(report, stranger, mender, tries, list(ops_attempts(place)), progress)
-    await reflect(report, stranger, settings, list(of_web_server(mender.lines, settings.server.listen)))
+    await reflect(report, stranger, settings, list(of_web_server(mender.config.lines, settings.server.listen)))
     await past_the_web_server(report, settings)
     report.requests = stranger.requests
     return report
@@ -139,25 +156,49 @@ async def _other_doors(report: Report, stranger: Stranger, settings: Settings, o
     return found
 
 
-async def _neighbours(report: Report, stranger: Stranger, mender: Mender, public_url: str) -> list[Door]:
-    """Further sites of the web server that show the gallery, where they answer."""
-    if mender.server is None or not mender.lines:
+async def _neighbours(report: Report, stranger: Stranger, mender: Mender, configs: Sequence[WebConfig]) -> list[Door]:
+    """Further sites of the web servers that show the gallery, where they answer."""
+    if not any(config.parts for config in configs):
         report.notes.append(
             "No configuration of a web server was found to read here, so further sites of it that show the gallery "
             "were not looked for; name them with --also, or check.also."
         )
-        return []
+    for config in configs:
+        # Of a server that is not the one that answers, it may be left over.
+        told = report.doubts if config.server is mender.server else report.notes
+        if config.unread:
+            told.append(
+                f"What the web server reads besides could not be read here, so sites in it were not looked for: "
+                f"{', '.join(config.unread[:UNREAD_NAMED])}. Run this as root, or let pwgserve's user read it."
+            )
+        told += [
+            f"{line.place} names another folder for each request: it cannot be told whether it shows the gallery."
+            for line in unknown_folders(config, mender.site.root)
+        ]
     found = []
-    for one in neighbours(mender.server, mender.lines, mender.site.root, public_url):
-        told = f"{one.place}: a site ({one.url}) shows the gallery's folder without pwgserve's line"
+    for one in neighbours(mender.sites, report.url, _here()):
+        if one.is_inside and not one.is_protected:
+            report.notes.append(f"{one.told}; only this machine reaches it.")
         if one.is_inside:
-            report.notes.append(f"{told}; only this machine reaches it.")
             continue
         answering = [door for door in one.doors if await _answers(stranger, door)]
-        # Behind a public address there may be somebody else's proxy, which knows no other name.
         found += answering
-        if not answering:
-            report.doubts.append(f"{told}. It did not answer here, so it was not tried: {mender.line_to_add()}.")
+        if not answering and not one.is_protected:
+            told = report.doubts if one.site.server is mender.server else report.notes
+            told.append(
+                f"{one.told}. It did not answer here, or to no name that can be made up, so it was not tried: "
+                f"{mender.to_close(one.site)}."
+            )
+    return found
+
+
+def _here() -> list[str]:
+    """This machine's own addresses, as it goes out into the world. Sends nothing."""
+    found = []
+    for family, anywhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as one:
+            one.connect((anywhere, 9))
+            found.append(str(one.getsockname()[0]))
     return found
 
 
@@ -213,15 +254,28 @@ async def _place(site: Site, gallery: Gallery, how: GallerySettings, photos: Seq
     )
 
 
-def _mender(options: Options, site: Site, front: Answer) -> Mender:
-    named = options.web_server or server_of(front.headers)
+def _configs(options: Options, named: WebServer | None) -> list[WebConfig]:
+    """The configurations of web servers that are here, the one of the server that answers first. Blocks."""
+    folders = dict(FOLDERS)
     if options.web_config:
-        return Mender(named, site, tuple(lines_in(options.web_config)))
-    if named:
-        return Mender(named, site, tuple(lines_in(FOLDERS[named])))
+        folders = dict.fromkeys([named] if named else WebServer, options.web_config)
+    found = [read(server, folder) for server, folder in folders.items()]
+    return sorted((one for one in found if one.parts or one.unread), key=lambda one: one.server is not named)
+
+
+def _sites(configs: Sequence[WebConfig], site: Site, paths: Sequence[str]) -> tuple[FoundSite, ...]:
+    """Those that show the gallery, or folders of it. paths: of photos, whose folders count as well. Blocks."""
+    root = Path(os.path.realpath(site.root))
+    tops = dict.fromkeys((site.upload, "galleries", f"{site.data}/i", *(path.partition("/")[0] for path in paths)))
+
+    def below(folder: Path) -> list[tuple[str, str]]:
+        return machine.whole(root, site.root, folder) + machine.parts(root, tops, folder)
+
+    return tuple(one for config in configs for one in sites_in(config, below))
+
+
+def _mender(named: WebServer | None, configs: Sequence[WebConfig], site: Site, sites: tuple[FoundSite, ...]) -> Mender:
     # A server that hides its name is the one whose files have the gallery's site.
-    for server, folder in FOLDERS.items():
-        lines = tuple(lines_in(folder))
-        if any(sites_of(server, lines, site.root)):
-            return Mender(server, site, lines)
-    return Mender(None, site)
+    server = named or next((one.server for one in sites if not one.part), None)
+    config = next((one for one in configs if one.server is server), None)
+    return Mender(server, site, config or WebConfig(server), sites)

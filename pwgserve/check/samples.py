@@ -61,18 +61,26 @@ async def hidden_photos(gallery: Gallery, guest: Viewer | None, settings: Galler
     return chosen(list(found.values()), number)
 
 
+async def folders_of_photos(gallery: Gallery, settings: GallerySettings) -> tuple[list[str], bool]:
+    """That of uploads, `galleries/`, and those of Piwigo's further sites; and whether that is all of them.
+
+    Raises GalleryUnavailableError.
+    """
+    known = [f"./{clean_path(settings.conf.upload_dir)}/", "./galleries/"]
+    further = await folders(gallery, known, FOLDERS + 1)
+    return [*known, *further[:FOLDERS]], len(further) <= FOLDERS
+
+
 async def one_of_each_folder(
-    gallery: Gallery, guest: Viewer | None, settings: GallerySettings, taken: Sequence[Photo]
+    gallery: Gallery, guest: Viewer | None, settings: GallerySettings, places: Sequence[str], taken: Sequence[Photo]
 ) -> list[Photo]:
     """A hidden photo of each folder that has one, besides those that are taken: what closes one does not close another.
 
-    Folders are that of uploads, `galleries/`, and those of Piwigo's further sites. Raises GalleryUnavailableError.
+    Raises GalleryUnavailableError.
     """
-    upload = f"./{clean_path(settings.conf.upload_dir)}/"
-    known = [upload, "./galleries/"]
     level = guest.level if guest else 0
     found = []
-    for folder in [*known, *await folders(gallery, known, FOLDERS)]:
+    for folder in places:
         if any(photo.path.startswith(folder) for photo in taken):
             continue
         for hidden in (True, False):

@@ -19,24 +19,17 @@ from pwgserve.setup.confinement import PLACES, is_ours
 from pwgserve.setup.reading import group_name
 from pwgserve.setup.sites import FoundSite, best, sites_in
 from pwgserve.setup.templates import FOLDERS, WebServer
+from pwgserve.setup.webconfig import read
 
 PROGRAMS = {
     WebServer.NGINX: ("nginx",),
     WebServer.APACHE: ("apache2", "httpd"),
     WebServer.CADDY: ("caddy",),
 }
-ENABLED = {
-    WebServer.NGINX: ("nginx.conf", "sites-enabled/*", "conf.d/*.conf"),
-    WebServer.APACHE: ("apache2.conf", "sites-enabled/*", "conf-enabled/*.conf"),
-    WebServer.CADDY: ("Caddyfile", "conf.d/*", "sites/*"),
-}
-"""Where a server's sites are, below its folder."""
-
 UNITS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
 ENABLED_UNIT = Path("/etc/systemd/system/multi-user.target.wants/pwgserve.service")
 
 XSENDFILE = Path("mods-enabled/xsendfile.load")
-MAX_BYTES = 1_000_000
 
 
 class LookError(OwnerError):
@@ -66,21 +59,49 @@ def web_servers(
 
     root: Piwigo's folder, without symbolic links on the way; name: as its owner calls it.
     """
-    find = partial(_below, root, name or root)
+    find = partial(whole, root, name or root)
     running = _running(proc)
     found = []
     for server, folder in (folders or dict(FOLDERS)).items():
         if server not in running and not folder.is_dir():
             continue
-        sites = [
-            site for file, text in _configurations(server, folder) for site in sites_in(server, text, file, root, find)
-        ]
+        sites = sites_in(read(server, folder), find)
         group = running.get(server) or ("www-data" if _has_group("www-data") else None)
         has_module = server is WebServer.APACHE and (folder / XSENDFILE).exists()
         site = best(sites)
         others = tuple(one for one in sites if one is not site)
         found.append(WebSeen(server, folder, server in running, group, site, has_module, others))
     return sorted(found, key=lambda one: (one.site is None, not one.is_running))
+
+
+def whole(root: Path, name: Path, folder: Path) -> list[tuple[str, str]]:
+    """By which path the gallery lies below a folder that a site shows, whatever of it is a symbolic link. Blocks.
+
+    root: without symbolic links on the way; name: as its owner calls it.
+    """
+    for gallery, place in ((name, folder), (root, folder), (root, Path(os.path.realpath(folder)))):
+        if gallery.is_relative_to(place):
+            return [(str(gallery.relative_to(place)), "")]
+    with contextlib.suppress(OSError):
+        links = (entry for entry in folder.iterdir() if entry.is_symlink())
+        return [(link.name, "") for link in links if Path(os.path.realpath(link)) == root]
+    return []
+
+
+def parts(root: Path, tops: Iterable[str], folder: Path) -> list[tuple[str, str]]:
+    """By which paths folders of the gallery, or what is in them, lie below a folder where all of it does not. Blocks.
+
+    root: without symbolic links on the way; tops: the folders, below it.
+    """
+    found = []
+    place = Path(os.path.realpath(folder))
+    for top in tops:
+        inner = Path(os.path.realpath(root / top))
+        if inner.is_relative_to(place) and not (inner.is_relative_to(root) and root.is_relative_to(place)):
+            found.append((str(inner.relative_to(place)), top))
+        elif place.is_relative_to(inner):
+            found.append((".", str(Path(top) / place.relative_to(inner))))
+    return found
 
 
 def group_exists(name: str) -> bool:
@@ -146,31 +167,6 @@ def _running(proc: Path) -> dict[WebServer, str | None]:
             if name in names and (found.get(server) is None or gid != 0):
                 found[server] = group_name(gid) if gid != 0 else found.get(server)
     return found
-
-
-def _below(root: Path, name: Path, folder: Path) -> str | None:
-    """By which path the gallery lies below a folder that a site shows, whatever of it is a symbolic link."""
-    for gallery, shown in ((name, folder), (root, folder), (root, Path(os.path.realpath(folder)))):
-        if gallery.is_relative_to(shown):
-            return str(gallery.relative_to(shown))
-    with contextlib.suppress(OSError):
-        links = (entry for entry in folder.iterdir() if entry.is_symlink())
-        return next((link.name for link in links if Path(os.path.realpath(link)) == root), None)
-    return None
-
-
-def _configurations(server: WebServer, folder: Path) -> list[tuple[Path, str]]:
-    found: dict[Path, tuple[Path, str]] = {}
-    for pattern in ENABLED[server]:
-        for file in sorted(folder.glob(pattern)):
-            try:
-                if file.is_file() and file.stat().st_size <= MAX_BYTES:
-                    # A site that is enabled is a link to the file that people edit.
-                    real = Path(os.path.realpath(file))
-                    found.setdefault(real, (real, file.read_text("utf-8", "replace")))
-            except OSError:
-                continue
-    return list(found.values())
 
 
 def _has_group(name: str) -> bool:

@@ -7,13 +7,14 @@ else tells the address.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
-from pwgserve.setup.statements import Line, outermost, servers, statements
+from pwgserve.setup.statements import Line, outermost, servers
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, WebServer
+from pwgserve.setup.webconfig import WebConfig
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class FoundSite:
     url: the gallery's public address there, empty for a site without a name of its own; path: of that address, with a
     slash at both ends. includes: whether it has pwgserve's line already. rivals: lines of its own that are for the same
     addresses, and which the server would refuse or prefer. ahead: lines that would answer before pwgserve's, because
-    they stand, or would stand, above it.
+    they stand, or would stand, above it. block: its statements, the first one its head. part: the folder of the gallery
+    that is shown, empty for all of it.
     """
 
     server: WebServer
@@ -34,53 +36,140 @@ class FoundSite:
     rivals: tuple[str, ...] = ()
     path: str = "/"
     ahead: tuple[str, ...] = ()
+    block: tuple[str, ...] = ()
+    part: str = ""
+
+    def protects(self, base: str) -> bool:
+        """Whether pwgserve answers here for what it shows. base: the path of the gallery's address."""
+        return self.includes and not self.ahead and not self.part and self.path == base
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A folder that a web server shows. path: of its address, with a slash at both ends."""
+
+    path: str
+    folder: Path
+    line: Line
 
 
 @dataclass(frozen=True)
 class _Block:
-    """The lines of a site (number from 1, text without comments) and the words of its head."""
+    """A site: the words of its head, where it begins, and its statements with those that it inherits."""
 
     head: str
-    lines: tuple[tuple[int, str], ...]
+    start: Line
+    lines: tuple[Line, ...]
 
 
-Below = Callable[[Path], str | None]
-"""By which path the gallery lies below a folder; None when it does not."""
-
-_FOLDER = r"[\"']?(?P<folder>/[^\"';\s]*?)/?[\"']?"
-_ALIAS = re.compile(rf"\s*alias\s+(?:\"?(?P<place>/\S*?)/?\"?\s+)?{_FOLDER}\s*;?\s*$", re.IGNORECASE)
-_ROOT = re.compile(rf"\s*(?:root|DocumentRoot)\s+(?:\*\s+)?{_FOLDER}\s*;?\s*\}}?\s*$", re.IGNORECASE)
+Below = Callable[[Path], Iterable[tuple[str, str]]]
+"""By which path the gallery lies below a folder, or a part of it; and which part, empty for all."""
 
 
-def sites_in(server: WebServer, text: str, file: Path, root: Path, below: Below | None = None) -> Iterator[FoundSite]:
-    """The sites in one file that show the folder `root`; not those that only lead to another address.
-
-    below: says by which path the gallery lies below a folder, where the names of folders do not tell.
-    """
-    find = below or (lambda folder: str(root.relative_to(folder)) if root.is_relative_to(folder) else None)
-    for block in _blocks(server, text):
-        path = _path_of(server, block, find)
+def sites_in(config: WebConfig, below: Below) -> list[FoundSite]:
+    """The sites that show the gallery's folder, once for each address; not those that only lead to another."""
+    found: dict[tuple[Path, int, str], FoundSite] = {}
+    server = config.server
+    if server is None:
+        return []
+    for block in (one for part in config.parts for one in _blocks(server, part)):
         host = _host(server, block)
-        if path is None or host is None or _only_leads_on(server, block):
+        if host is None or _only_leads_on(server, block):
             continue
-        yield FoundSite(
-            server,
-            file,
-            block.lines[0][0],
-            f"{host}{path}" if host else "",
-            any(_is_ours(server, line) for _, line in block.lines),
-            tuple(_rivals(server, block, file, path)),
-            path,
-            tuple(_ahead(server, block, file, path)),
-        )
+        for one in shown(block.lines):
+            for inner, part in below(one.folder):
+                path = one.path + (f"{inner}/" if inner not in ("", ".") else "")
+                site = FoundSite(
+                    server,
+                    block.start.file,
+                    block.start.number,
+                    f"{host}{path}" if host else "",
+                    any(_is_ours(server, line.text) for line in block.lines),
+                    tuple(_rivals(server, block, path)),
+                    path,
+                    tuple(_ahead(server, block, path)),
+                    (block.start.text, *(line.text for line in block.lines)),
+                    part,
+                )
+                found.setdefault((site.file, site.line, site.path), site)
+    return list(found.values())
 
 
-def _blocks(server: WebServer, text: str) -> Iterator[_Block]:
-    if server is WebServer.NGINX:
-        yield from (_Block("server", lines) for lines in servers(statements(text)))
-        return
-    lines = [(number, _without_comment(line)) for number, line in enumerate(text.splitlines(), 1)]
-    yield from _vhosts(lines) if server is WebServer.APACHE else _braces(lines)
+def unknown_folders(config: WebConfig, root: Path) -> Iterator[Line]:
+    """Lines that show a folder whose name is made for each request, and that may be the gallery's."""
+    for one in (one for part in config.parts for one in shown(part)):
+        start = re.split(r"[$%{]", str(one.folder))[0]
+        if start != str(one.folder) and (f"{root}/".startswith(start) or start.startswith(f"{root}/")):
+            yield one.line
+
+
+_SHOWING = ("root", "documentroot", "virtualdocumentroot", "alias", "aliasmatch")
+_PLACES = ("location", "handle", "handle_path", "<location", "<locationmatch")
+
+
+def shown(lines: Iterable[Line]) -> Iterator[Shown]:
+    """The folders that these statements show."""
+    around = [_Around("/")]
+    values: dict[str, str] = {}
+    for line in lines:
+        words = _words(line.text)
+        name = words[0].lower()
+        if line.text.endswith("{") or re.match(r"<Location(Match)?\s", line.text, re.IGNORECASE):
+            around.append(around[-1].inner(words))
+        elif (line.text == "}" or re.match(r"</Location", line.text, re.IGNORECASE)) and len(around) > 1:
+            around.pop()
+        elif line.text == "internal;":
+            around[-1].is_internal = True
+        elif name == "set" and len(words) > 2:
+            values[words[1]] = words[2]
+        elif name in _SHOWING and len(words) > 1:
+            folder = re.sub(r"\$\w+", lambda found: values.get(found[0], found[0]), words[-1])
+            is_alias = name.startswith("alias")
+            path = around[-1].path if is_alias or around[-1].strips else "/"
+            if is_alias and len(words) > 2:
+                path = _beginning(words[1])
+            if is_alias:
+                # Of a pattern: whatever comes behind its beginning lies there.
+                folder = re.sub(r"/\$1$", "", folder)
+            if folder.startswith("/") and not around[-1].is_internal:
+                yield Shown(f"{path.rstrip('/')}/", Path(folder), line)
+
+
+@dataclass
+class _Around:
+    """What a statement stands in: for which path, and whether that is cut off; whether visitors may come there."""
+
+    path: str
+    strips: bool = False
+    is_internal: bool = False
+
+    def inner(self, words: Sequence[str]) -> _Around:
+        """What begins with these words."""
+        place = next((word for word in words[1:] if word.startswith(("/", "^/"))), None)
+        if words[0].lower() not in _PLACES or place is None:
+            return replace(self)
+        return _Around(_beginning(place.rstrip("*>")), words[0] == "handle_path", self.is_internal)
+
+
+def _beginning(place: str) -> str:
+    """How the addresses of a place begin, as far as its pattern says it."""
+    return re.split(r"[(\[\\.*+?$|]", place.removeprefix("^"))[0] if place.startswith("^") else place
+
+
+def _words(statement: str) -> list[str]:
+    """The words of a statement, without the quotes around them."""
+    found = re.findall(r"\"((?:\\.|[^\"\\])*)\"|'((?:\\.|[^'\\])*)'|([^\s\"';]+)", statement)
+    return ["".join(word) for word in found] or [""]
+
+
+def _blocks(server: WebServer, part: tuple[Line, ...]) -> Iterator[_Block]:
+    match server:
+        case WebServer.NGINX:
+            yield from (_Block("server", lines[0], lines) for lines in servers(part))
+        case WebServer.APACHE:
+            yield from _vhosts(part)
+        case WebServer.CADDY:
+            yield from _braces(part)
 
 
 def _is_ours(server: WebServer, line: str) -> bool:
@@ -98,62 +187,56 @@ def best(sites: list[FoundSite]) -> FoundSite | None:
     return min(named, key=lambda site: (not site.url.startswith("https:"), "localhost" in site.url), default=None)
 
 
-def _without_comment(line: str) -> str:
-    return re.sub(r"(^|\s)#.*", "", line)
-
-
-def _braces(lines: list[Line]) -> Iterator[_Block]:
+def _braces(lines: Iterable[Line]) -> Iterator[_Block]:
     """The outermost blocks of a Caddyfile."""
-    depth, head, inner = 0, "", list[Line]()
-    for number, line in lines:
-        if not depth and not inner and "{" in line:
-            head = line.partition("{")[0].strip()
-        if depth or "{" in line:
-            inner.append((number, line))
-        depth += line.count("{") - line.count("}")
+    depth, inner = 0, list[Line]()
+    for line in lines:
+        if depth or "{" in line.text:
+            inner.append(line)
+        depth += line.text.count("{") - line.text.count("}")
         if inner and depth <= 0:
-            yield _Block(head, tuple(inner))
+            yield _Block(inner[0].text.partition("{")[0].strip(), inner[0], tuple(inner))
             inner = []
 
 
-def _vhosts(lines: list[Line]) -> Iterator[_Block]:
-    head, inner = None, list[Line]()
-    for number, line in lines:
-        opening = re.match(r"\s*<VirtualHost\s+([^>]*)>", line, re.IGNORECASE)
-        if opening:
-            head, inner = opening[1], []
-        if head is not None:
-            inner.append((number, line))
-        if head is not None and re.match(r"\s*</VirtualHost>", line, re.IGNORECASE):
-            yield _Block(head, tuple(inner))
-            head = None
+def _vhosts(lines: Iterable[Line]) -> Iterator[_Block]:
+    """The sites of Apache with what they inherit; and the one that answers where no `<VirtualHost>` does."""
+    blocks, outside, inner = list[list[Line]](), list[Line](), list[Line]()
+    for line in lines:
+        if inner or re.match(r"<VirtualHost\s", line.text, re.IGNORECASE):
+            inner.append(line)
+        else:
+            outside.append(line)
+        if re.match(r"</VirtualHost>", line.text, re.IGNORECASE):
+            blocks.append(inner)
+            inner = []
+    folders = [
+        line for line in outside if re.match(r"(Alias(Match)?|(Virtual)?DocumentRoot)\s", line.text, re.IGNORECASE)
+    ]
+    ours = [line for line in outside if _is_ours(WebServer.APACHE, line.text)]
+    heads = [" ".join(block[0].text.rstrip(">").split()[1:]) for block in blocks]
+    for head, block in zip(heads, blocks, strict=True):
+        has_root = any(re.match(r"(Virtual)?DocumentRoot\s", line.text, re.IGNORECASE) for line in block)
+        inherited = [line for line in folders if not (has_root and line.text[0] not in "Aa")]
+        yield _Block(head, block[0], (*block, *inherited, *ours))
+    taken = {_port(address) for head in heads for address in head.split()}
+    if folders and (left := [listen for listen in _listens(outside) if _port(listen) not in taken]):
+        listens = " ".join(left)
+        yield _Block(listens, replace(folders[0], text=f"<VirtualHost {listens}>"), tuple(outside))
 
 
-def _path_of(server: WebServer, block: _Block, below: Below) -> str | None:
-    """The gallery's path at this site, with slashes at both ends; None when it is not there."""
-    location = ""
-    for _, line in block.lines:
-        if opened := re.match(r"\s*(?:location\s+(?:\^~\s+)?|handle(?:_path)?\s+)(/\S*?)/?\*?\s*\{", line):
-            location = opened[1]
-        aliased = _ALIAS.match(line)
-        if aliased and (inner := _below(aliased["folder"], below)) is not None:
-            return f"{aliased['place'] or location}/{inner}"
-    for _, line in block.lines:
-        found = _ROOT.match(line)
-        if found and (inner := _below(found["folder"], below)) is not None:
-            return f"/{inner}"
-    return None
-
-
-def _below(folder: str, below: Below) -> str | None:
-    """Where the gallery lies below a folder: empty for that folder itself, else with a slash behind."""
-    inner = below(Path(folder)) if folder.startswith("/") else None
-    return inner if inner is None else "" if inner in ("", ".") else f"{inner}/"
+def _listens(lines: Iterable[Line]) -> Iterator[str]:
+    """Where Apache listens in any case; under a condition it may not."""
+    depth = 0
+    for line in lines:
+        depth += bool(re.match(r"<If", line.text)) - bool(re.match(r"</If", line.text))
+        if depth == 0 and (found := re.match(r"Listen\s+(\S+)", line.text, re.IGNORECASE)):
+            yield found[1] if ":" in found[1] else f"*:{found[1]}"
 
 
 def _host(server: WebServer, block: _Block) -> str | None:
     """Scheme, name and port of a site, empty if it answers to any name; None for what is no site."""
-    content = "\n".join(line for _, line in block.lines)
+    content = "\n".join(line.text for line in block.lines)
     match server:
         case WebServer.NGINX:
             name = _first(r"^server_name\s+[\"']?([^\s;\"']+)", content)
@@ -188,7 +271,7 @@ _LEADS_ON = {
 
 def _only_leads_on(server: WebServer, block: _Block) -> bool:
     """Whether a site redirects whatever is asked for."""
-    lines = [line for _, line in block.lines]
+    lines = [line.text for line in block.lines]
     if server is WebServer.NGINX:
         # Not what is returned under a condition, or for some addresses.
         lines = list(outermost(block.lines))
@@ -197,15 +280,16 @@ def _only_leads_on(server: WebServer, block: _Block) -> bool:
     return re.search(_LEADS_ON[server], "\n".join(lines), re.MULTILINE | re.IGNORECASE) is not None
 
 
-def _rivals(server: WebServer, block: _Block, file: Path, path: str) -> Iterator[str]:
+def _rivals(server: WebServer, block: _Block, path: str) -> Iterator[str]:
     """Locations of nginx that it would call duplicates of ours."""
     if server is not WebServer.NGINX:
         return
     ours = {("=", f"{path}{name}") for name in ("i.php", "i", "action.php")}
     ours |= {("^~", f"{path}{name}/") for name in ("i.php", "i", "_data/i", "action.php", "upload", "galleries")}
-    for number, line in block.lines:
-        found = re.match(r"\s*location\s+(=|\^~)?\s*(/\S*)\s*\{?", line)
-        if not found:
+    own = tuple(f"/{name}" for name in SNIPPETS[server])
+    for line in block.lines:
+        found = re.match(r"location\s+(=|\^~)?\s*(/\S*)\s*\{?", line.text)
+        if not found or str(line.file).endswith(own):
             continue
         modifier, place = found[1] or "", found[2].rstrip("{")
         same = any(
@@ -213,7 +297,7 @@ def _rivals(server: WebServer, block: _Block, file: Path, path: str) -> Iterator
         )
         deeper = modifier in ("=", "^~") and any(place.startswith(own) and kind == "^~" for kind, own in ours)
         if same or deeper:
-            yield f"{file}:{number} “{line.strip()}”"
+            yield line.place
 
 
 _ASKED = (
@@ -228,14 +312,14 @@ _ASKED = (
 """Addresses below the gallery's own of each kind that pwgserve answers."""
 
 
-def _ahead(server: WebServer, block: _Block, file: Path, path: str) -> Iterator[str]:
+def _ahead(server: WebServer, block: _Block, path: str) -> Iterator[str]:
     """Lines of Apache that take pwgserve's addresses: of those that fit, the first one counts."""
-    for number, line in block.lines if server is WebServer.APACHE else ():
-        if _is_ours(server, line):
+    for line in block.lines if server is WebServer.APACHE else ():
+        if _is_ours(server, line.text):
             return
-        found = re.match(r"\s*ProxyPass(?P<match>Match)?\s+[\"']?(?P<place>[/^][^\s\"']*)", line, re.IGNORECASE)
+        found = re.match(r"ProxyPass(?P<match>Match)?\s+[\"']?(?P<place>[/^][^\s\"']*)", line.text, re.IGNORECASE)
         if found and any(_fits(found["place"], bool(found["match"]), f"{path}{name}") for name in _ASKED):
-            yield f"{file}:{number} “{line.strip()}”"
+            yield line.place
 
 
 def _fits(place: str, is_pattern: bool, address: str) -> bool:

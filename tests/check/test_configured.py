@@ -3,19 +3,21 @@
 from pathlib import Path
 
 import pytest
+from written import config
 
 from pwgserve.check.configured import served_cache
-from pwgserve.check.mending import Line
 from pwgserve.check.verdicts import Verdict
-from pwgserve.setup.templates import Site
+from pwgserve.setup.templates import Site, WebServer
+from pwgserve.setup.webconfig import WebConfig
 
 GALLERY = Path("/var/www/photos")
 
 
-def found(cache, text, base="/photos/", root=GALLERY, file="/etc/nginx/sites-enabled/x"):
-    lines = [Line(Path(file), number, line) for number, line in enumerate(text.splitlines(), 1)]
+def found(cache, text, base="/photos/", root=GALLERY):
+    server = WebServer.APACHE if text[:1] in "<A" else WebServer.CADDY if "{\n\t" in text else WebServer.NGINX
+    read = config(server, text) if text else WebConfig(server)
     site = Site("gallery.test", base, root, "127.0.0.1:8280", Path(cache))
-    return [(one.path, one.finding and one.finding.verdict) for one in served_cache(Path(cache), site, lines)]
+    return [(one.path, one.finding and one.finding.verdict) for one in served_cache(Path(cache), site, read)]
 
 
 LEAK = Verdict.PICTURE
@@ -53,7 +55,7 @@ def test_links_on_the_disk_are_followed(tmp_path):
 
 
 def test_the_line_is_named():
-    line = Line(Path("/etc/nginx/sites-enabled/x"), 2, "    root /var/www;")
+    read = config(WebServer.NGINX, "server {\n    root /var/www;\n}", "/etc/nginx/sites-enabled/x")
     site = Site("gallery.test", "/photos/", GALLERY, "127.0.0.1:8280", Path("/var/www/c"))
-    (one,) = served_cache(Path("/var/www/c"), site, [line])
+    (one,) = served_cache(Path("/var/www/c"), site, read)
     assert "/etc/nginx/sites-enabled/x:2 “root /var/www;”" in one.finding.mend

@@ -63,3 +63,19 @@ def test_a_twin_is_tried_at_the_same_doors():
     assert [(one.trick, one.origin, one.headers) for one in mine] == [
         (one.trick, one.origin, one.headers) for one in others
     ]
+
+
+def test_where_only_a_folder_of_the_gallery_is_shown_its_files_are_tried():
+    film = Subject(
+        7,
+        "galleries/a/b.mp4",
+        "galleries/a/pwg_representative/b.jpg",
+        sizes=("galleries/a/pwg_representative/b-me.jpg",),
+    )
+    for part, expected in (
+        ("galleries/a", {"/x/b.mp4", "/x/pwg_representative/b.jpg"}),
+        ("_data/i", {"/x/galleries/a/pwg_representative/b-me.jpg"}),
+        ("upload", set()),
+    ):
+        door = Door("https://a.test", ("/x/",), "b.test", part=part)
+        assert {one.target for one in door_attempts(film, PLACE, [door]) if one.origin} == expected

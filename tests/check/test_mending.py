@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 from pwgserve.check.attempts import Attempt
-from pwgserve.check.mending import Line, Mender
+from pwgserve.check.mending import Mender
 from pwgserve.check.verdicts import Verdict
+from pwgserve.setup.statements import Line
 from pwgserve.setup.templates import Site, WebServer
+from pwgserve.setup.webconfig import WebConfig
 
 SITE = Site("gallery.test", "/photos/", Path("/srv/photos"), "127.0.0.1:8280", Path("/var/cache/pwgserve"))
 
@@ -46,7 +48,7 @@ def test_a_rule_of_apache_that_comes_first_is_named(rule):
     site = lines(
         "/etc/apache2/sites-enabled/a.conf", f"<VirtualHost *:443>\n{rule}\nInclude pwgserve.conf\n</VirtualHost>"
     )
-    found = Mender(WebServer.APACHE, SITE, there + site).advice(
+    found = Mender(WebServer.APACHE, SITE, WebConfig(WebServer.APACHE, (), there + site)).advice(
         Attempt("i.php", "plain", "/photos/i.php?/a-me.jpg"), Verdict.PICTURE
     )
     assert f"/etc/apache2/sites-enabled/a.conf:2 “{rule}”" in found
@@ -59,7 +61,7 @@ def test_other_rules_of_apache_are_not_blamed(rule):
     site = lines(
         "/etc/apache2/sites-enabled/a.conf", f"<VirtualHost *:443>\n{rule}\nInclude pwgserve.conf\n</VirtualHost>"
     )
-    found = Mender(WebServer.APACHE, SITE, there + site).advice(
+    found = Mender(WebServer.APACHE, SITE, WebConfig(WebServer.APACHE, (), there + site)).advice(
         Attempt("i.php", "plain", "/photos/i.php?/a-me.jpg"), Verdict.PICTURE
     )
     assert "passes it on" not in found

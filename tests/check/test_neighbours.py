@@ -3,20 +3,22 @@
 from pathlib import Path
 
 import pytest
+from written import below, config
 
-from pwgserve.check.mending import Line
 from pwgserve.check.neighbours import neighbours
+from pwgserve.setup.sites import sites_in
 from pwgserve.setup.templates import WebServer
 
 ROOT = Path("/var/www/photos")
 URL = "https://example.org/photos/"
 
 
-def found(server, text, file="/etc/x/site.conf", url=URL):
-    lines = [Line(Path(file), number, line) for number, line in enumerate(text.splitlines(), 1)]
+def found(server, text, here=(), url=URL):
+    sites = sites_in(config(server, text), below(ROOT))
     return [
-        (one.url, one.place.rpartition(":")[2], [(door.origin, door.host) for door in one.doors], one.is_inside)
-        for one in neighbours(server, lines, ROOT, url)
+        (one.url, str(one.site.line), [(door.origin, door.host) for door in one.doors], one.is_inside)
+        for one in neighbours(sites, url, here)
+        if not one.is_protected
     ]
 
 
@@ -72,10 +74,66 @@ def test_sites_of_caddy():
     ]
 
 
-def test_the_gallerys_own_site_is_tried_anyway_and_what_is_not_in_use_is_not():
+def test_the_gallerys_own_site_is_tried_anyway():
     own = NGINX_OWN.replace("    include snippets/pwgserve.conf;\n", "    location / { proxy_pass http://pwgserve; }\n")
     assert found(WebServer.NGINX, own) == []
     other = NGINX_OWN.replace("include snippets/pwgserve.conf;", "").replace("example.org", "www.example.org")
     assert found(WebServer.NGINX, other) != []
-    for file in ("/etc/nginx/sites-available/x", "/etc/nginx/sites-enabled/x~", "/etc/nginx/conf.d/x.conf.bak"):
-        assert found(WebServer.NGINX, other, file) == []
+
+
+def doors(text, here=("192.0.2.9", "2001:db8::9")):
+    sites = sites_in(config(WebServer.NGINX, text), below(ROOT))
+    return [(one.is_protected, [door.origin for door in one.doors]) for one in neighbours(sites, URL, here)]
+
+
+def test_what_listens_at_any_address_of_this_machine_is_asked_there_too():
+    # Also the gallery's own: a name leads to one of the addresses, and not each site listens at all of them.
+    assert doors(NGINX_OWN) == [(True, ["https://192.0.2.9", "https://[2001:db8::9]"])]
+    assert doors(NGINX_OWN, here=()) == []
+    other = NGINX_OWN.replace("example.org", "b.test").replace("443", "192.0.2.7:443")
+    assert doors(other) == [(True, ["https://192.0.2.7", "https://b.test"])]
+
+
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [
+        ("~^(www\\.)?example\\.org$", "example.org"),
+        ("~^(?<who>.+)\\.example\\.org$", "www.example.org"),
+        ("~^\\d+\\.test$ plain.test", "plain.test"),
+        ("~^\\d+\\.test$", None),
+        ("~[", None),
+        ("www.example.*", "www.example.test"),
+        ("'quoted.test'", "quoted.test"),
+        ("_", "pwgserve-check.invalid"),
+    ],
+)
+def test_names_by_which_a_site_may_be_asked_for(names, name):
+    (one,) = neighbours(
+        sites_in(config(WebServer.NGINX, f"server {{ server_name {names}; root /var/www; }}"), below(ROOT)), URL
+    )
+    assert {door.host for door in one.doors} == ({name} if name else set())
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_protected"),
+    [
+        ("root /var/www; include snippets/pwgserve.conf;", True),
+        ("root /var/www;", False),
+        ("root /var/www/photos; include snippets/pwgserve.conf;", False),
+        ("location /pics/ { alias /var/www/photos/; } include snippets/pwgserve.conf;", False),
+    ],
+)
+def test_a_site_is_protected_where_the_line_is_for_what_it_shows(lines, is_protected):
+    assert doors(f"server {{ server_name b.test; {lines} }}", ()) == [
+        (is_protected, ["http://example.org", "http://b.test"])
+    ]
+
+
+def test_a_part_of_the_gallery_is_told_as_that():
+    (site,) = sites_in(
+        config(WebServer.NGINX, "server { server_name b.test; root /srv/x; include snippets/pwgserve.conf; }"),
+        lambda folder: [("old", "upload")],
+    )
+    (one,) = neighbours([site], URL)
+    assert (one.is_protected, one.doors[0].part, one.doors[0].bases) == (False, "upload", ("/old/",))
+    assert one.told == "site.conf:1: a site (http://b.test/old/) shows upload/ of the gallery without pwgserve's line"

@@ -41,6 +41,14 @@ def in_site(files: dict[str, str], more: str) -> None:
     put(files, "site.conf", "    include snippets/pwgserve.conf;", f"    {more}\n    include snippets/pwgserve.conf;")
 
 
+def tls(one: Deployed, more: str) -> str:
+    """A further site of nginx, beside that of the gallery."""
+    return (
+        f"server {{\n    listen 127.0.0.1:{one.server.port} ssl;\n    ssl_certificate {one.server.folder}/certificate.pem;\n"
+        f"    ssl_certificate_key {one.server.folder}/key.pem;\n    {more}\n}}\n"
+    )
+
+
 PHP = "location ~ \\.php(?:/|$) {{ include /etc/nginx/fastcgi.conf; fastcgi_pass unix:{}; }}"
 
 NGINX = {
@@ -162,6 +170,46 @@ NGINX = {
         "picture",
         "www.conf:1, too, or let it redirect",
     ),
+    "the gallery's own site shows it at another path, too": Mistake(
+        lambda files, one: in_site(files, f"location /old/ {{ alias {one.gallery.root}/; }}"),
+        "door",
+        "picture",
+        "shows it at /old/",
+    ),
+    "a site that shows the gallery elsewhere has the line, too": Mistake(
+        lambda files, one: files.__setitem__(
+            "conf.d/own.conf",
+            tls(one, f"server_name own.test; root {one.gallery.root}; include snippets/pwgserve.conf;"),
+        ),
+        "door",
+        "picture",
+        "own.conf:1 shows it at /",
+    ),
+    "a folder that is said for all sites": Mistake(
+        lambda files, one: files.__setitem__(
+            "conf.d/all.conf", tls(one, "server_name all.test;") + f"root {one.server.site.document_root};\n"
+        ),
+        "door",
+        "picture",
+        "all.conf:1, too, or let it redirect",
+    ),
+    "a folder that another file says": Mistake(
+        lambda files, one: (
+            files.__setitem__("snippets/folder", f"root {one.server.site.document_root};"),
+            files.__setitem__("conf.d/other.conf", tls(one, "server_name other.test; include snippets/folder;")),
+        ),
+        "door",
+        "picture",
+        "other.conf:1, too, or let it redirect",
+    ),
+    "uploads are a site of their own": Mistake(
+        lambda files, one: files.__setitem__(
+            "conf.d/cdn.conf", tls(one, f"server_name cdn.test; root {one.gallery.root}/upload;")
+        ),
+        "door",
+        "picture",
+        "cdn.conf:1 shows its folder upload/ at /",
+    ),
     "the folder is shown at another path, too": Mistake(
         lambda files, one: in_site(files, f"location /upload/ {{ alias {one.gallery.root}/upload/; }}"),
         "door",
@@ -192,6 +240,18 @@ APACHE = {
         "door",
         "picture",
         "add “Include pwgserve.conf” to the block that begins at",
+    ),
+    "a folder that all sites show": Mistake(
+        lambda files, one: files.__setitem__(
+            "main",
+            files["main"]
+            + f"<VirtualHost *:{one.server.plain_port}>\nServerName more.test\nDocumentRoot /nowhere\n</VirtualHost>\n"
+            + f'Alias "/pics" "{one.gallery.root}"\n<Directory "{one.gallery.root}/galleries/..">\nRequire all granted\n'
+            + "</Directory>\n",
+        ),
+        "door",
+        "picture",
+        "shows it at /pics/",
     ),
     "nothing is included": Mistake(
         lambda files, _: line(files, "site.conf", "Include pwgserve.conf"),

@@ -6,7 +6,9 @@ import threading
 
 import pytest
 from commands import Installation
+from galleries import GUEST
 
+from pwgserve.check.samples import FOLDERS
 from pwgserve.keys import keyring
 
 
@@ -58,6 +60,33 @@ def test_without_keys_and_public_photos_it_cannot_be_told(gallery, tmp_path, els
     code, report = checked(owner, "--url", elsewhere)
     assert (code, report["result"]) == (2, "unclear")
     assert any("nothing shows that it is pwgserve" in doubt for doubt in report["doubts"])
+
+
+def test_more_folders_of_photos_than_are_tried_are_a_doubt(databases, tmp_path, elsewhere):
+    gallery = databases.gallery("sqlite", tmp_path / "gallery")
+    gallery.user(GUEST, "guest", "guest")
+    gallery.album(1)
+    for number in range(FOLDERS):
+        gallery.photo(number + 1, (1,), path=f"archive{number}/a.jpg")
+    owner = Installation(gallery, tmp_path)
+    code, report = checked(owner, "--url", elsewhere)
+    assert not any("more folders" in doubt for doubt in report["doubts"])
+    gallery.photo(FOLDERS + 1, (1,), path="another/a.jpg")
+    code, report = checked(owner, "--url", elsewhere)
+    assert any("Photos lie in more folders than the 52" in doubt for doubt in report["doubts"])
+    assert code != 0
+
+
+@pytest.mark.parametrize("gallery", ["sqlite"], indirect=True)
+def test_what_of_the_web_server_cannot_be_read_is_a_doubt(gallery, tmp_path, elsewhere):
+    owner = Installation(gallery, tmp_path)
+    web = tmp_path / "nginx"
+    web.mkdir()
+    (web / "nginx.conf").write_text("http {\n    include sites;\n    server {\n        root /$host;\n    }\n}\n")
+    (web / "sites").symlink_to("nowhere")
+    told = " ".join(checked(owner, "--url", elsewhere, "--web-server", "nginx", "--web-config", str(web))[1]["doubts"])
+    assert "sites (no such file)" in told
+    assert "root /$host;” names another folder for each request" in told
 
 
 @pytest.mark.parametrize("gallery", ["sqlite"], indirect=True)

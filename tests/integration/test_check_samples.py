@@ -7,7 +7,7 @@ import pytest
 from daemon import settings_for
 
 from pwgserve import settings_file
-from pwgserve.check.samples import hidden_photos, one_of_each_folder, public_photos, sample
+from pwgserve.check.samples import folders_of_photos, hidden_photos, one_of_each_folder, public_photos, sample
 from pwgserve.foundation import Reached
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import GalleryRules
@@ -80,7 +80,7 @@ async def test_one_photo_of_every_folder_is_tried_however_many_there_are_elsewhe
         gallery.photo(104, path="über_100%/b.jpg")
         async with AsyncExitStack() as resources:
             asked, guest, how = await opened(gallery, tmp_path, resources)
-            found = await one_of_each_folder(asked, guest, how, [])
+            found = await one_of_each_folder(asked, guest, how, (await folders_of_photos(asked, how))[0], [])
             assert sorted(one.path.split("/")[1] for one in found) == [
                 "alone.jpg",
                 "archive",
@@ -89,5 +89,5 @@ async def test_one_photo_of_every_folder_is_tried_however_many_there_are_elsewhe
                 "über_100%",
             ]
             assert all(one.photo_id not in family.VISIBLE["guest"] for one in found)
-            taken = await one_of_each_folder(asked, guest, how, found)
+            taken = await one_of_each_folder(asked, guest, how, (await folders_of_photos(asked, how))[0], found)
             assert taken == []

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from written import below, config
 
 from pwgserve.setup import machine
 from pwgserve.setup.sites import best, sites_in
@@ -10,7 +11,7 @@ ROOT = Path("/var/www/photos")
 
 
 def sites(server, content, root=ROOT):
-    return list(sites_in(server, content, Path("site.conf"), root))
+    return sites_in(config(server, content), below(root))
 
 
 CASES = [
@@ -183,3 +184,23 @@ def test_the_encrypted_site_is_the_one_that_visitors_use():
 def test_a_name_like_the_folders_is_not_the_folder():
     for near in ("/var/www/photos2", "/var/www/pho", "/var/ww"):
         assert sites(WebServer.NGINX, f"server {{\n server_name a.test;\n root {near};\n}}") == []
+
+
+def test_folders_of_the_gallery_are_known_where_all_of_it_is_not_shown(tmp_path):
+    root, away = tmp_path / "srv/piwigo", tmp_path / "mnt/photos"
+    (root / "upload/2026").mkdir(parents=True)
+    (away / "a").mkdir(parents=True)
+    (root / "galleries").symlink_to(away)
+    (tmp_path / "cdn").symlink_to(root / "upload")
+    tops = ("upload", "galleries")
+    for shown, expected in (
+        ("srv/piwigo/upload", [(".", "upload")]),
+        ("srv/piwigo/upload/2026", [(".", "upload/2026")]),
+        ("cdn", [(".", "upload")]),
+        ("mnt", [("photos", "galleries")]),
+        ("mnt/photos/a", [(".", "galleries/a")]),
+        ("srv", []),
+        ("srv/piwigo/themes", []),
+        ("", [("mnt/photos", "galleries")]),
+    ):
+        assert machine.parts(root, tops, tmp_path / shown) == expected, shown
