@@ -118,7 +118,8 @@ class Mender:
         """Other lines that speak of the same address."""
         address = self._address(area).rstrip("/")
         if self.server is WebServer.APACHE and (first := self._passed_on_before(self._address(area))):
-            return f": {first.place} passes it on; “{_INCLUDES[self.server]}” must stand before every ProxyPass"
+            must = f"“{_INCLUDES[self.server]}” must stand before every ProxyPass, and none outside of the site"
+            return f": {first.place} passes it on; {must}"
         own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
         found = [line for line in self.config.lines if address in line.text and line.file.name not in own]
         return f": look at {found[0].place}" if found else ""
@@ -139,10 +140,13 @@ class Mender:
             if site.protects(self.site.base) or not is_meant:
                 continue
             place = f"the block that begins at {site.file}:{site.line}"
+            if site.server is not self.server:
+                front = self.server or "the web server that visitors reach"
+                return f"{place} shows it, past {front}; let {site.server} listen on 127.0.0.1 only"
             if site.part:
                 return f"{place} shows its folder {site.part}/ at {site.path}; close that address there"
-            if site.ahead:
-                return f"in {place}, “{_INCLUDES[site.server]}” must stand above {site.ahead[0]}"
+            if first := [*site.outside, *site.ahead]:
+                return f"in {place}, “{_INCLUDES[site.server]}” must stand above {first[0]}"
             if site.path == self.site.base:
                 return f"add “{_INCLUDES[site.server]}” to {place}, too, or let it redirect to the gallery's address"
             return f"{place} shows it at {site.path}; let that redirect to the gallery's address"

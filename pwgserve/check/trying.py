@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pwgserve.check.attempts import Attempt, Subject
 from pwgserve.check.mending import Mender
@@ -89,10 +89,20 @@ async def try_all(
     plain = [(one.attempt, verdict) for one, verdict, _ in results if not one.attempt.headers]
     leaking = {(attempt.origin, attempt.target, verdict) for attempt, verdict in plain}
     for one, verdict, status in results:
+        # What comes out at the gallery's own address says nothing about this machine's, asked for that name.
+        is_same = _is_own_site(one.attempt, report.url) and ("", one.attempt.target, verdict) in leaking
+        if is_same and verdict.is_leak:
+            continue
         # What comes out unasked says nothing about a header.
         known = (one.attempt.origin, one.attempt.target, Verdict.PICTURE)
         if not (one.attempt.headers and one.attempt.area in ("said", "door") and known in leaking):
             note(report, mender, one.attempt, verdict, status, one.sample.subject.photo_id)
+
+
+def _is_own_site(attempt: Attempt, url: str) -> bool:
+    """Whether an attempt asks another address for the gallery's own site."""
+    own, other = urlsplit(url), urlsplit(attempt.origin)
+    return (own.scheme, own.hostname, own.port) == (other.scheme, attempt.server_name, other.port)
 
 
 async def _verdict(stranger: Stranger, one: Try, answer: Answer, other: Try, twin: Answer) -> Verdict:

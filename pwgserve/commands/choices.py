@@ -15,6 +15,7 @@ from rich.markup import escape
 from pwgserve.problems import OwnerError
 from pwgserve.setup import machine
 from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_OUTPUT, Answers
+from pwgserve.setup.sites import addresses, visited
 from pwgserve.setup.templates import NAMES, WebServer
 
 NO_WEB_SERVER = "none"
@@ -49,12 +50,19 @@ class Given:
 
 def url(given: Given, known: dict[str, Any], seen: machine.WebSeen | None) -> str:
     """The gallery's public address; never a guess. Raises InitError."""
-    found = known.get("server", {}).get("public_url") or (seen.site.url if seen and seen.site else None)
+    shown = addresses(seen.sites) if seen else []
+    before = known.get("server", {}).get("public_url")
+    found = before or (shown[0] if shown else None)
     if given.url is not None:
         return given.url
+    several = before is None and len(shown) > 1
     if given.asks:
+        if several:
+            click.echo(f"Several sites show this folder: {', '.join(shown)}")
         answer: str = click.prompt("The gallery's address, as visitors type it", default=found)
         return answer
+    if several:
+        raise InitError(f"--url: several sites show this folder; give the one that visitors type: {', '.join(shown)}")
     if found is None:
         raise InitError(
             "--url: no site of a web server here shows this folder by a name; give the gallery's public address, "
@@ -63,13 +71,13 @@ def url(given: Given, known: dict[str, Any], seen: machine.WebSeen | None) -> st
     return str(found)
 
 
-def web_server(given: Given, seen: machine.WebSeen | None, console: Console) -> WebServer | None:
-    """The web server in front of the gallery, None for one that init has no lines for."""
+def web_server(given: Given, seen: machine.WebSeen | None, address: str, console: Console) -> WebServer | None:
+    """The web server in front of the gallery, None for one that init has no lines for. address: the gallery's."""
     found = seen.server if seen else None
     if given.web_server is not None:
         return None if given.web_server == NO_WEB_SERVER else WebServer(given.web_server)
     if found is not None and seen is not None:
-        site = seen.site
+        site = visited(seen.sites, address)
         where = f", and {site.file} line {site.line} is the gallery's site" if site else ""
         state = "runs" if seen.is_running else "is installed"
         console.print(f"{found} {state} here{escape(where)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,7 @@ from pwgserve.setup import database, folders, machine, snippets
 from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers
 from pwgserve.setup.plan import Plan, missing_helpful, plan, usual_listen
 from pwgserve.setup.reading import readers_problem
+from pwgserve.setup.sites import visited
 from pwgserve.setup.templates import NAMES, Site
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
@@ -92,7 +93,7 @@ def _run(given: Given, console: Console) -> None:
     kept = {key: value for key, value in known.get("piwigo", {}).items() if key not in ("root", "database")}
     tables["piwigo"] = {key: value for key, value in tables["piwigo"].items() if value is not None} | kept
     found = settings_file.from_values(tables, "pwgserve init")
-    answers = asyncio.run(_answers(given, found, before, known, first, console))
+    answers = asyncio.run(_answers(given, found, before, known, seen, first, console))
     if database_of_root:
         # What root keeps for the service is not to be written where others may read it.
         answers = replace(answers, database=known.get("piwigo", {}).get("database"), database_sql=())
@@ -164,6 +165,7 @@ async def _answers(
     found: Settings,
     before: str | None,
     known: dict[str, Any],
+    all_seen: Sequence[machine.WebSeen],
     seen: machine.WebSeen | None,
     console: Console,
 ) -> Answers:
@@ -176,7 +178,17 @@ async def _answers(
         hidden = await hidden_photos(reached.gallery, guest, how, 5)
         what = "some of them hidden from guests" if hidden else "none of them hidden from guests"
         console.print(f"Found a gallery of {number} photos, {what}.")
-        server = choices.web_server(given, seen, console)
+        server = choices.web_server(given, seen, found.server.public_url, console)
+        # Whoever is asked may know better which one it is.
+        seen = next((one for one in all_seen if one.server is server), None) if server else seen
+        sites = seen.sites if seen and server else ()
+        site = visited(sites, found.server.public_url)
+        if sites and site is None:
+            shown = ", ".join(dict.fromkeys(one.url or f"{one.path} at {one.file}" for one in sites))
+            console.print(
+                f"[yellow]No site here shows the gallery at {found.server.public_url}[/], but {escape(shown)}. "
+                "Unless another server in front changes the address, run this again with that as --url."
+            )
         send_file = choices.send_file(given, known, server, seen)
         sql_file = given.output.parent / given.output.stem / "database-user.sql"
         old_sql = _old_sql(sql_file)
@@ -215,8 +227,8 @@ async def _answers(
             site=Site.of(configured, reached.conf),
             web_server=server,
             web_group=seen.group if seen else None,
-            found_site=seen.site if seen and seen.server == server else None,
-            other_sites=seen.others if seen and seen.server == server else (),
+            found_site=site,
+            other_sites=tuple(one for one in sites if one is not site) if site else (),
             into_web_server=choices.into_web_server(given, server, seen),
             database=address,
             table_prefix=known.get("piwigo", {}).get("table_prefix"),

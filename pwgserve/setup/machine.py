@@ -17,7 +17,7 @@ from pathlib import Path
 from pwgserve.problems import OwnerError
 from pwgserve.setup.confinement import PLACES, is_ours
 from pwgserve.setup.reading import group_name
-from pwgserve.setup.sites import FoundSite, best, sites_in
+from pwgserve.setup.sites import FoundSite, sites_in
 from pwgserve.setup.templates import FOLDERS, WebServer
 from pwgserve.setup.webconfig import read
 
@@ -40,16 +40,15 @@ class LookError(OwnerError):
 class WebSeen:
     """A web server on this machine. group: as what it runs, None when it does not or cannot be seen.
 
-    site: that of the gallery; others: further ones that show the same folder.
+    sites: those that show the gallery's folder.
     """
 
     server: WebServer
     folder: Path
     is_running: bool
     group: str | None
-    site: FoundSite | None
+    sites: tuple[FoundSite, ...]
     can_xsendfile: bool = False
-    others: tuple[FoundSite, ...] = ()
 
 
 def web_servers(
@@ -65,13 +64,11 @@ def web_servers(
     for server, folder in (folders or dict(FOLDERS)).items():
         if server not in running and not folder.is_dir():
             continue
-        sites = sites_in(read(server, folder), find)
+        sites = tuple(sites_in(read(server, folder), find))
         group = running.get(server) or ("www-data" if _has_group("www-data") else None)
         has_module = server is WebServer.APACHE and (folder / XSENDFILE).exists()
-        site = best(sites)
-        others = tuple(one for one in sites if one is not site)
-        found.append(WebSeen(server, folder, server in running, group, site, has_module, others))
-    return sorted(found, key=lambda one: (one.site is None, not one.is_running))
+        found.append(WebSeen(server, folder, server in running, group, sites, has_module))
+    return sorted(found, key=lambda one: (not one.sites, not one.is_running))
 
 
 def whole(root: Path, name: Path, folder: Path) -> list[tuple[str, str]]:

@@ -207,9 +207,9 @@ def _undo(answers: Answers) -> list[str]:
         sites = "all sites that have it" if answers.other_sites else "the site"
         found.append(f"remove the line “{INCLUDE[server]}” from {sites}, then: {RELOAD[server]}")
         folders = dict.fromkeys([FOLDERS[server], answers.snippets])
-        # With what they were before, where they were changed.
-        names = " ".join(f"{shlex.quote(str(folder / name))}*" for folder in folders for name in SNIPPETS[server])
-        found.append(f"rm -f {names}")
+        # With what they were before and what would have come, where they were changed; other names are not ours.
+        names = [shlex.quote(str(folder / name)) for folder in folders for name in SNIPPETS[server]]
+        found += [f"rm -f {name} {name}.before {name}.new" for name in names]
     if answers.has_unit:
         found.append(f"systemctl disable --now pwgserve.service pwgserve.socket {TIMERS}")
     if _drop_ins(answers):

@@ -5,9 +5,12 @@ Pure.
 
 from __future__ import annotations
 
+import re
+
 from pwgserve.setup import snippets
 from pwgserve.setup.answers import Answers, Step
 from pwgserve.setup.sites import FoundSite
+from pwgserve.setup.statements import pieces
 from pwgserve.setup.templates import FOLDERS, WebServer
 
 INCLUDE = {
@@ -60,6 +63,9 @@ def web_server_steps(answers: Answers) -> list[Step]:
         found.append(Step(f"Add this line to {where}{_above(site)}", (INCLUDE[server],)))
     elif site.ahead:
         found.append(_moved(server, site, where))
+    if site is not None and site.outside:
+        title = f"Move these into the {BLOCK[server]}, below that line: outside of it they answer first, for all sites"
+        found.append(Step(title, site.outside))
     found += _further(answers)
     found += [step for other in answers.other_sites if (step := _other_site(answers, server, other))]
     lines = [PREPARE[server]] if server in PREPARE else []
@@ -106,5 +112,12 @@ def _other_site(answers: Answers, server: WebServer, site: FoundSite) -> Step | 
     if site.path == answers.site.base:
         only = f"it shows the same folder (unless it shall only redirect to {answers.url})"
         return Step(f"Add the same line to {place}{_above(site)}: {only}", (INCLUDE[server],))
-    title = f"Close {site.path} in {place}: it shows the same folder, and nobody would ask pwgserve there"
-    return Step(title, (CLOSE[server].format(path=site.path, url=answers.url),))
+    close = CLOSE[server].format(path=site.path, url=answers.url)
+    closed = tuple(text for _, text in pieces(server, close))
+    if any(site.block[start : start + len(closed)] == closed for start in range(len(site.block))):
+        return None
+    name = re.escape(site.path.rstrip("/"))
+    own = next((line for line in site.block if re.match(rf"location (\^~ )?\"?{name}/?\"? \{{", line)), None)
+    instead = f", in the place of its own “{own} … }}”" if own else ""
+    title = f"Close {site.path} in {place}{instead}: it shows the same folder, and nobody would ask pwgserve there"
+    return Step(title, (close,))

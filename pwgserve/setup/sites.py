@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pwgserve.setup.statements import Line, outermost, servers
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, WebServer
@@ -24,8 +25,8 @@ class FoundSite:
     url: the gallery's public address there, empty for a site without a name of its own; path: of that address, with a
     slash at both ends. includes: whether it has pwgserve's line already. rivals: lines of its own that are for the same
     addresses, and which the server would refuse or prefer. ahead: lines that would answer before pwgserve's, because
-    they stand, or would stand, above it. block: its statements, the first one its head. part: the folder of the gallery
-    that is shown, empty for all of it.
+    they stand, or would stand, above it; outside: those of them that stand in no site, and so above all that is in one.
+    block: its statements, the first one its head. part: the folder of the gallery that is shown, empty for all of it.
     """
 
     server: WebServer
@@ -36,12 +37,13 @@ class FoundSite:
     rivals: tuple[str, ...] = ()
     path: str = "/"
     ahead: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
     part: str = ""
 
     def protects(self, base: str) -> bool:
         """Whether pwgserve answers here for what it shows. base: the path of the gallery's address."""
-        return self.includes and not self.ahead and not self.part and self.path == base
+        return self.includes and not (self.ahead or self.outside or self.part) and self.path == base
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,15 @@ class Shown:
 
 @dataclass(frozen=True)
 class _Block:
-    """A site: the words of its head, where it begins, and its statements with those that it inherits."""
+    """A site: the words of its head, where it begins, and its statements with those that it inherits.
+
+    before: of those that it inherits what counts before its own.
+    """
 
     head: str
     start: Line
     lines: tuple[Line, ...]
+    before: tuple[Line, ...] = ()
 
 
 Below = Callable[[Path], Iterable[tuple[str, str]]]
@@ -84,10 +90,11 @@ def sites_in(config: WebConfig, below: Below) -> list[FoundSite]:
                     block.start.file,
                     block.start.number,
                     f"{host}{path}" if host else "",
-                    any(_is_ours(server, line.text) for line in block.lines),
+                    any(_is_ours(server, line.text) for line in (*block.before, *block.lines)),
                     tuple(_rivals(server, block, path)),
                     path,
-                    tuple(_ahead(server, block, path)),
+                    tuple(_ahead(server, (*block.before, *block.lines), path, block.lines)),
+                    tuple(_ahead(server, block.before, path, block.before)),
                     (block.start.text, *(line.text for line in block.lines)),
                     part,
                 )
@@ -181,10 +188,23 @@ def _is_ours(server: WebServer, line: str) -> bool:
     return f"/{found[1]}".endswith(f"/{own}") or fnmatch(str(FOLDERS[server] / own), str(FOLDERS[server] / found[1]))
 
 
-def best(sites: list[FoundSite]) -> FoundSite | None:
-    """The one that visitors use: encrypted, and by a name."""
-    named = [site for site in sites if site.url]
-    return min(named, key=lambda site: (not site.url.startswith("https:"), "localhost" in site.url), default=None)
+def addresses(sites: Iterable[FoundSite]) -> list[str]:
+    """The addresses that visitors may type: encrypted ones, where there are any, and by a name of the world."""
+    named = [site.url for site in sites if site.url]
+    ranks = {url: (not url.startswith("https:"), "localhost" in url) for url in named}
+    return [url for url in ranks if ranks[url] == min(ranks.values())]
+
+
+def visited(sites: Sequence[FoundSite], url: str) -> FoundSite | None:
+    """The site that visitors of an address reach, if it shows the gallery at that path."""
+    own = urlsplit(url)
+    there = [site for site in sites if site.path == own.path]
+
+    def rank(site: FoundSite) -> tuple[bool, ...]:
+        has_name = any(own.hostname in _words(line.replace(",", " ")) for line in site.block)
+        return site.url != url, not has_name, bool(site.url), not site.url.startswith(f"{own.scheme}:")
+
+    return min(there, key=rank, default=None)
 
 
 def _braces(lines: Iterable[Line]) -> Iterator[_Block]:
@@ -213,12 +233,13 @@ def _vhosts(lines: Iterable[Line]) -> Iterator[_Block]:
     folders = [
         line for line in outside if re.match(r"(Alias(Match)?|(Virtual)?DocumentRoot)\s", line.text, re.IGNORECASE)
     ]
-    ours = [line for line in outside if _is_ours(WebServer.APACHE, line.text)]
+    # Of several ProxyPass the first one counts, and first come those that all sites inherit.
+    before = [line for line in outside if _is_ours(WebServer.APACHE, line.text) or _PASSES.match(line.text)]
     heads = [" ".join(block[0].text.rstrip(">").split()[1:]) for block in blocks]
     for head, block in zip(heads, blocks, strict=True):
         has_root = any(re.match(r"(Virtual)?DocumentRoot\s", line.text, re.IGNORECASE) for line in block)
         inherited = [line for line in folders if not (has_root and line.text[0] not in "Aa")]
-        yield _Block(head, block[0], (*block, *inherited, *ours))
+        yield _Block(head, block[0], (*block, *inherited), tuple(before))
     taken = {_port(address) for head in heads for address in head.split()}
     if folders and (left := [listen for listen in _listens(outside) if _port(listen) not in taken]):
         listens = " ".join(left)
@@ -312,13 +333,20 @@ _ASKED = (
 """Addresses below the gallery's own of each kind that pwgserve answers."""
 
 
-def _ahead(server: WebServer, block: _Block, path: str) -> Iterator[str]:
-    """Lines of Apache that take pwgserve's addresses: of those that fit, the first one counts."""
-    for line in block.lines if server is WebServer.APACHE else ():
+_PASSES = re.compile(r"ProxyPass(?P<match>Match)?\s+[\"']?(?P<place>[/^][^\s\"']*)", re.IGNORECASE)
+
+
+def _ahead(server: WebServer, lines: Iterable[Line], path: str, where: Sequence[Line]) -> Iterator[str]:
+    """Those of `where` that take pwgserve's addresses in Apache before its own lines: of all, the first counts."""
+    for line in lines if server is WebServer.APACHE else ():
         if _is_ours(server, line.text):
             return
-        found = re.match(r"ProxyPass(?P<match>Match)?\s+[\"']?(?P<place>[/^][^\s\"']*)", line.text, re.IGNORECASE)
-        if found and any(_fits(found["place"], bool(found["match"]), f"{path}{name}") for name in _ASKED):
+        found = _PASSES.match(line.text)
+        if (
+            found
+            and line in where
+            and any(_fits(found["place"], bool(found["match"]), f"{path}{name}") for name in _ASKED)
+        ):
             yield line.place
 
 

@@ -7,6 +7,7 @@ import pytest
 from pwgserve.check.attempts import Attempt
 from pwgserve.check.mending import Mender
 from pwgserve.check.verdicts import Verdict
+from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.statements import Line
 from pwgserve.setup.templates import Site, WebServer
 from pwgserve.setup.webconfig import WebConfig
@@ -65,3 +66,13 @@ def test_other_rules_of_apache_are_not_blamed(rule):
         Attempt("i.php", "plain", "/photos/i.php?/a-me.jpg"), Verdict.PICTURE
     )
     assert "passes it on" not in found
+
+
+def test_what_another_web_server_shows_is_not_to_have_the_line():
+    site = FoundSite(WebServer.APACHE, Path("/etc/apache2/x.conf"), 3, "http://a.test:8080/", False, path="/photos/")
+    attempt = Attempt("door", "at", "/photos/upload/a.jpg", place="/etc/apache2/x.conf:3")
+    config = WebConfig(WebServer.NGINX, (), ())
+    found = Mender(WebServer.NGINX, SITE, config, (site,)).advice(attempt, Verdict.PICTURE)
+    assert found.endswith(
+        "the block that begins at /etc/apache2/x.conf:3 shows it, past nginx; let apache listen on 127.0.0.1 only"
+    )

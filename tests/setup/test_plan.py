@@ -124,6 +124,13 @@ def test_where_apache_asks_something_else_first_the_line_goes_above_it():
     assert "Move the line" not in said(replace(ANSWERS, found_site=replace(there, ahead=())))
 
 
+def test_what_apache_asks_first_outside_of_its_sites_goes_into_the_site():
+    site = replace(ANSWERS.found_site, outside=("php.conf:1 “ProxyPassMatch …”",))
+    told = said(replace(ANSWERS, web_server=WebServer.APACHE, found_site=site))
+    assert "Move these into the <VirtualHost …>, below that line" in told
+    assert "php.conf:1 “ProxyPassMatch …”" in told
+
+
 @pytest.mark.parametrize(
     ("server", "lines"),
     [
@@ -153,6 +160,10 @@ def test_every_site_that_shows_the_folder_is_to_be_closed():
     assert "location ^~ /photos/ { return 301 https://a.test/; }" in told
     assert "line 20" not in told
     assert "from all sites" in plan(replace(ANSWERS, other_sites=(plain,))).undo[0]
+    own = replace(deeper, block=("server {", "location /photos/ {", "alias /srv/piwigo/;", "}", "}"))
+    assert "in line 9, in the place of its own “location /photos/ { … }”" in said(replace(ANSWERS, other_sites=(own,)))
+    closed = replace(deeper, block=("server {", "location ^~ /photos/ {", "return 301 https://a.test/;", "}", "}"))
+    assert "Close /photos/" not in said(replace(ANSWERS, other_sites=(closed,)))
 
 
 def test_what_stands_in_the_way_is_to_be_removed():
@@ -174,6 +185,8 @@ def test_everything_that_is_made_is_named_for_undoing():
     assert str(answers.keys_file) in undo
     assert str(answers.cache_dir) in undo
     assert "DROP USER x;" in undo
+    assert "rm -f /etc/nginx/conf.d/pwgserve.conf /etc/nginx/conf.d/pwgserve.conf.before " in undo
+    assert "*" not in undo, "what else begins with such a name is not ours"
 
 
 def test_a_user_is_to_be_made_first_where_there_is_none():

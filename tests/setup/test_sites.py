@@ -4,7 +4,7 @@ import pytest
 from written import below, config
 
 from pwgserve.setup import machine
-from pwgserve.setup.sites import best, sites_in
+from pwgserve.setup.sites import addresses, sites_in, visited
 from pwgserve.setup.templates import WebServer, text
 
 ROOT = Path("/var/www/photos")
@@ -70,8 +70,28 @@ server {
 }"""
     nameless, named = sites(WebServer.NGINX, content)
     assert (nameless.url, nameless.path, nameless.line) == ("", "/photos/", 1)
-    assert best([nameless, named]) is named
-    assert best([nameless]) is None
+    assert addresses([nameless, named]) == ["http://a.test/"]
+    assert addresses([nameless]) == []
+    assert visited([nameless, named], "http://a.test/") is named
+    assert visited([nameless, named], "https://b.test/photos/") is nameless
+    assert visited([nameless, named], "http://a.test/other/") is None
+
+
+def test_of_several_sites_the_one_is_visited_that_has_the_name_and_the_way():
+    content = """server { listen 80; server_name a.test www.a.test; root /var/www/photos; }
+server { listen 443 ssl; server_name b.test; root /var/www/photos; }
+server { listen 443 ssl; server_name a.test www.a.test; root /var/www/photos; }
+server { listen 80 default_server; root /var/www/photos; }"""
+    found = sites(WebServer.NGINX, content)
+    assert addresses(found) == ["https://b.test/", "https://a.test/"]
+    for url, line in (
+        ("https://a.test/", 3),
+        ("https://www.a.test/", 3),
+        ("http://www.a.test/", 1),
+        ("https://b.test/", 2),
+        ("https://c.test/", 4),
+    ):
+        assert visited(found, url).line == line, url
 
 
 @pytest.mark.parametrize(
@@ -80,10 +100,10 @@ server {
 )
 def test_the_sites_of_deploy_are_found_with_their_line_for_pwgserve(server, name):
     content = text(server, name)
-    found = best(sites(server, content))
+    found = visited(sites(server, content), "https://gallery.example.org/photos/")
     assert (found.url, found.includes) == ("https://gallery.example.org/photos/", True)
     without = "\n".join(line for line in content.splitlines() if "pwgserve" not in line)
-    assert best(sites(server, without)).includes is False
+    assert [site.includes for site in sites(server, without)] == [False]
 
 
 def test_locations_that_nginx_would_call_duplicates_are_named_with_their_lines():
@@ -169,7 +189,7 @@ def test_a_gallery_behind_a_symbolic_link_is_found_from_both_sides(tmp_path):
         site = f"server {{\n server_name a.test;\n root {tmp_path / shown};\n}}\n"
         (tmp_path / "nginx/sites-enabled/g").write_text(site)
         (seen,) = machine.web_servers(root, tmp_path / "proc", {WebServer.NGINX: tmp_path / "nginx"}, tmp_path / name)
-        assert (seen.site.path if seen.site else None) == path, (shown, name)
+        assert [site.path for site in seen.sites] == ([path] if path else []), (shown, name)
 
 
 def test_the_encrypted_site_is_the_one_that_visitors_use():
@@ -177,8 +197,8 @@ def test_the_encrypted_site_is_the_one_that_visitors_use():
         f"server {{\n listen {listen};\n server_name a.test;\n root /var/www/photos;\n}}\n"
         for listen in ("80", "443 ssl")
     )
-    assert best(sites(WebServer.NGINX, content)).url == "https://a.test/"
-    assert best([]) is None
+    assert addresses(sites(WebServer.NGINX, content)) == ["https://a.test/"]
+    assert addresses([]) == []
 
 
 def test_a_name_like_the_folders_is_not_the_folder():
@@ -204,3 +224,23 @@ def test_folders_of_the_gallery_are_known_where_all_of_it_is_not_shown(tmp_path)
         ("", [("mnt/photos", "galleries")]),
     ):
         assert machine.parts(root, tops, tmp_path / shown) == expected, shown
+
+
+def test_what_apache_passes_on_outside_of_its_sites_comes_before_all_that_is_in_one():
+    php, own = "ProxyPassMatch ^/(.*\\.php)$ fcgi://x/", "Include pwgserve.conf"
+    vhost = f"<VirtualHost *:80>\nServerName a.test\nDocumentRoot /var/www/photos\n{own}\n</VirtualHost>\n"
+    for outside, expected in ((php, ["site.conf:1"]), (f"{own}\n{php}", []), ("ProxyPass /wiki/ http://x/", [])):
+        (found,) = sites(WebServer.APACHE, f"{outside}\n{vhost}")
+        assert [line.partition(" ")[0] for line in found.outside] == expected
+        assert (found.ahead, found.protects("/")) == ((), not expected)
+
+
+def test_the_web_server_that_shows_the_gallery_comes_first_also_without_a_name(tmp_path):
+    root = tmp_path / "photos"
+    for name, content in (("nginx/nginx.conf", ""), ("apache/apache2.conf", f"Listen 80\nDocumentRoot {tmp_path}\n")):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(content)
+    places = {WebServer.NGINX: tmp_path / "nginx", WebServer.APACHE: tmp_path / "apache"}
+    first, second = machine.web_servers(root, tmp_path / "proc", places)
+    assert (first.server, [site.url for site in first.sites]) == (WebServer.APACHE, [""])
+    assert (second.server, second.sites) == (WebServer.NGINX, ())
