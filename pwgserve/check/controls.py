@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from pwgserve.check.attempts import Attempt
 from pwgserve.check.mending import Mender
 from pwgserve.check.report import Control, Finding, Report
-from pwgserve.check.stranger import Stranger, UnreachableError
+from pwgserve.check.stranger import HUNG_UP, Stranger, UnreachableError
 from pwgserve.check.trying import note
 from pwgserve.check.verdicts import Answer, Verdict, is_ops, tells_path
 from pwgserve.piwigo.permissions import Photo, Viewer
@@ -59,6 +59,8 @@ def _problem(settings: Settings, answer: Answer, final: Answer) -> str:
         return "it is shown, but not by pwgserve: the web server does not route this address to it"
     if answer.status == 302 and urlsplit(answer.headers.get("location", "")).path.startswith(folder):
         return f"its signed link answers {final.status}: is {folder} routed to pwgserve?"
+    if answer.status == HUNG_UP:
+        return "the server hangs up without an answer: which rule of it does that?"
     if answer.status >= 500:
         return f"the answer is {answer.status}: is pwgserve running, and may the web server reach it?"
     return f"the answer is {answer.status}"

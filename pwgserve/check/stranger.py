@@ -29,6 +29,9 @@ WAITS = (2.0, 6.0)
 
 REDIRECTS = 3
 
+HUNG_UP = 0
+"""In the place of a status, where the server ended the connection without a word each time."""
+
 
 class UnreachableError(OwnerError):
     """The address does not answer; the message is one line for the owner."""
@@ -66,6 +69,10 @@ class Stranger:
         for wait in (*WAITS, None):
             try:
                 answer = await self._ask(self._address(attempt), attempt)
+            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+                # Some servers are made to hang up on what they do not like (nginx: `return 444`): a no, like others.
+                if wait is None:
+                    return Answer(HUNG_UP, {}, b"")
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if wait is None:
                     raise UnreachableError(f"{attempt.origin or self._origin}: {_in_words(error)}") from error
@@ -134,6 +141,10 @@ class Stranger:
 def _in_words(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return (
+            'it hangs up without an answer; does a rule there refuse programs? This one calls itself "pwgserve-check"'
+        )
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return f"its certificate is not to be trusted ({error.certificate_error})"
     return str(error) or type(error).__name__

@@ -235,24 +235,35 @@ def _vhosts(lines: Iterable[Line]) -> Iterator[_Block]:
     ]
     # Of several ProxyPass the first one counts, and first come those that all sites inherit.
     before = [line for line in outside if _is_ours(WebServer.APACHE, line.text) or _PASSES.match(line.text)]
-    heads = [" ".join(block[0].text.rstrip(">").split()[1:]) for block in blocks]
+    listens = list(_listens(outside, certain=False))
+    heads = [" ".join(_bound(one, listens) for one in block[0].text.rstrip(">").split()[1:]) for block in blocks]
     for head, block in zip(heads, blocks, strict=True):
         has_root = any(re.match(r"(Virtual)?DocumentRoot\s", line.text, re.IGNORECASE) for line in block)
         inherited = [line for line in folders if not (has_root and line.text[0] not in "Aa")]
-        yield _Block(head, block[0], (*block, *inherited), tuple(before))
+        yield _Block(head, replace(block[0], text=f"<VirtualHost {head}>"), (*block, *inherited), tuple(before))
     taken = {_port(address) for head in heads for address in head.split()}
-    if folders and (left := [listen for listen in _listens(outside) if _port(listen) not in taken]):
-        listens = " ".join(left)
-        yield _Block(listens, replace(folders[0], text=f"<VirtualHost {listens}>"), tuple(outside))
+    left = " ".join(one for one in _listens(outside, certain=True) if _port(one) not in taken)
+    if folders and left:
+        yield _Block(left, replace(folders[0], text=f"<VirtualHost {left}>"), tuple(outside))
 
 
-def _listens(lines: Iterable[Line]) -> Iterator[str]:
-    """Where Apache listens in any case; under a condition it may not."""
+def _listens(lines: Iterable[Line], certain: bool) -> Iterator[str]:
+    """Where Apache listens. certain: in any case; under a condition it may not."""
     depth = 0
     for line in lines:
         depth += bool(re.match(r"<If", line.text)) - bool(re.match(r"</If", line.text))
-        if depth == 0 and (found := re.match(r"Listen\s+(\S+)", line.text, re.IGNORECASE)):
+        if not (certain and depth) and (found := re.match(r"Listen\s+(\S+)", line.text, re.IGNORECASE)):
             yield found[1] if ":" in found[1] else f"*:{found[1]}"
+
+
+def _bound(address: str, listens: Sequence[str]) -> str:
+    """Where a site of Apache really is: one for any address listens where Apache does."""
+    there = [one for one in listens if _port(one) == _port(address)]
+    is_any = address.rpartition(":")[0] in _ANY and not any(one.rpartition(":")[0] in _ANY for one in there)
+    return " ".join(there) if there and is_any else address
+
+
+_ANY = ("", "*", "_default_", "[::]", "0.0.0.0")  # noqa: S104 - nothing listens here
 
 
 def _host(server: WebServer, block: _Block) -> str | None:

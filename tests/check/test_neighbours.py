@@ -66,6 +66,13 @@ def test_sites_of_apache():
     assert found(WebServer.APACHE, text) == [("https://www.example.org:8443/photos/", "1", doors, False)]
 
 
+def test_a_site_of_apache_is_where_apache_listens():
+    text = "<VirtualHost *:8080>\nServerName b.test\nDocumentRoot /var/www\n</VirtualHost>"
+    for listen, is_inside in (("127.0.0.1:8080", True), ("8080", False), ("127.0.0.1:8080\nListen 8080", False)):
+        (one,) = found(WebServer.APACHE, f"Listen {listen}\n{text}")
+        assert one[3] is is_inside
+
+
 def test_sites_of_caddy():
     text = "www.example.org, http://old.example.org {\n\troot * /var/www\n\tfile_server\n}"
     assert [one[0] for one in found(WebServer.CADDY, text)] == [

@@ -8,6 +8,8 @@ import pytest
 from commands import Installation
 from galleries import GUEST
 
+from pwgserve.check import stranger
+from pwgserve.check.attempts import Attempt
 from pwgserve.check.samples import FOLDERS
 from pwgserve.keys import keyring
 
@@ -16,6 +18,9 @@ class NotFound(http.server.BaseHTTPRequestHandler):
     """What a web server says of addresses that it does not know."""
 
     def do_GET(self):
+        if "hang-up" in self.path:
+            self.close_connection = True
+            return
         body = b"<html>404</html>"
         self.send_response(404)
         self.send_header("Content-Length", str(len(body)))
@@ -35,6 +40,19 @@ def elsewhere():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/galerie/"
     server.shutdown()
+
+
+async def test_hanging_up_is_a_no_like_others_but_not_of_the_first_page(elsewhere, monkeypatch):
+    monkeypatch.setattr(stranger, "WAITS", (0.01, 0.01))
+    origin = elsewhere.removesuffix("/galerie/")
+    async with stranger.Stranger(origin, 1000) as somebody:
+        answer = await somebody.ask(Attempt("door", "x", "/hang-up"))
+        assert (answer.status, answer.body, answer.is_unclear) == (stranger.HUNG_UP, b"", False)
+        with pytest.raises(stranger.UnreachableError, match='calls itself "pwgserve-check"'):
+            await somebody.once(Attempt("door", "x", "/hang-up"))
+    async with stranger.Stranger("http://127.0.0.1:1", 1000) as somebody:
+        with pytest.raises(stranger.UnreachableError):
+            await somebody.ask(Attempt("door", "x", "/"))
 
 
 def checked(owner, *options):
