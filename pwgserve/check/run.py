@@ -114,10 +114,8 @@ async def _checked(
     public = await public_photos(gallery, guest, how, 1)
     await control(report, stranger, mender, settings, how, public, guest)
     _tell_untried(report, photos, samples)
-    doors = [
-        *await _other_doors(report, stranger, settings, options),
-        *await _neighbours(report, stranger, mender, configs),
-    ]
+    doors = await _other_doors(report, stranger, settings, options)
+    doors += await _neighbours(report, stranger, mender, configs, doors)
     tries = [
         Try(one, attempt, twin)
         for one in samples
@@ -156,12 +154,14 @@ async def _other_doors(report: Report, stranger: Stranger, settings: Settings, o
     return found
 
 
-async def _neighbours(report: Report, stranger: Stranger, mender: Mender, configs: Sequence[WebConfig]) -> list[Door]:
-    """Further sites of the web servers that show the gallery, where they answer."""
-    if not any(config.parts for config in configs):
+async def _neighbours(
+    report: Report, stranger: Stranger, mender: Mender, configs: Sequence[WebConfig], others: Sequence[Door]
+) -> list[Door]:
+    """Further sites of the web servers that show the gallery, where they answer. others: what is tried anyway."""
+    if not any(not site.part for site in mender.sites):
         report.notes.append(
-            "No configuration of a web server was found to read here, so further sites of it that show the gallery "
-            "were not looked for; name them with --also, or check.also."
+            "No configuration of a web server here shows the gallery, so further sites that do were not looked for; "
+            "say where it lies with --web-config, or name them with --also, or check.also."
         )
     for config in configs:
         # Of a server that is not the one that answers, it may be left over.
@@ -183,7 +183,10 @@ async def _neighbours(report: Report, stranger: Stranger, mender: Mender, config
             continue
         answering = [door for door in one.doors if await _answers(stranger, door)]
         found += answering
-        if not answering and not one.is_protected:
+        own = urlsplit(one.url)
+        # A site may listen elsewhere than its files say; then its owner has named its address.
+        is_named = any(urlsplit(door.origin).hostname == own.hostname and own.path in door.bases for door in others)
+        if not (answering or one.is_protected or is_named):
             told = report.doubts if one.site.server is mender.server else report.notes
             told.append(
                 f"{one.told}. It did not answer here, or to no name that can be made up, so it was not tried: "

@@ -42,6 +42,20 @@ def elsewhere():
     server.shutdown()
 
 
+@pytest.mark.parametrize("gallery", ["sqlite"], indirect=True)
+def test_a_site_that_cannot_be_reached_is_a_doubt_until_its_owner_names_its_address(gallery, tmp_path, elsewhere):
+    owner = Installation(gallery, tmp_path)
+    port = elsewhere.split(":")[2].partition("/")[0]
+    (tmp_path / "nginx.conf").write_text(
+        f"server {{\n listen 127.0.0.1:1;\n server_name localhost;\n location /g/ {{ alias {gallery.root}/; }}\n}}\n"
+    )
+    options = ("--url", elsewhere, "--web-server", "nginx", "--web-config", str(tmp_path))
+    (doubt,) = checked(owner, *options)[1]["doubts"]
+    assert "nginx.conf:1: a site (http://localhost:1/g/) shows the gallery's folder without pwgserve's line" in doubt
+    assert "close /g/ there, or let it redirect to the gallery's address" in doubt
+    assert checked(owner, *options, "--also", f"http://localhost:{port}/g/")[1]["doubts"] == []
+
+
 async def test_hanging_up_is_a_no_like_others_but_not_of_the_first_page(elsewhere, monkeypatch):
     monkeypatch.setattr(stranger, "WAITS", (0.01, 0.01))
     origin = elsewhere.removesuffix("/galerie/")
