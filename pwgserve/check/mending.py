@@ -137,7 +137,7 @@ class Mender:
         """What closes a site that is not the gallery's own, and where it begins."""
         for site in self.sites:
             is_meant = attempt.place in ("", f"{site.file}:{site.line}") and attempt.target.startswith(site.path)
-            if site.protects(self.site.base) or not is_meant:
+            if site.protects(self.site.base) or not is_meant or (site.leads_on and not attempt.place):
                 continue
             place = f"the block that begins at {site.file}:{site.line}"
             if site.server is not self.server:

@@ -26,7 +26,8 @@ ANY = ("", "*", "_default_", "0.0.0.0", "::")  # noqa: S104 - nothing listens he
 class Neighbour:
     """A site. doors: where it may be reached, of which one is enough. is_inside: only this machine reaches it.
 
-    is_protected: whether it has pwgserve's line for what it shows, so that it only may leak by a further mistake.
+    is_protected: whether it has pwgserve's line for what it shows, or only redirects, so that it only may leak by a
+    further mistake.
     """
 
     site: FoundSite
@@ -89,7 +90,8 @@ def _neighbour(site: FoundSite, address: _Address, public_url: str, here: Sequen
     )
     is_inside = _is_loopback(address.host) and not _is_loopback(host)
     url = f"{address.scheme}://{address.name or '*'}{tail}{site.path}"
-    return Neighbour(site, url, doors, is_inside, is_ours or site.protects(parts.path or "/"))
+    is_protected = is_ours or site.leads_on or site.protects(parts.path or "/")
+    return Neighbour(site, url, doors, is_inside, is_protected)
 
 
 def _place(site: FoundSite) -> str:

@@ -172,7 +172,8 @@ async def _neighbours(
                 f"{', '.join(config.unread[:UNREAD_NAMED])}. Run this as root, or let pwgserve's user read it."
             )
         told += [
-            f"{line.place} names another folder for each request: it cannot be told whether it shows the gallery."
+            f"{line.place} names another folder for each request, so it cannot be told whether it shows the gallery: "
+            "write the folder out there, or keep the gallery where that line does not lead."
             for line in unknown_folders(config, mender.site.root)
         ]
     found = []

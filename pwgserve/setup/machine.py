@@ -64,7 +64,7 @@ def web_servers(
     for server, folder in (folders or dict(FOLDERS)).items():
         if server not in running and not folder.is_dir():
             continue
-        sites = tuple(sites_in(read(server, folder), find))
+        sites = tuple(site for site in sites_in(read(server, folder), find) if not site.leads_on)
         group = running.get(server) or ("www-data" if _has_group("www-data") else None)
         has_module = server is WebServer.APACHE and (folder / XSENDFILE).exists()
         found.append(WebSeen(server, folder, server in running, group, sites, has_module))

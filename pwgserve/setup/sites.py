@@ -27,6 +27,7 @@ class FoundSite:
     addresses, and which the server would refuse or prefer. ahead: lines that would answer before pwgserve's, because
     they stand, or would stand, above it; outside: those of them that stand in no site, and so above all that is in one.
     block: its statements, the first one its head. part: the folder of the gallery that is shown, empty for all of it.
+    leads_on: whether it seems to redirect whatever is asked for.
     """
 
     server: WebServer
@@ -40,6 +41,7 @@ class FoundSite:
     outside: tuple[str, ...] = ()
     block: tuple[str, ...] = ()
     part: str = ""
+    leads_on: bool = False
 
     def protects(self, base: str) -> bool:
         """Whether pwgserve answers here for what it shows. base: the path of the gallery's address."""
@@ -73,14 +75,14 @@ Below = Callable[[Path], Iterable[tuple[str, str]]]
 
 
 def sites_in(config: WebConfig, below: Below) -> list[FoundSite]:
-    """The sites that show the gallery's folder, once for each address; not those that only lead to another."""
+    """The sites that show the gallery's folder, once for each address."""
     found: dict[tuple[Path, int, str], FoundSite] = {}
     server = config.server
     if server is None:
         return []
     for block in (one for part in config.parts for one in _blocks(server, part)):
         host = _host(server, block)
-        if host is None or _only_leads_on(server, block):
+        if host is None:
             continue
         for one in shown(block.lines):
             for inner, part in below(one.folder):
@@ -97,6 +99,7 @@ def sites_in(config: WebConfig, below: Below) -> list[FoundSite]:
                     tuple(_ahead(server, block.before, path, block.before)),
                     (block.start.text, *(line.text for line in block.lines)),
                     part,
+                    _only_leads_on(server, block),
                 )
                 found.setdefault((site.file, site.line, site.path), site)
     return list(found.values())
@@ -138,7 +141,7 @@ def shown(lines: Iterable[Line]) -> Iterator[Shown]:
             if is_alias:
                 # Of a pattern: whatever comes behind its beginning lies there.
                 folder = re.sub(r"/\$1$", "", folder)
-            if folder.startswith("/") and not around[-1].is_internal:
+            if folder.startswith(("/", "$")) and not around[-1].is_internal:
                 yield Shown(f"{path.rstrip('/')}/", Path(folder), line)
 
 

@@ -66,6 +66,13 @@ def test_sites_of_apache():
     assert found(WebServer.APACHE, text) == [("https://www.example.org:8443/photos/", "1", doors, False)]
 
 
+def test_a_site_that_seems_to_redirect_is_tried_as_well():
+    redirect = "<If \"-n req('X')\">\nRedirect / https://example.org/\n</If>"
+    text = f"<VirtualHost *:80>\nServerName b.test\nDocumentRoot /var/www\n{redirect}\n</VirtualHost>"
+    (one,) = neighbours(sites_in(config(WebServer.APACHE, text), below(ROOT)), URL)
+    assert (one.is_protected, len(one.doors)) == (True, 2)
+
+
 def test_a_site_of_apache_is_where_apache_listens():
     text = "<VirtualHost *:8080>\nServerName b.test\nDocumentRoot /var/www\n</VirtualHost>"
     for listen, is_inside in (("127.0.0.1:8080", True), ("8080", False), ("127.0.0.1:8080\nListen 8080", False)):

@@ -22,7 +22,7 @@ def laid_out(folder, files):
 
 def sites(server, folder, files):
     found = sites_in(read(server, laid_out(folder, files)), below(ROOT))
-    return [(site.file.name, site.line, site.url, site.includes) for site in found]
+    return [(site.file.name, site.line, site.url, site.includes) for site in found if not site.leads_on]
 
 
 MAIN = "events { }\nhttp {\n    include conf.d/*.conf;\n    include sites-enabled/*;\n}\n"
@@ -156,9 +156,11 @@ def test_what_this_user_may_not_read_is_told(tmp_path):
     [
         (WebServer.NGINX, "root /var/www/$host;", True),
         (WebServer.NGINX, "root /var/www/photos/$sub;", True),
+        (WebServer.NGINX, "root $folder/x;", True),
         (WebServer.NGINX, "root /srv/$host;", False),
         (WebServer.NGINX, "root /var/www/photos;", False),
         (WebServer.APACHE, "VirtualDocumentRoot /var/www/%0", True),
+        (WebServer.APACHE, "DocumentRoot ${SOMEWHERE}/photos", True),
     ],
 )
 def test_a_folder_that_is_another_one_for_each_request_is_known_as_such(tmp_path, server, line, is_unknown):
