@@ -271,6 +271,10 @@ def _sites(configs: Sequence[WebConfig], site: Site, paths: Sequence[str]) -> tu
     """Those that show the gallery, or folders of it. paths: of photos, whose folders count as well. Blocks."""
     root = Path(os.path.realpath(site.root))
     tops = dict.fromkeys((site.upload, "galleries", f"{site.data}/i", *(path.partition("/")[0] for path in paths)))
+    for folder in (str(folder) for path in paths for folder in Path(path).parents[:-2]):
+        # What lies behind a link may be shown where it really is.
+        if (root / folder).is_symlink():
+            tops[folder] = None
 
     def below(folder: Path) -> list[tuple[str, str]]:
         return machine.whole(root, site.root, folder) + machine.parts(root, tops, folder)

@@ -57,7 +57,7 @@ class _Rate(click.FloatRange):
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     default=None,
     metavar="DIR",
-    help="Where its configuration lies, to name the line to mend; default: /etc/nginx, /etc/apache2 or /etc/caddy.",
+    help="Where its configuration lies, to find its sites; default: /etc/nginx, /etc/apache2 and /etc/caddy.",
 )
 def check_command(
     file: Path,

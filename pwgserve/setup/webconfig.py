@@ -52,7 +52,7 @@ def read(server: WebServer, folder: Path) -> WebConfig:
     reader = _Reader(server, folder)
     main = next((folder / name for name in MAIN[server] if os.path.lexists(folder / name)), None)
     parts = [reader.part(file) for file in ([main] if main else _loose(folder))]
-    return WebConfig(server, tuple(parts), tuple(reader.lines()), tuple(reader.unread))
+    return WebConfig(server, tuple(filter(None, parts)), tuple(reader.lines()), tuple(reader.unread))
 
 
 class _Reader:
