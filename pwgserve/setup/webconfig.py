@@ -117,7 +117,7 @@ class _Reader:
         if closed := _closed(start.parent if start == pattern else start, start != pattern):
             self.unread.append(f"{closed} (Permission denied)")
             return
-        rest = str(pattern.relative_to(start))
+        rest = re.sub(r"\*+", "*", str(pattern.relative_to(start)))
         files = [start] if start == pattern else sorted(one for one in start.glob(rest) if one.name[0] != ".")
         for one in files:
             if one.is_dir() and self._server is WebServer.APACHE:

@@ -134,7 +134,8 @@ def test_a_folder_without_a_main_file_is_read_but_for_what_is_spare(tmp_path):
 
 
 def test_what_cannot_be_read_is_told(tmp_path):
-    files = {"nginx.conf": "http {\n    include a;\n    include missing;\n    include b*;\n}\n", "a": "include a;\n"}
+    text = "http {\n    include a;\n    include missing;\n    include **/b**;\n    include b*;\n}\n"
+    files = {"nginx.conf": text, "a": "include a;\n"}
     laid_out(tmp_path, files)
     (tmp_path / "b1").symlink_to("nowhere")
     unread = read(WebServer.NGINX, tmp_path).unread
