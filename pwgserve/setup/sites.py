@@ -230,7 +230,7 @@ def _vhosts(lines: Iterable[Line]) -> Iterator[_Block]:
             inner.append(line)
         else:
             outside.append(line)
-        if re.match(r"</VirtualHost>", line.text, re.IGNORECASE):
+        if inner and re.match(r"</VirtualHost>", line.text, re.IGNORECASE):
             blocks.append(inner)
             inner = []
     folders = [

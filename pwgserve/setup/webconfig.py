@@ -142,7 +142,7 @@ def _text(file: Path) -> str:
         raise FileNotFoundError(0, "no such file")
     if file.stat().st_size > MAX_BYTES:
         raise OSError(0, "it is very large")
-    return file.read_text("utf-8", "replace")
+    return file.read_text("utf-8", "replace").replace("\0", "")
 
 
 def _snippets(lines: list[Line]) -> dict[str, list[Line]]:

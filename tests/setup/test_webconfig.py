@@ -4,11 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from written import below
 
+from pwgserve.check.neighbours import neighbours
 from pwgserve.setup.sites import sites_in, unknown_folders
 from pwgserve.setup.templates import WebServer
-from pwgserve.setup.webconfig import read
+from pwgserve.setup.webconfig import MAIN, read
 
 ROOT = Path("/var/www/photos")
 
@@ -25,13 +28,13 @@ def sites(server, folder, files):
     return [(site.file.name, site.line, site.url, site.includes) for site in found if not site.leads_on]
 
 
-MAIN = "events { }\nhttp {\n    include conf.d/*.conf;\n    include sites-enabled/*;\n}\n"
+NGINX = "events { }\nhttp {\n    include conf.d/*.conf;\n    include sites-enabled/*;\n}\n"
 SITE = "server {\n    server_name a.test;\n    root /var/www;\n}\n"
 
 
 def test_nginx_reads_what_its_main_file_includes_and_only_that(tmp_path):
     files = {
-        "nginx.conf": MAIN,
+        "nginx.conf": NGINX,
         "conf.d/a.conf": "",
         "conf.d/a.conf.old": SITE,
         "sites-available/spare": SITE,
@@ -171,3 +174,60 @@ def test_a_folder_that_is_another_one_for_each_request_is_known_as_such(tmp_path
     }[server]
     config = read(server, laid_out(tmp_path, {name: block % line}))
     assert [one.number for one in unknown_folders(config, ROOT)] == ([2] if is_unknown else [])
+
+
+PIECES = (
+    *("server {", "server_name", "~[;", "*.x", "root", "/var/www;", "$a", "alias", "/p/$1;", "location ~ ^/x/(.*)$ {"),
+    *(
+        "listen [::]:80 ssl;",
+        "set $a",
+        "include",
+        "a*;",
+        "include b[;",
+        "}",
+        "{",
+        ";",
+        "'",
+        '"',
+        "#",
+        "\n",
+        "\0",
+        "\\\n",
+    ),
+    *(
+        "\n<VirtualHost *:80>",
+        "\n<VirtualHost>",
+        "\n</VirtualHost>",
+        "\nListen",
+        "\nAlias",
+        "\nDocumentRoot",
+        "\nDefine a",
+    ),
+    *(
+        "${a}",
+        "ProxyPassMatch ^(",
+        "\n<If",
+        "\n<Location",
+        "\nimport",
+        "(s) {\n",
+        "\n}",
+        "handle_path /x* {",
+        "http://",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("web")
+
+
+@pytest.mark.parametrize("server", WebServer)
+@given(words=st.lists(st.sampled_from(PIECES), max_size=30))
+def test_whatever_is_written_there_is_read_in_some_way(folder, server, words):
+    (folder / MAIN[server][0]).write_text(" ".join(words))
+    config = read(server, folder)
+    sites = sites_in(config, lambda _: [("x", "")])
+    assert all(site.path.startswith("/") for site in sites)
+    neighbours(sites, "https://example.org/photos/", ["192.0.2.9"])
+    list(unknown_folders(config, ROOT))
