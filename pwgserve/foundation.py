@@ -42,6 +42,11 @@ LOCAL_SOCKETS = (Path("/run/mysqld/mysqld.sock"), Path("/var/lib/mysql/mysql.soc
 LARGE_FILE = "large"
 """In the cache's folder: whose lock has the process that renders a large picture."""
 
+HIDDEN_KEY_TYPES = (
+    "piwigo.database: this user may not read key_type and revoked_on of table user_auth_keys, which Piwigo 16 added: "
+    "programs' API keys open nothing; run pwgserve init again, or grant it"
+)
+
 _log = structlog.get_logger("foundation")
 
 
@@ -78,6 +83,8 @@ class Reached:
         questions = Questions()
         resources.push_async_callback(questions.close)
         await gallery.check()
+        if gallery.hides_key_types:
+            _log.warning("piwigo-database", problem=HIDDEN_KEY_TYPES)
         rules = RenderRules(strip_gps=settings.render.strip_gps, animate=settings.render.animate)
         catalogue = Catalogue(gallery, owner_file, settings.access.lockdown, rules, questions)
         return cls(address, history, gallery, questions, catalogue, conf)

@@ -100,7 +100,7 @@ def _run(given: Given, console: Console) -> None:
     made = plan(replace(answers, there=machine.texts(snippets.places(answers))))
     done = carry_out(made, None if "links" in kept_by_root else answers.keys_file)
     _tell_done(done, console)
-    if answers.database_sql and answers.database is None and choices.makes_user(given, answers):
+    if answers.wants_database_user and choices.makes_user(given, answers):
         database.make(answers.sql_file)
         console.print("The database user is made.")
         _run(_answered(given, answers), console)
@@ -234,6 +234,7 @@ async def _answers(
             table_prefix=known.get("piwigo", {}).get("table_prefix"),
             database_sql=own.sql if own and address in (None, own.address) else (),
             database_removal=own.drop if own else (),
+            database_lags=reached.gallery.hides_key_types,
             user=user,
             own_group=user if user and machine.group_exists(user) else None,
             may_read=readers_problem([*samples, *needed], USER, seen.group if seen else None, originals),

@@ -51,6 +51,8 @@ BULK_SECONDS = 60.0
 """The same for work on the whole gallery: it is the last to get the machine's time, and nobody waits for it."""
 
 CONNECTIONS = 5
+DATABASE_VERSION = "piwigo_db_version"
+FIRST_WITH_KEY_TYPES = 16
 _COI = re.compile(r"[a-z]{4}")
 
 AnyRow: TypeAlias = Row[Any]
@@ -111,7 +113,8 @@ class Gallery:
 
     def __init__(self, url: URL, schema: Schema, patience: float = QUERY_SECONDS) -> None:
         self._schema = schema
-        self._has_key_types = True
+        self._has_key_types = False
+        self._hides_key_types = False
         self._usual_patience = self._patience = patience
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self._charsets: dict[ColumnElement[str], str] = {}
@@ -131,6 +134,7 @@ class Gallery:
         self._patience = max(CHECK_SECONDS, self._usual_patience)
         try:
             await self._check_tables()
+            self._hides_key_types = not await self.learn_key_types() and await self._has_them_by_its_version()
             if not self._is_sqlite:
                 for column in (self._schema.images.c.path, self._schema.users.c.username):
                     self._charsets[column] = await self._charset(column)
@@ -139,14 +143,12 @@ class Gallery:
 
     async def _check_tables(self) -> None:
         for table in self._schema.metadata.sorted_tables:
-            columns = [column for column in table.columns if not column.info.get("unread")]
-            long_known = [column for column in columns if not column.info.get("recent")]
+            skipped = ("unread", "recent")
+            columns = [column for column in table.columns if not any(column.info.get(one) for one in skipped)]
             if table.info.get("unread"):
                 continue
             try:
-                await self._probe(long_known)
-                if long_known != columns:
-                    self._has_key_types = await self._has(columns)
+                await self._probe(columns)
             except GalleryUnavailableError as error:
                 problem = _problem(error.__cause__)
                 if problem:
@@ -172,6 +174,11 @@ class Gallery:
                 return False
             raise
         return True
+
+    async def _has_them_by_its_version(self) -> bool:
+        # To who may read columns of their own only, the database says the same of one that there is not.
+        version = (await self.config([DATABASE_VERSION])).get(DATABASE_VERSION, "").partition(".")[0]
+        return version.isdecimal() and int(version) >= FIRST_WITH_KEY_TYPES
 
     async def ping(self) -> None:
         """Return when the database answers. Raises GalleryUnavailableError."""
@@ -264,6 +271,18 @@ class Gallery:
     @property
     def has_key_types(self) -> bool:
         """Whether the gallery tells keys of mailed links from those of programs, as Piwigo 16 does."""
+        return self._has_key_types
+
+    @property
+    def hides_key_types(self) -> bool:
+        """Whether it does, and our database user may not read them: that user is older than Piwigo's upgrade."""
+        return self._hides_key_types
+
+    async def learn_key_types(self) -> bool:
+        """`has_key_types` by now: asked again while it is not so, because Piwigo may have been upgraded meanwhile."""
+        if not self._has_key_types:
+            keys = self._schema.user_auth_keys.c
+            self._has_key_types = await self._has((keys.key_type, keys.revoked_on))
         return self._has_key_types
 
     @property

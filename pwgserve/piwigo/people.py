@@ -134,7 +134,7 @@ class People:
 
     async def program_keys_of(self, user_ids: Sequence[int]) -> Mapping[int, Sequence[str]]:
         """The public halves of users' keys for programs that have neither expired nor been revoked, by user."""
-        if not self._gallery.has_key_types:
+        if not await self._gallery.learn_key_types():
             return {}
         keys = self._schema.user_auth_keys.c
         return await self._keys_of(user_ids, keys.revoked_on.is_(None) & (keys.key_type == "api_key"))

@@ -41,6 +41,7 @@ class Answers:
     that user exists and we may give files to it. web_server: None for another one. into_web_server: whether its
     snippets go to its own folder. database: address for pwgserve's own database user, None to use Piwigo's access.
     database_sql, database_removal: statements that make and remove that user, empty where there is none to be made.
+    database_lags: whether that user is there, but may not read yet what a newer Piwigo has added.
     piwigo_has: the settings of Piwigo that are as HELPFUL already. may_read: the command that lets the user read
     Piwigo's files, None when it may. has_unit: whether the service is installed; is_enabled: and starts with the
     machine. needs_user: whether the user that pwgserve should run as is still to be made. originals: folders of photos
@@ -69,6 +70,7 @@ class Answers:
     table_prefix: str | None = None
     database_sql: tuple[str, ...] = ()
     database_removal: tuple[str, ...] = ()
+    database_lags: bool = False
     user: str | None = None
     may_read: str | None = None
     has_unit: bool = False
@@ -82,6 +84,11 @@ class Answers:
     own_group: str | None = None
     there: Mapping[Path, str] = field(default_factory=dict)
     further: tuple[str, ...] = ()
+
+    @property
+    def wants_database_user(self) -> bool:
+        """Whether the statements are to be run: for the first time, or for what Piwigo has added since."""
+        return bool(self.database_sql) and (self.database is None or self.database_lags)
 
     @property
     def extras(self) -> Path:

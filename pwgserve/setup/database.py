@@ -53,7 +53,8 @@ def own_user(reached: Reached, log_history: bool, before: str | None) -> OwnUser
     hosts = LOCAL_HOSTS if is_local else ("%",)
     tables = reached.gallery.schema
     history = reached.history_table if log_history else None
-    sql = statements(tables, url.database, password, hosts, reached.gallery.has_key_types, history)
+    has_recent = reached.gallery.has_key_types or reached.gallery.hides_key_types
+    sql = statements(tables, url.database, password, hosts, has_recent, history)
     address = url.set(username=USER, password=password).render_as_string(hide_password=False)
     intro = f"-- A database user for pwgserve that may read what it needs of `{url.database}`, and nothing else."
     return OwnUser(address, (intro, *sql), tuple(removal(hosts)))

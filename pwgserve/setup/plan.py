@@ -167,13 +167,11 @@ def _steps(answers: Answers) -> list[Step]:
                 (f"{command}{group} pwgserve",),
             )
         )
-    if answers.database_sql and answers.database is None:
-        found.append(
-            Step(
-                "Give pwgserve a database user of its own, which may only read what it needs; then run init again",
-                (f"mariadb < {shlex.quote(str(answers.sql_file))}",),
-            )
-        )
+    if answers.wants_database_user:
+        give = "Give pwgserve a database user of its own, which may only read what it needs"
+        let = "Let pwgserve's database user read what Piwigo has added"
+        title = f"{let if answers.database_lags else give}; then run init again"
+        found.append(Step(title, (f"mariadb < {shlex.quote(str(answers.sql_file))}",)))
     if answers.may_read is not None:
         found.append(Step("Let pwgserve read Piwigo's files", (answers.may_read,)))
     changed = [*_drop_ins(answers), *_old_drop_ins(answers)]

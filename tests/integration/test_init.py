@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from pathlib import Path
 
 import family
 import pytest
@@ -23,8 +24,15 @@ SECONDS = 250
 
 @pytest.fixture(scope="module")
 def owned(databases: Databases, tmp_path_factory) -> TestGallery:
+    """A gallery as `built`, which all tests have in common."""
+    gallery = built(databases, tmp_path_factory.mktemp("owned"))
+    yield gallery
+    gallery.engine.dispose()
+
+
+def built(databases: Databases, folder: Path) -> TestGallery:
     """A gallery on MariaDB, with the files of Piwigo that init looks at; its own access may do anything."""
-    gallery = databases.gallery("mariadb", tmp_path_factory.mktemp("owned"))
+    gallery = databases.gallery("mariadb", folder)
     gallery.paths = family.build(gallery)
     for name in ("index.php", "i.php"):
         (gallery.root / name).write_text("<?php\n")
@@ -35,8 +43,7 @@ def owned(databases: Databases, tmp_path_factory) -> TestGallery:
         f"<?php\n$conf['dblayer'] = 'mysqli';\n$conf['db_base'] = '{url.database}';\n$conf['db_user'] = '{ADMIN}';\n"
         f"$conf['db_password'] = '';\n$conf['db_host'] = '127.0.0.1:{url.port}';\n$prefixeTable = 'piwigo_';\n"
     )
-    yield gallery
-    gallery.engine.dispose()
+    return gallery
 
 
 def init(gallery, output, *options, **environment):
@@ -48,6 +55,11 @@ def init(gallery, output, *options, **environment):
         timeout=SECONDS,
         env={**os.environ, "COLUMNS": "300", **environment},
     )
+
+
+def read_database(output: Path) -> str:
+    """The address of the database in a configuration."""
+    return tomllib.loads(output.read_text())["piwigo"]["database"]
 
 
 def test_a_gallery_is_configured_without_a_question_and_once_is_enough(owned, tmp_path):
@@ -74,7 +86,7 @@ def test_the_database_user_that_is_offered_is_enough_and_can_do_nothing_else(own
     assert "database" not in tomllib.loads(output.read_text())["piwigo"], "not before there is such a user"
     databases.server.execute(*[line for line in sql.splitlines() if line and not line.startswith("--")])
     assert init(owned, output, "--yes").returncode == 0
-    address = tomllib.loads(output.read_text())["piwigo"]["database"]
+    address = read_database(output)
     assert address.startswith("mysql://pwgserve:")
 
     folder = tmp_path / "daemon"
@@ -115,6 +127,46 @@ def test_the_database_user_that_is_offered_is_enough_and_can_do_nothing_else(own
         ):
             with pytest.raises(Exception, match="denied"):
                 cursor.execute(forbidden)
+
+
+def test_after_an_upgrade_of_piwigo_the_database_user_may_read_what_is_new(databases, tmp_path):
+    gallery = built(databases, tmp_path / "gallery")
+    columns = {"key_type": "VARCHAR(40)", "revoked_on": "DATETIME"}
+    with gallery.engine.begin() as connection:
+        for name in columns:
+            connection.exec_driver_sql(f"ALTER TABLE piwigo_user_auth_keys DROP COLUMN {name}")
+    gallery.set_config("piwigo_db_version", "15")
+    output = tmp_path / "pwgserve.toml"
+    sql_file = tmp_path / "pwgserve/database-user.sql"
+
+    def granted() -> str:
+        sql = sql_file.read_text()
+        databases.server.execute(*[line for line in sql.splitlines() if line and not line.startswith("--")])
+        return sql
+
+    def warns(folder: Path) -> bool:
+        folder.mkdir()
+        daemon = Daemon(gallery, folder, {"piwigo": {"database": read_database(output)}}).start()
+        daemon.stop()
+        return '"event": "piwigo-database"' in daemon.log
+
+    assert init(gallery, output, "--yes", "--url", "http://a.test/").returncode == 0
+    assert "key_type" not in granted()
+    assert "mariadb < " not in init(gallery, output, "--yes").stdout
+    assert not warns(tmp_path / "before")
+
+    with gallery.engine.begin() as connection:
+        for name, kind in columns.items():
+            connection.exec_driver_sql(f"ALTER TABLE piwigo_user_auth_keys ADD COLUMN {name} {kind}")
+    gallery.set_config("piwigo_db_version", "16")
+    assert warns(tmp_path / "upgraded")
+    upgraded = init(gallery, output, "--yes")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert "mariadb < " in upgraded.stdout
+    assert "key_type" in granted()
+    assert "mariadb < " not in init(gallery, output, "--yes").stdout
+    assert not warns(tmp_path / "after")
+    gallery.engine.dispose()
 
 
 def test_the_database_user_is_made_if_the_owner_says_so(owned, databases, tmp_path):

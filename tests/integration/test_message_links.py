@@ -1,6 +1,7 @@
 """Links that the plugin signs for mails, feeds and programs: no session stands behind them."""
 
 import time
+from dataclasses import replace
 
 import family
 import pytest
@@ -91,6 +92,36 @@ def test_a_link_for_a_program_lives_as_long_as_the_programs_key(daemon, gallery,
     settled()
     assert daemon.visitor().get(link).status == 404
     gallery.delete("user_auth_keys", auth_key_id=77)
+
+
+def test_a_program_may_begin_to_use_keys_when_piwigo_is_upgraded_to_one_that_has_them(gallery, start, settled):
+    columns = {"key_type": "VARCHAR(40)", "revoked_on": "DATETIME"}
+    with gallery.engine.begin() as connection:
+        for name in columns:
+            connection.exec_driver_sql(f"ALTER TABLE piwigo_user_auth_keys DROP COLUMN {name}")
+    daemon = start(gallery)
+    link = as_program(daemon, daemon.visitor(family.cookie("anna")).link(f"/action.php?id={PARTY}&part=e"))
+    assert daemon.visitor().get(link).status == 404
+    with gallery.engine.begin() as connection:
+        for name, kind in columns.items():
+            connection.exec_driver_sql(f"ALTER TABLE piwigo_user_auth_keys ADD COLUMN {name} {kind}")
+    gallery.insert(
+        "user_auth_keys", auth_key_id=78, auth_key=KEY, user_id=ANNA, key_type="api_key", expired_on=gallery.ago(-600)
+    )
+    settled()
+    try:
+        assert daemon.visitor().get(link).status == 200
+    finally:
+        gallery.delete("user_auth_keys", auth_key_id=78)
+
+
+def as_program(daemon, link):
+    """The link for a program that uses Anna's key."""
+    signer = LinkSigner(keyring.load(daemon.directory / "keys"))
+    folder, _, name = link.rpartition("/")
+    token, _, extension = name.rpartition(".")
+    audience = Audience(ANNA, signer.credential(PROGRAM_KEY, KEY))
+    return f"{folder}/{signer.sign(replace(signer.verify(token), audience=audience))}.{extension}"
 
 
 def test_with_bound_sessions_a_link_in_a_mail_needs_its_owners_browser(gallery, start):
