@@ -243,10 +243,10 @@ class RenderPool:
             return
         # It is large, and another large one is being rendered: what is smaller goes on meanwhile.
         leader = job.together[0].name
-        self._turns.set_aside(leader)
+        client = self._turns.set_aside(leader)
         self._call()
         try:
-            await turn.wait(self._settings.patience)
+            await turn.wait(client.key, self._settings.patience)
         except TimeoutError as error:
             raise BusyError from error
         finally:

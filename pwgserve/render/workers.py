@@ -211,7 +211,7 @@ class Workers:
             answer = await _answer(worker)
         if "needs" not in answer:
             return answer
-        told = GO if await turn.taken_now() else LATER
+        told = GO if turn.taken_now() else LATER
         async with asyncio.timeout(self._settings.timeout):
             await asyncio.get_running_loop().sock_sendall(worker.jobs, told)
             return await _answer(worker)

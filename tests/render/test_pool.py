@@ -375,6 +375,33 @@ async def test_large_pictures_that_wait_for_another_process_keep_no_small_one_wa
     other.close()
 
 
+async def test_one_client_with_many_large_pictures_does_not_have_all_turns(tmp_path, large):
+    other = Alone(tmp_path / "alone")
+    async with pool(workers=2, queue=40, alone=tmp_path / "alone") as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            done = []
+
+            async def job(client):
+                await render(made, reader.fileno(), output.fileno(), Client(client))
+                done.append(client)
+
+            async with other:
+                waiting = [asyncio.create_task(job("anna")) for _ in range(4)]
+                await until_all_wait(made, 4)
+                waiting.append(asyncio.create_task(job("ben")))
+                await until_all_wait(made, 5)
+            await asyncio.gather(*waiting)
+        assert done.index("ben") <= 2, "behind the one that has its turn, and one more"
+    other.close()
+
+
+async def until_all_wait(made, number):
+    """Until so many large pictures wait for their turn."""
+    async with asyncio.timeout(60):
+        while len(made._turns._aside) < number:
+            await asyncio.sleep(0.02)
+
+
 async def test_large_pictures_whose_turn_does_not_come_are_told_to_come_again(tmp_path, large):
     other = Alone(tmp_path / "alone")
     async with pool(alone=tmp_path / "alone", patience=0.3) as made:
@@ -400,9 +427,9 @@ async def test_sizes_of_a_large_picture_are_made_in_one_turn(tmp_path, large):
             begun = []
             take = made.workers._large.taken_now
 
-            async def counted():
+            def counted():
                 begun.append(1)
-                return await take()
+                return take()
 
             made.workers._large.taken_now = counted
 
