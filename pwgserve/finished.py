@@ -154,6 +154,11 @@ class Derivatives:
         made = await asyncio.shield(task)
         return Finished(name, Entry(None, len(made.content), made.content), True, made.is_stored)
 
+    def let_go(self) -> None:
+        """Keep no other process waiting: this one is about to be stopped. What it was making it makes all the same."""
+        self._cache.let_go()
+        self._pool.workers.let_go()
+
     def path(self, name: str) -> str:
         """Where the derivative with this name lies, for a proxy that sends it."""
         return self._cache.location(name)

@@ -242,6 +242,12 @@ class Cache:
             with contextlib.suppress(OSError):
                 fcntl.lockf(self._claims, fcntl.LOCK_UN, 1, _offset(name))
 
+    def let_go(self) -> None:
+        """Give all claims back: this process is about to be stopped."""
+        if self._claims is not None:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(self._claims, fcntl.LOCK_UN)
+
     def _reopen_claims(self) -> None:
         """After the folder was emptied by hand, each process would have claims of its own for ever."""
         self._claims_are_stale = False

@@ -63,11 +63,15 @@ class Alone:
 
     def give_back(self) -> None:
         """Leave it to the next, or to another process for a moment."""
+        self.let_go()
+        self._pass_on()
+
+    def let_go(self) -> None:
+        """Leave it to other processes, whoever has it in this one."""
         if self._descriptor is not None:
             self._not_before = time.monotonic() + STAY_OUT_SECONDS
             with contextlib.suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        self._pass_on()
 
     async def __aenter__(self) -> None:
         await self.take()

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import secrets
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -117,6 +119,47 @@ async def test_what_takes_too_long_is_ended(tmp_path):
             await render(made, source, output)
         assert workers() == []
         assert made.jobs == 0
+
+
+async def test_time_in_which_this_process_was_stopped_is_not_held_against_a_picture(tmp_path):
+    async with pool(timeout=1.0) as made:
+        (worker,) = workers()
+        os.kill(worker, signal.SIGSTOP)
+        with files(tmp_path) as (source, output, file):
+            job = asyncio.create_task(render(made, source, output))
+            await asyncio.sleep(0.2)
+            os.kill(worker, signal.SIGCONT)
+            time.sleep(3)  # nothing goes on in this process, as when it is stopped
+            await job
+            assert pyvips.Image.new_from_file(str(file)).width == 300
+
+
+def is_free(file):
+    """Whether no process has a large picture."""
+    with contextlib.suppress(BlockingIOError, FileNotFoundError), file.open("rb+", buffering=0) as pipe:
+        fcntl.flock(pipe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return not file.exists()
+
+
+async def test_who_is_about_to_be_stopped_hands_the_turn_on_and_ends_what_has_the_memory(tmp_path, large):
+    lock = tmp_path / "alone"
+    async with pool(workers=2, alone=lock) as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            job = asyncio.create_task(render(made, reader.fileno(), output.fileno()))
+            async with asyncio.timeout(60):
+                while is_free(lock):
+                    await asyncio.sleep(0.02)
+            (worker,) = workers()
+            os.kill(worker, signal.SIGSTOP)
+            made.workers.let_go()
+            assert is_free(lock)
+            with pytest.raises(RenderFailedError):
+                await job
+            assert workers() == []
+            await render(made, reader.fileno(), output.fileno())
+            made.workers.let_go()
+            assert len(workers()) == 1, "what has nothing to do has no memory to give back"
 
 
 async def test_more_than_the_queue_holds_are_told_to_come_back(tmp_path):
