@@ -167,6 +167,12 @@ class Derivatives:
         """Wait for the renderings that are under way."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
+    async def abandon(self) -> None:
+        """End the renderings that are under way."""
+        for task in self._under_way.values():
+            task.cancel()
+        await self.close()
+
     def _looked(self, order: _Order) -> Entry | _Files:
         """The derivative, if the cache has it, or else the files that it is made from. In one go: each trip to a
         thread costs the loop a tenth of a millisecond."""

@@ -122,7 +122,8 @@ async def _warm(
         resources.push_async_callback(pool.close)
         await pool.start()
         derivatives = Derivatives(house.cache, pool, house.sources, lambda _seconds: None)
-        resources.push_async_callback(derivatives.close)
+        # Whoever interrupts it does not wait until a large picture of visitors lets ours have its turn.
+        resources.push_async_callback(derivatives.abandon)
         _let_go_when_stopped(derivatives)
         visitors = OpsClient(found.server.listen)
         resources.push_async_callback(visitors.close)

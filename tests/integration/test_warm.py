@@ -111,14 +111,22 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(gallery, tmp_path):
     assert numbers(done)[0] < PICTURES + 2, "what was done is not looked at again"
 
 
-def test_stopped_in_a_terminal_it_keeps_nobody_waiting_and_goes_on_later(gallery, tmp_path):
+@contextlib.contextmanager
+def large_lake(gallery):
+    """One photo of the gallery is so large that it needs its turn."""
     file = gallery.root / gallery.paths[LAKE]
     content = file.read_bytes()
     black = pyvips.Image.black(8000, 7000, bands=3).copy(interpretation="srgb")
     file.write_bytes(black.jpegsave_buffer(interlace=True))
-    place = Installation(gallery, tmp_path)
-    running = place.begin("warm", "--types", "th", "--for", "programs")
     try:
+        yield
+    finally:
+        file.write_bytes(content)
+
+
+def test_stopped_in_a_terminal_it_keeps_nobody_waiting_and_goes_on_later(gallery, tmp_path):
+    place = Installation(gallery, tmp_path)
+    with large_lake(gallery), place.begin("warm", "--types", "th", "--for", "programs") as running:
         until(lambda: is_taken(place.cache / "large", fcntl.flock))
         workers = children(running.pid)
         for worker in workers:
@@ -130,11 +138,28 @@ def test_stopped_in_a_terminal_it_keeps_nobody_waiting_and_goes_on_later(gallery
         until(lambda: "T" not in map(state, workers))  # what had the memory of a large picture is ended
         running.send_signal(signal.SIGCONT)
         out, err = running.communicate(timeout=280)
-    finally:
-        file.write_bytes(content)
-        running.kill()
     assert running.returncode == 0, err + out
     assert f" {PICTURES + 1} pictures rendered" in out, "the film's representative, too"
+
+
+def test_interrupted_while_a_large_picture_waits_for_its_turn_it_ends(gallery, tmp_path):
+    place = Installation(gallery, tmp_path)
+    place.cache.mkdir()
+    os.mkfifo(place.cache / "large")
+    with (
+        large_lake(gallery),
+        (place.cache / "large").open("rb+", buffering=0) as turn,
+        place.begin("warm", "--types", "th", "--for", "programs", "--jobs", "2") as running,
+    ):
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        until(lambda: len(place.derivatives()) == PICTURES)
+        running.send_signal(signal.SIGINT)
+        try:
+            _, err = running.communicate(timeout=60)
+        finally:
+            running.kill()
+    assert running.returncode == 130
+    assert f"--after {LAKE - 1}" in err
 
 
 def is_taken(pipe, lock):
