@@ -28,7 +28,7 @@ MAX_TOGETHER = 16
 
 
 Begin: TypeAlias = Callable[[], Awaitable[bool]]
-"""Is asked when a rendering's turn has come, whether it is still to be made."""
+"""Is asked when a rendering's turn has come, whether it is still to be made; of a large picture, again at its turn."""
 
 
 class BusyError(Exception):
@@ -251,7 +251,9 @@ class RenderPool:
             raise BusyError from error
         finally:
             self._turns.resume(leader)
-        if not await self._is_done(job, message, turn):
+        # Whoever had the turn before may have made this very picture, or others of those that are made with it.
+        left = await _begun([one for one in job.together if not one.done.done()])
+        if job in left and not await self._is_done(job, message, turn):
             raise RenderFailedError("the worker process does not do what it was told")
 
     async def _is_done(self, job: _Job, message: bytes, turn: Turn) -> bool:

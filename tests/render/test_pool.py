@@ -445,6 +445,31 @@ async def until_all_wait(made, number):
             await asyncio.sleep(0.02)
 
 
+async def test_a_large_picture_that_was_made_elsewhere_while_it_waited_is_not_made_again(tmp_path, large):
+    is_missing = True
+
+    async def begins():
+        return is_missing
+
+    other = Alone(tmp_path / "alone")
+    async with pool(alone=tmp_path / "alone") as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+
+            def job(number):
+                files = reader.fileno(), output.fileno(), None
+                plan = replace(PLAN, ideal=(200 + number, 200))
+                return made.render(f"job {number}", VISITOR, plan, *files, "a file", begin=begins)
+
+            async with other:
+                jobs = asyncio.gather(job(1), job(2), return_exceptions=True)
+                await until_all_wait(made, 1)
+                is_missing = False
+            assert [type(problem) for problem in await jobs] == [ElsewhereError, ElsewhereError]
+            assert os.fstat(output.fileno()).st_size == 0
+        assert made.jobs == 0
+    other.close()
+
+
 async def test_large_pictures_whose_turn_does_not_come_are_told_to_come_again(tmp_path, large):
     other = Alone(tmp_path / "alone")
     async with pool(alone=tmp_path / "alone", patience=0.3) as made:
