@@ -242,7 +242,7 @@ class Derivatives:
 
     async def _is_missing(self, name: str) -> bool:
         """Whether nobody has made it: the process that we waited for in vain may have, until it is our turn."""
-        return not await asyncio.to_thread(self._cache.path(name).exists)
+        return not await asyncio.to_thread(self._cache.has, name)
 
     async def _made_elsewhere(self, name: str) -> _Made | None:
         """What another process has made, once it has; None when it has not, or not in time: then it is ours to make."""

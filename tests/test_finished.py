@@ -215,3 +215,12 @@ async def test_a_claim_is_given_back_when_looking_fails(tmp_path):
     assert cache.claims == 2
     # Or no other process would ever make it again, and whoever asked one would wait for nothing.
     assert not cache.is_claimed
+
+
+async def test_a_folder_of_the_cache_that_cannot_be_entered_keeps_nobody_from_a_picture(gallery):
+    """As one that is somebody else's, or lies where a disk fails; this one nobody can enter, not even root."""
+    first = gallery.cache.path(await gallery.name()).parents[1]
+    first.symlink_to("x" * 300)
+    with pytest.raises(OSError, match="too long"):
+        (first / "file").exists()
+    assert await gallery.thumbnail() == b"rendered here"
