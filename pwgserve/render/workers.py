@@ -173,7 +173,8 @@ class Workers:
         """Leave large pictures to other processes: this one is about to be stopped. What is made of one is lost."""
         if self._with_large is not None:
             # Its memory is what the turn is about. It is made anew when this process goes on.
-            self._with_large.process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                self._with_large.process.kill()
         self._large.let_go()
 
     async def work(self, worker: Worker, message: bytes, descriptors: Sequence[int], turn: Turn) -> None:

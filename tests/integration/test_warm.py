@@ -124,9 +124,18 @@ def large_lake(gallery):
         file.write_bytes(content)
 
 
+@contextlib.contextmanager
+def warming(place, *words):
+    with place.begin("warm", *words) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
 def test_stopped_in_a_terminal_it_keeps_nobody_waiting_and_goes_on_later(gallery, tmp_path):
     place = Installation(gallery, tmp_path)
-    with large_lake(gallery), place.begin("warm", "--types", "th", "--for", "programs") as running:
+    with large_lake(gallery), warming(place, "--types", "th", "--for", "programs") as running:
         until(lambda: is_taken(place.cache / "large", fcntl.flock))
         workers = children(running.pid)
         for worker in workers:
@@ -149,15 +158,12 @@ def test_interrupted_while_a_large_picture_waits_for_its_turn_it_ends(gallery, t
     with (
         large_lake(gallery),
         (place.cache / "large").open("rb+", buffering=0) as turn,
-        place.begin("warm", "--types", "th", "--for", "programs", "--jobs", "2") as running,
+        warming(place, "--types", "th", "--for", "programs", "--jobs", "2") as running,
     ):
         fcntl.flock(turn, fcntl.LOCK_EX)
         until(lambda: len(place.derivatives()) == PICTURES)
         running.send_signal(signal.SIGINT)
-        try:
-            _, err = running.communicate(timeout=60)
-        finally:
-            running.kill()
+        _, err = running.communicate(timeout=60)
     assert running.returncode == 130
     assert f"--after {LAKE - 1}" in err
 
