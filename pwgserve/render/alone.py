@@ -104,8 +104,8 @@ class Alone:
         self._is_taken = False
 
     def _locked(self) -> bool:
-        if self._descriptor is not None and os.fstat(self._descriptor).st_nlink == 0:
-            self.close()  # the folder was emptied by hand: others lock the file that has its name now
+        if self._file is not None and self._descriptor is not None and _is_replaced(self._descriptor, self._file):
+            self.close()  # others lock the file that has its name now
         if self._descriptor is None and self._file is not None:
             self._descriptor = _opened(self._file)
         if self._descriptor is None:
@@ -144,6 +144,16 @@ class Turn:
         if self._is_ours:
             self._is_ours = False
             self._alone.give_back()
+
+
+def _is_replaced(descriptor: int, file: Path) -> bool:
+    """Whether the folder was emptied by hand, or another disk was mounted there."""
+    try:
+        return not os.path.samestat(os.fstat(descriptor), file.stat())
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
 
 
 def _opened(file: Path) -> int | None:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pwgserve.render.alone import Alone, Turn
+from pwgserve.render.alone import STAY_OUT_SECONDS, Alone, Turn
 
 HOLDER = """
 import asyncio, sys
@@ -94,6 +94,22 @@ async def test_a_folder_that_was_emptied_by_hand_has_one_lock_again(tmp_path):
     async with first:
         pass
     (tmp_path / "large").unlink()
+    await asyncio.sleep(STAY_OUT_SECONDS)
+    async with second:
+        assert not first.taken_now()
+    first.close()
+    second.close()
+
+
+async def test_a_folder_where_another_disk_was_mounted_has_one_lock_again(tmp_path):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    first, second = Alone(folder / "large"), Alone(folder / "large")
+    async with first:
+        pass
+    folder.rename(tmp_path / "hidden")
+    folder.mkdir()
+    await asyncio.sleep(STAY_OUT_SECONDS)
     async with second:
         assert not first.taken_now()
     first.close()
