@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import structlog
 
@@ -154,6 +155,11 @@ class Derivatives:
         made = await asyncio.shield(task)
         return Finished(name, Entry(None, len(made.content), made.content), True, made.is_stored)
 
+    def let_go(self) -> None:
+        """Keep no other process waiting: this one is about to be stopped. What it was making it makes all the same."""
+        self._cache.let_go()
+        self._pool.workers.let_go()
+
     def path(self, name: str) -> str:
         """Where the derivative with this name lies, for a proxy that sends it."""
         return self._cache.location(name)
@@ -161,6 +167,12 @@ class Derivatives:
     async def close(self) -> None:
         """Wait for the renderings that are under way."""
         await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    async def abandon(self) -> None:
+        """End the renderings that are under way."""
+        for task in self._under_way.values():
+            task.cancel()
+        await self.close()
 
     def _looked(self, order: _Order) -> Entry | _Files:
         """The derivative, if the cache has it, or else the files that it is made from. In one go: each trip to a
@@ -208,13 +220,13 @@ class Derivatives:
         """The derivative, made by this process, or by another one that was at it when it was our turn."""
         found = order.found
         try:
-            try:
-                return await self._timed(order, files, lambda: self._begins(order.name))
-            except ElsewhereError:
-                made = await self._made_elsewhere(order.name)
-            if made is not None:
-                return made
-            files = await asyncio.to_thread(self._opened, order)
+            for begins in (self._begins, self._is_missing):
+                try:
+                    return await self._timed(order, files, partial(begins, order.name))
+                except ElsewhereError:
+                    if (made := await self._made_elsewhere(order.name)) is not None:
+                        return made
+                files = await asyncio.to_thread(self._opened, order)
             return await self._timed(order, files, None)
         except UnrenderableError as error:
             self._note_broken(order.name, str(error))
@@ -226,7 +238,11 @@ class Derivatives:
     async def _begins(self, name: str) -> bool:
         """Whether the making is ours now that it is our turn. Who still waits for its turn keeps nobody from it."""
         # Another process may have begun meanwhile, or even ended.
-        return self._cache.claim(name) and not await asyncio.to_thread(self._cache.path(name).exists)
+        return self._cache.claim(name) and await self._is_missing(name)
+
+    async def _is_missing(self, name: str) -> bool:
+        """Whether nobody has made it: the process that we waited for in vain may have, until it is our turn."""
+        return not await asyncio.to_thread(self._cache.has, name)
 
     async def _made_elsewhere(self, name: str) -> _Made | None:
         """What another process has made, once it has; None when it has not, or not in time: then it is ours to make."""

@@ -142,7 +142,7 @@ class Warming:
         if await self._is_shown_as_it_is(found, version, settings):
             tally.not_needed += 1
             return
-        if await asyncio.to_thread(self.cache.path(self.cache.name(*version.facts)).exists):
+        if await asyncio.to_thread(self.cache.has, self.cache.name(*version.facts)):
             tally.was_there += 1
             return
         finished = await self.derivatives.get(found, version, _CLIENT, settings)

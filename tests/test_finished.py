@@ -44,11 +44,15 @@ sys.stdin.readline()
 
 
 class Pool:
-    """Renders at once what is still to be made when it is its turn. turn: until when everybody waits."""
+    """Renders at once what is still to be made when it is its turn. turn: until when everybody waits.
+
+    waiting: how many do. refused: how many were not to be made any more.
+    """
 
     def __init__(self):
         self.turn = asyncio.Event()
         self.turn.set()
+        self.waiting = self.refused = 0
 
     def on_its_way(self, file):
         return nullcontext()
@@ -57,8 +61,11 @@ class Pool:
         pass
 
     async def render(self, job, client, plan, source, output, watermark, file, larger, begin):
+        self.waiting += 1
         await self.turn.wait()
+        self.waiting -= 1
         if begin is not None and not await begin():
+            self.refused += 1
             raise ElsewhereError
         os.write(output, b"rendered here")
 
@@ -139,6 +146,25 @@ async def test_a_process_that_is_stopped_in_the_middle_is_not_waited_for(gallery
     assert len(gallery.seconds) == 1
 
 
+async def test_what_a_slow_process_made_in_the_end_is_not_made_again(gallery, monkeypatch):
+    """As a large picture, whose making takes longer than anybody waits, and which then waits for its turn."""
+    monkeypatch.setattr(finished, "PATIENCE_SECONDS", 0.2)
+    with gallery.other(await gallery.name(), "made elsewhere") as (process, has_claim):
+        assert has_claim == "True"
+        asked = asyncio.create_task(gallery.thumbnail())
+        async with asyncio.timeout(60):
+            while gallery.pool.refused == 0:
+                await asyncio.sleep(0.01)
+            gallery.pool.turn.clear()
+            while gallery.pool.waiting == 0:
+                await asyncio.sleep(0.01)
+        go_on(process)
+        assert process.stdout.readline() == "released\n"
+        gallery.pool.turn.set()
+        assert await asked == b"made elsewhere"
+    assert gallery.seconds == []
+
+
 async def test_what_waits_for_its_turn_may_be_made_by_another_process(gallery):
     gallery.pool.turn.clear()
     asked = asyncio.create_task(gallery.thumbnail())
@@ -189,3 +215,12 @@ async def test_a_claim_is_given_back_when_looking_fails(tmp_path):
     assert cache.claims == 2
     # Or no other process would ever make it again, and whoever asked one would wait for nothing.
     assert not cache.is_claimed
+
+
+async def test_a_folder_of_the_cache_that_cannot_be_entered_keeps_nobody_from_a_picture(gallery):
+    """As one that is somebody else's, or lies where a disk fails; this one nobody can enter, not even root."""
+    first = gallery.cache.path(await gallery.name()).parents[1]
+    first.symlink_to("x" * 300)
+    with pytest.raises(OSError, match="too long"):
+        (first / "file").exists()
+    assert await gallery.thumbnail() == b"rendered here"

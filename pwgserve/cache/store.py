@@ -2,8 +2,8 @@
 
 Names are keyed hashes; a file appears by an atomic rename and never changes. Every file carries a checksum in its time
 of modification, so that a damaged one is never served (docs/decisions/0009). What a name stands for is decided by the
-caller; what goes when the store is full, by `upkeep`. `open`, `get` and `put` block: call them in a thread. All else
-waits for no disk.
+caller; what goes when the store is full, by `upkeep`. `open`, `has`, `get` and `put` block: call them in a thread. All
+else waits for no disk.
 """
 
 from __future__ import annotations
@@ -120,6 +120,10 @@ class Cache:
         message = b"".join([b"%d:%s" % (len(fact), fact) for fact in encoded])
         digest = hmac.digest(self._key, message, hashlib.sha256).hex()
         return f"{digest[:2]}/{digest[2:4]}/{digest[4:]}"
+
+    def has(self, name: str) -> bool:
+        """Whether there is a derivative with this name, as far as can be seen; whether it is whole tells `get`."""
+        return os.path.exists(self.location(name))  # noqa: PTH110 - a Path would raise where it cannot look
 
     def get(self, name: str) -> Entry | None:
         """The derivative with this name, or None when it is not (or no longer) there, or damaged.
@@ -241,6 +245,12 @@ class Cache:
         if self._claims is not None:
             with contextlib.suppress(OSError):
                 fcntl.lockf(self._claims, fcntl.LOCK_UN, 1, _offset(name))
+
+    def let_go(self) -> None:
+        """Give all claims back: this process is about to be stopped."""
+        if self._claims is not None:
+            with contextlib.suppress(OSError):
+                fcntl.lockf(self._claims, fcntl.LOCK_UN)
 
     def _reopen_claims(self) -> None:
         """After the folder was emptied by hand, each process would have claims of its own for ever."""

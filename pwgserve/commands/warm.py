@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -120,7 +122,9 @@ async def _warm(
         resources.push_async_callback(pool.close)
         await pool.start()
         derivatives = Derivatives(house.cache, pool, house.sources, lambda _seconds: None)
-        resources.push_async_callback(derivatives.close)
+        # Whoever interrupts it does not wait until a large picture of visitors lets ours have its turn.
+        resources.push_async_callback(derivatives.abandon)
+        _let_go_when_stopped(derivatives)
         visitors = OpsClient(found.server.listen)
         resources.push_async_callback(visitors.close)
         warming = Warming(
@@ -138,6 +142,20 @@ async def _warm(
         total = await walk.count(tally.after)
         with _shown(total, tally) as advance:
             await warming.run(walk.photos(tally.after), tally, advance)
+
+
+def _let_go_when_stopped(derivatives: Derivatives) -> None:
+    """Let Ctrl-Z in a terminal keep no visitor waiting for what this process has in its hands."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        derivatives.let_go()
+        loop.remove_signal_handler(signal.SIGTSTP)
+        os.kill(os.getpid(), signal.SIGTSTP)  # returns when it is to go on
+        loop.add_signal_handler(signal.SIGTSTP, stop)
+
+    if signal.getsignal(signal.SIGTSTP) == signal.SIG_DFL:
+        loop.add_signal_handler(signal.SIGTSTP, stop)
 
 
 @contextlib.contextmanager

@@ -231,7 +231,7 @@ class Plugin:
         version = await self._version(found) if found is not None and found.plan is not None else None
         if version is None:
             return False  # nothing that could be made
-        return not await asyncio.to_thread(self.standing.cache.path(self.standing.cache.name(*version.facts)).exists)
+        return not await asyncio.to_thread(self.standing.cache.has, self.standing.cache.name(*version.facts))
 
     async def _target(self, photo_id: object, spelled: str, settings: GallerySettings) -> Target | None:
         wanted = Wanted.parse(spelled)

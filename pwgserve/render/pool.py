@@ -28,7 +28,7 @@ MAX_TOGETHER = 16
 
 
 Begin: TypeAlias = Callable[[], Awaitable[bool]]
-"""Is asked when a rendering's turn has come, whether it is still to be made."""
+"""Is asked when a rendering's turn has come, whether it is still to be made; of a large picture, again at its turn."""
 
 
 class BusyError(Exception):
@@ -243,15 +243,17 @@ class RenderPool:
             return
         # It is large, and another large one is being rendered: what is smaller goes on meanwhile.
         leader = job.together[0].name
-        self._turns.set_aside(leader)
+        client = self._turns.set_aside(leader)
         self._call()
         try:
-            await turn.wait(self._settings.patience)
+            await turn.wait(client.key, self._settings.patience)
         except TimeoutError as error:
             raise BusyError from error
         finally:
             self._turns.resume(leader)
-        if not await self._is_done(job, message, turn):
+        # Whoever had the turn before may have made this very picture, or others of those that are made with it.
+        left = await _begun([one for one in job.together if not one.done.done()])
+        if job in left and not await self._is_done(job, message, turn):
             raise RenderFailedError("the worker process does not do what it was told")
 
     async def _is_done(self, job: _Job, message: bytes, turn: Turn) -> bool:

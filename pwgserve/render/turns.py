@@ -46,7 +46,7 @@ class Turns:
 
     def add(self, job: str, client: Client) -> bool:
         """Let a new job wait; False when there is no room for it."""
-        if self._is_full() or len(self._line(client)) >= max(1, self._room // 2):
+        if self._is_full() or not self._has_room(client):
             return False
         self._waiting[job] = set()
         self._stand(job, client)
@@ -54,7 +54,7 @@ class Turns:
 
     def join(self, job: str, client: Client) -> None:
         """Another client wants a job that waits already; without room in its line the job keeps its place."""
-        if job in self._waiting and len(self._line(client)) < max(1, self._room // 2):
+        if job in self._waiting and self._has_room(client):
             self._stand(job, client)
 
     def take(self) -> str | None:
@@ -84,10 +84,11 @@ class Turns:
         self._along.add(job)
         return True
 
-    def set_aside(self, job: str) -> None:
-        """A job that is served cannot go on yet: its place is another's."""
-        if (client := self._leave_place(job)) is not None:
-            self._aside[job] = client
+    def set_aside(self, job: str) -> Client:
+        """A job that is served cannot go on yet: its place is another's. Returns whose turn it has."""
+        client = self._aside[job] = self._served[job]
+        self._leave_place(job)
+        return client
 
     def resume(self, job: str) -> None:
         """A job that was set aside goes on, beside whoever has its place now."""
@@ -106,13 +107,12 @@ class Turns:
         self._served[job] = client
         self._counts[client.key] += 1
 
-    def _leave_place(self, job: str) -> Client | None:
+    def _leave_place(self, job: str) -> None:
         client = self._served.pop(job, None)
         if client is not None:
             self._counts[client.key] -= 1
             if not self._counts[client.key]:
                 del self._counts[client.key]
-        return client
 
     def _is_full(self) -> bool:
         return self.waiting - self._free() >= self._room
@@ -129,8 +129,10 @@ class Turns:
         is_extra = served >= self._places
         return served <= self._places and not (is_extra and self._counts[client.key])
 
-    def _line(self, client: Client) -> OrderedDict[str, None]:
-        return self._lines[client.is_bulk].get(client.key, OrderedDict())
+    def _has_room(self, client: Client) -> bool:
+        line = self._lines[client.is_bulk].get(client.key, ())
+        aside = sum(other == client for other in self._aside.values())
+        return len(line) + aside < max(1, self._room // 2)
 
     def _stand(self, job: str, client: Client) -> None:
         self._lines[client.is_bulk].setdefault(client.key, OrderedDict())[job] = None

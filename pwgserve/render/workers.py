@@ -41,6 +41,9 @@ NICENESS = 10
 NICEST = 19
 """As nice as the kernel lets a process be."""
 
+STOPPED_SECONDS = 1.0
+"""A process that notices so late that time is up was stopped, or its machine was."""
+
 TRIES, PAUSE_SECONDS = 20, 0.1
 """How often it is tried to give a worker its place among all sessions: the kernel does so for one in each pause."""
 
@@ -123,6 +126,7 @@ class Workers:
         self.idle: list[Worker] = []
         # Pictures that need much memory are rendered one at a time, whatever the number of workers and processes.
         self._large = Alone(settings.alone)
+        self._with_large: Worker | None = None
         self.protections = ""
         self.encodings: frozenset[str] = frozenset()
         self.count = 0
@@ -165,6 +169,14 @@ class Workers:
         """The turn of one group of jobs, should they need much memory."""
         return Turn(self._large)
 
+    def let_go(self) -> None:
+        """Leave large pictures to other processes: this one is about to be stopped. What is made of one is lost."""
+        if self._with_large is not None:
+            # Its memory is what the turn is about. It is made anew when this process goes on.
+            with contextlib.suppress(ProcessLookupError):
+                self._with_large.process.kill()
+        self._large.let_go()
+
     async def work(self, worker: Worker, message: bytes, descriptors: Sequence[int], turn: Turn) -> None:
         """Let a worker do a job and wait again, or end it.
 
@@ -206,15 +218,31 @@ class Workers:
 
     async def _asked(self, worker: Worker, message: bytes, descriptors: Sequence[int], turn: Turn) -> dict[str, Any]:
         """The worker's answer to a job."""
-        async with asyncio.timeout(self._settings.timeout):
-            socket.send_fds(worker.jobs, [message], descriptors)
-            answer = await _answer(worker)
+        socket.send_fds(worker.jobs, [message], descriptors)
+        answer = await self._answer(worker)
         if "needs" not in answer:
             return answer
-        told = GO if await turn.taken_now() else LATER
-        async with asyncio.timeout(self._settings.timeout):
-            await asyncio.get_running_loop().sock_sendall(worker.jobs, told)
-            return await _answer(worker)
+        if not turn.taken_now():
+            worker.jobs.send(LATER)
+            return await self._answer(worker)
+        self._with_large = worker
+        try:
+            worker.jobs.send(GO)
+            return await self._answer(worker)
+        finally:
+            self._with_large = None
+
+    async def _answer(self, worker: Worker) -> dict[str, Any]:
+        """What a worker says next. Raises TimeoutError, but not for time in which this process itself was stopped."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            deadline = clock() + self._settings.timeout
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await _answer(worker)
+            except TimeoutError:
+                if clock() < deadline + STOPPED_SECONDS:
+                    raise
 
     async def _started(self, in_haste: bool = False) -> Worker:
         """A worker that waits for its first job. in_haste: all wait for this one, it goes last only from then on."""
@@ -290,8 +318,14 @@ def _reason(said: object) -> str:
 
 
 async def _answer(worker: Worker) -> dict[str, Any]:
-    received = await asyncio.get_running_loop().sock_recv(worker.jobs, MAX_MESSAGE)
-    return dict(json.loads(received))
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(worker.jobs, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(worker.jobs)
+    # Read only now: whoever gave up waiting in the same moment may ask again.
+    return dict(json.loads(worker.jobs.recv(MAX_MESSAGE)))
 
 
 async def _put_last(pid: int, apart: bool) -> None:

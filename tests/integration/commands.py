@@ -62,7 +62,10 @@ class Installation:
         return done
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
-        """Start it as a terminal does: Ctrl-C reaches it, also when what runs the tests ignores that (`make test &`)."""
+        """Start it as a terminal does: Ctrl-C reaches it, also when what runs the tests ignores that (`make test &`).
+
+        Ctrl-Z, too: the kernel stops no process whose shell could not let it go on.
+        """
         return subprocess.Popen(
             [*COMMAND, *words, "--config", str(self.file)],
             stdout=subprocess.PIPE,
@@ -71,6 +74,7 @@ class Installation:
             env=ENVIRONMENT,
             stdin=subprocess.DEVNULL,
             preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+            process_group=0,
         )
 
     def derivatives(self) -> list[Path]:

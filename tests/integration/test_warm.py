@@ -1,11 +1,16 @@
 """`pwgserve warm` on a real gallery, beside a daemon and without one."""
 
+import contextlib
+import fcntl
+import os
 import re
 import resource
 import signal
+from pathlib import Path
 
 import family
 import pytest
+import pyvips
 from commands import Installation
 from daemon import Daemon
 from family import DOCUMENT, FAMILY_ALBUM, FILM, LAKE, PARTY, SMALL
@@ -104,6 +109,84 @@ def test_interrupted_it_says_how_to_go_on_and_goes_on(gallery, tmp_path):
     done = place.run(*command[:config], *command[config + 2 :])
     assert before < set(place.derivatives())
     assert numbers(done)[0] < PICTURES + 2, "what was done is not looked at again"
+
+
+@contextlib.contextmanager
+def large_lake(gallery):
+    """One photo of the gallery is so large that it needs its turn."""
+    file = gallery.root / gallery.paths[LAKE]
+    content = file.read_bytes()
+    black = pyvips.Image.black(8000, 7000, bands=3).copy(interpretation="srgb")
+    file.write_bytes(black.jpegsave_buffer(interlace=True))
+    try:
+        yield
+    finally:
+        file.write_bytes(content)
+
+
+@contextlib.contextmanager
+def warming(place, *words):
+    with place.begin("warm", *words) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def test_stopped_in_a_terminal_it_keeps_nobody_waiting_and_goes_on_later(gallery, tmp_path):
+    place = Installation(gallery, tmp_path)
+    with large_lake(gallery), warming(place, "--types", "th", "--for", "programs") as running:
+        until(lambda: is_taken(place.cache / "large", fcntl.flock))
+        workers = children(running.pid)
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        running.send_signal(signal.SIGTSTP)
+        until(lambda: state(running.pid) == "T")
+        assert not is_taken(place.cache / "large", fcntl.flock)
+        assert not is_taken(place.cache / "claims", fcntl.lockf)
+        until(lambda: "T" not in map(state, workers))  # what had the memory of a large picture is ended
+        running.send_signal(signal.SIGCONT)
+        out, err = running.communicate(timeout=280)
+    assert running.returncode == 0, err + out
+    assert f" {PICTURES + 1} pictures rendered" in out, "the film's representative, too"
+
+
+def test_interrupted_while_a_large_picture_waits_for_its_turn_it_ends(gallery, tmp_path):
+    place = Installation(gallery, tmp_path)
+    place.cache.mkdir()
+    os.mkfifo(place.cache / "large")
+    with (
+        large_lake(gallery),
+        (place.cache / "large").open("rb+", buffering=0) as turn,
+        warming(place, "--types", "th", "--for", "programs", "--jobs", "2") as running,
+    ):
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        until(lambda: len(place.derivatives()) == PICTURES)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert f"--after {LAKE - 1}" in err
+
+
+def is_taken(pipe, lock):
+    """Whether a process has a lock on a named pipe."""
+    with contextlib.suppress(FileNotFoundError), pipe.open("rb+", buffering=0) as opened:
+        try:
+            lock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def state(pid):
+    """The kernel's letter for what a process does, None when it has ended."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return None
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def test_a_full_cache_is_said_and_not_filled_in_circles(gallery, tmp_path):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pwgserve.render.alone import Alone, Turn
+from pwgserve.render.alone import STAY_OUT_SECONDS, Alone, Turn
 
 HOLDER = """
 import asyncio, sys
@@ -94,8 +94,24 @@ async def test_a_folder_that_was_emptied_by_hand_has_one_lock_again(tmp_path):
     async with first:
         pass
     (tmp_path / "large").unlink()
+    await asyncio.sleep(STAY_OUT_SECONDS)
     async with second:
-        assert not await first.taken_now()
+        assert not first.taken_now()
+    first.close()
+    second.close()
+
+
+async def test_a_folder_where_another_disk_was_mounted_has_one_lock_again(tmp_path):
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    first, second = Alone(folder / "large"), Alone(folder / "large")
+    async with first:
+        pass
+    folder.rename(tmp_path / "hidden")
+    folder.mkdir()
+    await asyncio.sleep(STAY_OUT_SECONDS)
+    async with second:
+        assert not first.taken_now()
     first.close()
     second.close()
 
@@ -103,19 +119,51 @@ async def test_a_folder_that_was_emptied_by_hand_has_one_lock_again(tmp_path):
 async def test_what_can_be_had_at_once_is_not_waited_for(tmp_path):
     lock = Alone(tmp_path / "large")
     turns = [Turn(lock) for _ in range(3)]
-    assert await turns[0].taken_now()
-    assert await turns[0].taken_now(), "it has it already"
-    assert not await turns[1].taken_now()
+    assert turns[0].taken_now()
+    assert turns[0].taken_now(), "it has it already"
+    assert not turns[1].taken_now()
     with pytest.raises(TimeoutError):
-        await turns[1].wait(0.1)
-    waiting = asyncio.create_task(turns[2].wait(60))
+        await turns[1].wait("ben", 0.1)
+    waiting = asyncio.create_task(turns[2].wait("carl", 60))
     await asyncio.sleep(0)
     turns[1].end()
     turns[0].end()
-    assert not await turns[1].taken_now(), "another one has waited for longer"
+    assert not turns[1].taken_now(), "another one has waited for longer"
     await waiting
     turns[2].end()
     lock.close()
+
+
+async def test_clients_take_turns_however_many_large_pictures_one_of_them_has(tmp_path):
+    lock, order = Alone(tmp_path / "large"), []
+
+    async def use(client):
+        await lock.take(client)
+        order.append(client)
+        lock.give_back()
+
+    await lock.take()
+    users = [asyncio.create_task(use(client)) for client in ("anna", "anna", "anna", "ben", "carl", "ben")]
+    await asyncio.sleep(0)
+    users[3].cancel()
+    lock.give_back()
+    async with asyncio.timeout(20):
+        await asyncio.gather(*users, return_exceptions=True)
+    assert order == ["anna", "carl", "anna", "ben", "anna"]
+    lock.close()
+
+
+async def test_who_leaves_in_the_moment_of_being_called_calls_the_next(tmp_path):
+    lock = Alone(None)
+    await lock.take()
+    first, second = (asyncio.create_task(lock.take(client)) for client in ("anna", "ben"))
+    await asyncio.sleep(0)
+    lock.give_back()
+    first.cancel()
+    async with asyncio.timeout(20):
+        await second
+    lock.give_back()
+    assert lock.taken_now()
 
 
 async def test_who_gives_up_waiting_leaves_the_turn_to_the_next(tmp_path):

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import secrets
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -117,6 +119,47 @@ async def test_what_takes_too_long_is_ended(tmp_path):
             await render(made, source, output)
         assert workers() == []
         assert made.jobs == 0
+
+
+async def test_time_in_which_this_process_was_stopped_is_not_held_against_a_picture(tmp_path):
+    async with pool(timeout=1.0) as made:
+        (worker,) = workers()
+        os.kill(worker, signal.SIGSTOP)
+        with files(tmp_path) as (source, output, file):
+            job = asyncio.create_task(render(made, source, output))
+            await asyncio.sleep(0.2)
+            os.kill(worker, signal.SIGCONT)
+            time.sleep(3)  # nothing goes on in this process, as when it is stopped
+            await job
+            assert pyvips.Image.new_from_file(str(file)).width == 300
+
+
+def is_free(file):
+    """Whether no process has a large picture."""
+    with contextlib.suppress(BlockingIOError, FileNotFoundError), file.open("rb+", buffering=0) as pipe:
+        fcntl.flock(pipe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return not file.exists()
+
+
+async def test_who_is_about_to_be_stopped_hands_the_turn_on_and_ends_what_has_the_memory(tmp_path, large):
+    lock = tmp_path / "alone"
+    async with pool(workers=2, alone=lock) as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            job = asyncio.create_task(render(made, reader.fileno(), output.fileno()))
+            async with asyncio.timeout(60):
+                while is_free(lock):
+                    await asyncio.sleep(0.02)
+            (worker,) = workers()
+            os.kill(worker, signal.SIGSTOP)
+            made.workers.let_go()
+            assert is_free(lock)
+            with pytest.raises(RenderFailedError):
+                await job
+            assert workers() == []
+            await render(made, reader.fileno(), output.fileno())
+            made.workers.let_go()
+            assert len(workers()) == 1, "what has nothing to do has no memory to give back"
 
 
 async def test_more_than_the_queue_holds_are_told_to_come_back(tmp_path):
@@ -375,6 +418,58 @@ async def test_large_pictures_that_wait_for_another_process_keep_no_small_one_wa
     other.close()
 
 
+async def test_one_client_with_many_large_pictures_does_not_have_all_turns(tmp_path, large):
+    other = Alone(tmp_path / "alone")
+    async with pool(workers=2, queue=40, alone=tmp_path / "alone") as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+            done = []
+
+            async def job(client):
+                await render(made, reader.fileno(), output.fileno(), Client(client))
+                done.append(client)
+
+            async with other:
+                waiting = [asyncio.create_task(job("anna")) for _ in range(4)]
+                await until_all_wait(made, 4)
+                waiting.append(asyncio.create_task(job("ben")))
+                await until_all_wait(made, 5)
+            await asyncio.gather(*waiting)
+        assert done.index("ben") <= 2, "behind the one that has its turn, and one more"
+    other.close()
+
+
+async def until_all_wait(made, number):
+    """Until so many large pictures wait for their turn."""
+    async with asyncio.timeout(60):
+        while len(made._turns._aside) < number:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_large_picture_that_was_made_elsewhere_while_it_waited_is_not_made_again(tmp_path, large):
+    is_missing = True
+
+    async def begins():
+        return is_missing
+
+    other = Alone(tmp_path / "alone")
+    async with pool(alone=tmp_path / "alone") as made:
+        with large.open("rb") as reader, (tmp_path / "output").open("wb+") as output:
+
+            def job(number):
+                files = reader.fileno(), output.fileno(), None
+                plan = replace(PLAN, ideal=(200 + number, 200))
+                return made.render(f"job {number}", VISITOR, plan, *files, "a file", begin=begins)
+
+            async with other:
+                jobs = asyncio.gather(job(1), job(2), return_exceptions=True)
+                await until_all_wait(made, 1)
+                is_missing = False
+            assert [type(problem) for problem in await jobs] == [ElsewhereError, ElsewhereError]
+            assert os.fstat(output.fileno()).st_size == 0
+        assert made.jobs == 0
+    other.close()
+
+
 async def test_large_pictures_whose_turn_does_not_come_are_told_to_come_again(tmp_path, large):
     other = Alone(tmp_path / "alone")
     async with pool(alone=tmp_path / "alone", patience=0.3) as made:
@@ -400,9 +495,9 @@ async def test_sizes_of_a_large_picture_are_made_in_one_turn(tmp_path, large):
             begun = []
             take = made.workers._large.taken_now
 
-            async def counted():
+            def counted():
                 begun.append(1)
-                return await take()
+                return take()
 
             made.workers._large.taken_now = counted
 

@@ -176,3 +176,15 @@ def test_nothing_is_lost_doubled_or_served_beyond_its_places(steps, places, room
         assert taken_job in waiting
         waiting.discard(taken_job)
         served.add(taken_job)
+
+
+def test_one_client_cannot_fill_the_room_with_what_is_set_aside():
+    turns = Turns(places=1, room=10)
+    accepted = 0
+    for number in range(20):
+        accepted += turns.add(f"a{number}", ANNA)
+        for job in taken(turns):
+            turns.set_aside(job)
+    assert accepted == 5
+    assert turns.add("b0", BEN)
+    assert taken(turns) == ["b0"]
