@@ -32,6 +32,7 @@ from pwgserve.piwigo.walking import Walk
 from pwgserve.settings import Settings
 from pwgserve.setup import database, folders, machine, snippets
 from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers
+from pwgserve.setup.grants import user_for
 from pwgserve.setup.plan import Plan, missing_helpful, plan, usual_listen
 from pwgserve.setup.reading import readers_problem
 from pwgserve.setup.sites import visited
@@ -132,12 +133,16 @@ def _as_root(file: Path) -> Iterator[None]:
 def _piwigo(folder: Path) -> Path:
     root = Path(os.path.realpath(folder))
     with _as_root(folder):
-        is_folder, is_piwigo = root.is_dir(), any((root / name).exists() for name in SIGNS)
+        is_folder, is_piwigo = root.is_dir(), _has_signs(root)
     if not is_folder:
         raise InitError(f"--piwigo: {folder} is not a folder; give the folder of Piwigo's index.php")
     if not is_piwigo:
         raise InitError(f"--piwigo: {folder} is not Piwigo's folder: it has no {SIGNS[0]}; give that of its index.php")
     return root
+
+
+def _has_signs(folder: Path) -> bool:
+    return any((folder / name).exists() for name in SIGNS)
 
 
 def _refuse_unread(found: Settings) -> None:
@@ -154,8 +159,15 @@ def _known(output: Path, root: Path) -> tuple[str | None, dict[str, Any]]:
         return None, {}
     text = settings_file.read(output)
     content = settings_file.content(text, str(output))
-    if isinstance(content.get("piwigo"), dict):
-        content["piwigo"]["root"] = str(root)
+    piwigo = content.get("piwigo")
+    if isinstance(piwigo, dict):
+        before = Path(os.path.realpath(str(piwigo.get("root", root))))
+        if before != root and _has_signs(before):
+            raise InitError(
+                f"{output} is of the gallery in {before}, which is still there and would be open. If it has "
+                f'moved, write piwigo.root = "{root}" there; a second gallery needs an --output of its own'
+            )
+        piwigo["root"] = str(root)
     found = settings_file.from_values(content, str(output))
     return text, found.model_dump(exclude_unset=True)
 
@@ -192,7 +204,7 @@ async def _answers(
         send_file = choices.send_file(given, known, server, seen)
         sql_file = given.output.parent / given.output.stem / "database-user.sql"
         old_sql = _old_sql(sql_file)
-        own = database.own_user(reached, found.piwigo.log_history, old_sql)
+        own = database.own_user(reached, found.piwigo.log_history, user_for(given.output), old_sql)
         address = known.get("piwigo", {}).get("database") or given.database
         if address is None and own is not None and old_sql is not None and await database.works(found, own.address):
             address = own.address

@@ -18,7 +18,7 @@ from pwgserve.foundation import Reached
 from pwgserve.piwigo.gallery import GalleryConfigurationError, GalleryUnavailableError
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
-from pwgserve.setup.grants import USER, removal, statements
+from pwgserve.setup.grants import removal, statements
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
 SECONDS = 60
@@ -38,10 +38,10 @@ class OwnUser:
     drop: tuple[str, ...]
 
 
-def own_user(reached: Reached, log_history: bool, before: str | None) -> OwnUser | None:
+def own_user(reached: Reached, log_history: bool, name: str, before: str | None) -> OwnUser | None:
     """A user for a gallery's MySQL or MariaDB; None for a database that has no users.
 
-    before: statements that were made once, whose password stays.
+    name: the user's. before: statements that were made once, whose password stays.
     """
     url = make_url(reached.database)
     if url.get_backend_name() == "sqlite" or not url.database:
@@ -54,10 +54,10 @@ def own_user(reached: Reached, log_history: bool, before: str | None) -> OwnUser
     tables = reached.gallery.schema
     history = reached.history_table if log_history else None
     has_recent = reached.gallery.has_key_types or reached.gallery.hides_key_types
-    sql = statements(tables, url.database, password, hosts, has_recent, history)
-    address = url.set(username=USER, password=password).render_as_string(hide_password=False)
+    sql = statements(tables, url.database, password, hosts, has_recent, history, name)
+    address = url.set(username=name, password=password).render_as_string(hide_password=False)
     intro = f"-- A database user for pwgserve that may read what it needs of `{url.database}`, and nothing else."
-    return OwnUser(address, (intro, *sql), tuple(removal(hosts)))
+    return OwnUser(address, (intro, *sql), tuple(removal(hosts, name)))
 
 
 def hosts_elsewhere(address: str) -> tuple[str, ...]:

@@ -5,13 +5,24 @@ Pure. The list comes from `piwigo.schema`, so that it cannot name too little or 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from pwgserve.piwigo.history import COLUMNS as HISTORY_COLUMNS
 from pwgserve.piwigo.schema import Schema
 from pwgserve.piwigo.tables import split
 
 USER = "pwgserve"
+LONGEST = 32
+"""Characters of a user's name in MySQL."""
+
+
+def user_for(configuration: Path) -> str:
+    """The user of a configuration: one of another name must not take the password of the first one's user from it."""
+    if configuration.stem == USER:
+        return USER
+    return f"{USER}_{re.sub(r'[^A-Za-z0-9]', '_', configuration.stem)}"[:LONGEST]
 
 
 def statements(

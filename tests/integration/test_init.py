@@ -247,6 +247,25 @@ def test_a_gallery_that_was_moved_is_found_again_where_it_is_now(owned, tmp_path
     assert tomllib.loads(output.read_text())["piwigo"]["root"] == str(owned.root)
 
 
+def test_a_second_gallery_does_not_take_the_place_of_the_first(owned, tmp_path):
+    output = tmp_path / "pwgserve.toml"
+    assert init(owned, output, "--yes", "--url", "http://a.test/").returncode == 0
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first/i.php").touch()
+    output.write_text(output.read_text().replace(str(owned.root), str(tmp_path / "first")))
+    written = output.read_text()
+    second = init(owned, output, "--yes", "--url", "http://b.test/")
+    assert second.returncode == 2
+    assert f"{output} is of the gallery in {tmp_path / 'first'}" in second.stderr
+    assert output.read_text() == written
+
+    assert init(owned, tmp_path / "club.toml", "--yes", "--url", "http://b.test/").returncode == 0
+    assert "'pwgserve'@" in (tmp_path / "pwgserve/database-user.sql").read_text()
+    of_second = (tmp_path / "club/database-user.sql").read_text()
+    assert "'pwgserve_club'@" in of_second
+    assert "'pwgserve'@" not in of_second, "who cannot log in any more serves nobody"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
