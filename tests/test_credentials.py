@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from pwgserve import credentials, settings_file
-from pwgserve.keys import keyring
+from pwgserve.keys import keys_file
 
 ADDRESS = "mysql://pwgserve:kept@127.0.0.1/piwigo"
 IS_ROOT = os.geteuid() == 0
@@ -21,7 +21,7 @@ def machine(tmp_path, monkeypatch):
     monkeypatch.delenv(credentials.HANDED_OVER, raising=False)
     (tmp_path / "credstore").mkdir(mode=0o700)
     (tmp_path / "credstore/pwgserve.database").write_text(f"{ADDRESS}\n")
-    keyring.load_or_create(tmp_path / "credstore/pwgserve.keys")
+    keys_file.load_or_create(tmp_path / "credstore/pwgserve.keys")
     text = f'[piwigo]\nroot = "{tmp_path}"\ndatabase = "mysql://a:b@127.0.0.1/c"\n'
     text += f'[links]\nkeys_file = "{tmp_path}/keys"\n'
     for name in ("pwgserve.toml", "other.toml"):
@@ -66,7 +66,7 @@ def test_kept_keys_are_listed_and_rotated_where_they_are_and_a_restart_is_asked_
     rotated = command(machine, "keys", "rotate")
     export = f"pwgserve keys export-plugin --config {machine}/pwgserve.toml"
     assert f"systemctl restart pwgserve && {export}" in rotated.stdout
-    assert len(keyring.load(kept).link_keys) == 2
+    assert len(keys_file.load(kept).link_keys) == 2
     assert copy.read_text() == "<?php // as it was\n", "the plugin must not sign with what the service does not know"
     assert not (machine / "keys").exists(), "keys that nobody serves with are not made"
 

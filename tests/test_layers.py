@@ -29,6 +29,7 @@ PURE = [
     "targets.py",
     "accept.py",
     "links.py",
+    "keys/keyring.py",
     "mirror.py",
     "fingerprints.py",
     "versions.py",

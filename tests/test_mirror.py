@@ -2,10 +2,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pwgserve import mirror
-from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keys_file import generated
 from pwgserve.links import LinkSigner
 
-SIGNER = LinkSigner(KeyRing.generate())
+SIGNER = LinkSigner(generated())
 NONCE, NOW = "0123456789abcdef", 1_800_000_000.0
 TOKEN = mirror.token(SIGNER, NONCE, NOW)
 
@@ -15,7 +15,7 @@ def test_a_token_is_valid_for_a_minute_and_for_its_own_installation():
     assert mirror.is_valid(SIGNER, TOKEN, NOW + 59)
     assert not mirror.is_valid(SIGNER, TOKEN, NOW + 60)
     assert not mirror.is_valid(SIGNER, TOKEN, NOW - 5), "nobody makes one that lives longer"
-    assert not mirror.is_valid(LinkSigner(KeyRing.generate()), TOKEN, NOW)
+    assert not mirror.is_valid(LinkSigner(generated()), TOKEN, NOW)
 
 
 @given(st.integers(0, len(TOKEN) - 1), st.sampled_from("0123456789abcdefXYZ._-"))

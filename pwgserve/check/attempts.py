@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from pwgserve.check.spelling import encoded, repeated, spellings
-from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keys_file import generated
 from pwgserve.links import PUBLIC, Link, LinkSigner
 from pwgserve.piwigo.wanted import Part, Wanted
 
@@ -59,7 +59,7 @@ class Subject:
     sizes: tuple[str, ...] = ()
     cached: str | None = None
     # What is made up is the same for a photo and its twin: it says nothing of either, and answers may repeat it.
-    signer: LinkSigner = field(default_factory=lambda: LinkSigner(KeyRing.generate()), compare=False, repr=False)
+    signer: LinkSigner = field(default_factory=lambda: LinkSigner(generated()), compare=False, repr=False)
     made_up: str = field(default_factory=lambda: secrets.token_hex(16), compare=False, repr=False)
 
     def forged_links(self) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ from pwgserve.check.attempts import Attempt
 from pwgserve.check.report import Control, Finding, Report
 from pwgserve.check.stranger import Stranger
 from pwgserve.check.verdicts import Verdict, leads_to
-from pwgserve.keys import keyring
-from pwgserve.keys.keyring import KeysError
+from pwgserve.keys import keys_file
+from pwgserve.keys.keys_file import KeysError
 from pwgserve.links import LinkSigner
 from pwgserve.settings import Settings
 
@@ -57,7 +57,7 @@ async def reflect(report: Report, stranger: Stranger, settings: Settings, read: 
     cannot be tried. Raises UnreachableError.
     """
     try:
-        ring = await asyncio.to_thread(keyring.load, settings.links.keys_file)
+        ring = await asyncio.to_thread(keys_file.load, settings.links.keys_file)
     except (KeysError, OSError):
         report.notes.append(
             "pwgserve's keys cannot be read here: that nothing keeps private pictures, and that nobody may say from "

@@ -9,7 +9,7 @@ import click
 from pwgserve import settings_file
 from pwgserve.commands.options import config_file
 from pwgserve.commands.rotate_keys import wait_until_known
-from pwgserve.keys import keyring, plugin_file
+from pwgserve.keys import keys_file, plugin_file
 from pwgserve.settings import Listen
 
 
@@ -31,7 +31,7 @@ def export_plugin_command(file: Path, output: Path | None, address: str | None, 
         Listen.parse(where)
     except ValueError as error:
         raise click.UsageError(f"--address: {error}") from error
-    keys = keyring.load_or_create(found.links.keys_file)
+    keys = keys_file.load_or_create(found.links.keys_file)
     wait_until_known(keys)
     target = (output or found.piwigo.root / plugin_file.NAME).absolute()
     plugin_file.write(target, plugin_file.text(keys, where), group)

@@ -11,8 +11,8 @@ import click
 
 from pwgserve import settings_file
 from pwgserve.commands.options import config_file, keys_file
-from pwgserve.keys import keyring
 from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keys_file import opened
 from pwgserve.keys.keywatch import lifetime
 from pwgserve.plugin import key_id
 
@@ -24,7 +24,7 @@ from pwgserve.plugin import key_id
 def list_command(file: Path, keys: Path | None, as_json: bool) -> None:
     """Show the keys that sign links: names from which they cannot be found, ages, and what each is for."""
     found = settings_file.load(file)
-    rows = described(keyring.opened(keys or found.links.keys_file), time.time(), lifetime(found))
+    rows = described(opened(keys or found.links.keys_file), time.time(), lifetime(found))
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

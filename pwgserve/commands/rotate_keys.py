@@ -13,7 +13,8 @@ from pwgserve.commands.list_keys import span
 from pwgserve.commands.options import config_file, keys_file
 from pwgserve.credentials import HANDED_OVER, is_kept_by_root
 from pwgserve.keys import keyring, plugin_file
-from pwgserve.keys.keyring import KeyRing, KeysError
+from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keys_file import KeysError, rotated
 from pwgserve.keys.keywatch import lifetime
 from pwgserve.plugin import key_id
 
@@ -33,7 +34,7 @@ def rotate_command(file: Path, keys: Path | None, forget_old: bool) -> None:
     found = settings_file.load(file)
     target = keys or found.links.keys_file
     refuse_handed_over(target)
-    ring = keyring.rotated(target, lifetime(found), forget_old)
+    ring = rotated(target, lifetime(found), forget_old)
     click.echo(f"New key {key_id(ring.link_keys[-1])}; it signs in {keyring.SETTLE_SECONDS} s.")
     if forget_old:
         click.echo("All links made so far have ended.")

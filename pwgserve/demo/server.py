@@ -23,7 +23,7 @@ from pwgserve import logs
 from pwgserve.app import Daemon
 from pwgserve.demo.film import FilmError
 from pwgserve.demo.gallery import ALBUMS, PEOPLE, PICTURES, PREFIX, DemoGallery, Person, Picture
-from pwgserve.keys import keyring
+from pwgserve.keys import keys_file
 from pwgserve.links import LinkSigner
 from pwgserve.piwigo.gallery import Gallery, database_url
 from pwgserve.piwigo.people import People
@@ -270,7 +270,7 @@ class Demo:
             return answer.headers["Location"]
 
     async def _expired(self, token: str) -> str:
-        keys = await asyncio.to_thread(keyring.load, self._settings.links.keys_file)
+        keys = await asyncio.to_thread(keys_file.load, self._settings.links.keys_file)
         signer = LinkSigner(keys)
         link = signer.verify(token)
         if link is None:

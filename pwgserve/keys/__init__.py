@@ -1,3 +1,3 @@
-"""The keys that sign links: `keyring` is their file, `keywatch` notices that it changed, `plugin_file` is the plugin's
-part of it.
+"""The keys that sign links: `keyring` says which of them count, `keys_file` holds them, `keywatch` notices that it
+changed, and `plugin_file` is the plugin's part of it.
 """

@@ -1,36 +1,18 @@
-"""The keys file: which secrets sign links, and which names the cache's files. Made with mode 0600 when missing.
+"""The secrets of one installation: which sign links now, which still verify, and when each of them ends.
 
-The only module that reads or writes this file; the plugin's part of it is in `plugin_file`. What is signed with it
-is in `links`; who learns of new keys while the daemon runs, in `keywatch`.
+Pure. The file that holds them is in `keys_file`, what is signed with them in `links`.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
-import json
-import os
-import re
-import secrets
-import stat
-import tempfile
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
-from pwgserve.problems import OwnerError
-
-SECRET_BYTES = 32
 _MARKS = b"pwgserve.marks.v1"
-_SECRET = re.compile(r"[0-9a-f]{64}")
 
 SETTLE_SECONDS = 5
 """How old a new key is before it signs: by then every process has read it, and believes what it signs."""
-
-
-class KeysError(OwnerError):
-    """The keys file cannot be used; the message says which file, what is wrong and what to do."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,11 +33,6 @@ class KeyRing:
         """What credentials and fingerprints are hashed with. Piwigo's plugin is given it, and never `stable_key`."""
         return hmac.digest(self.stable_key, _MARKS, hashlib.sha256)
 
-    @classmethod
-    def generate(cls, now: int | None = None) -> KeyRing:
-        """A ring with one fresh link key, made now (seconds since 1970)."""
-        return cls((secrets.token_bytes(SECRET_BYTES),), secrets.token_bytes(SECRET_BYTES), (now,))
-
     def at(self, now: float, lifetime: float) -> KeyRing:
         """The ring to use now, given how many seconds links live at most.
 
@@ -75,15 +52,15 @@ class KeyRing:
             tuple(self._made(number) for number in order),
         )
 
-    def with_new(self, now: int, lifetime: float) -> KeyRing:
-        """A ring with one more key, made now, and without those whose links have all expired."""
+    def with_new(self, link_key: bytes, now: int, lifetime: float) -> KeyRing:
+        """A ring with one more link key, made now, and without those whose links have all expired."""
         kept = [
             number
             for number in range(len(self.link_keys))
             if number == len(self.link_keys) - 1 or (ends := self.ends(number, lifetime)) is None or now < ends
         ]
         return KeyRing(
-            (*(self.link_keys[number] for number in kept), secrets.token_bytes(SECRET_BYTES)),
+            (*(self.link_keys[number] for number in kept), link_key),
             self.stable_key,
             (*(self._made(number) for number in kept), now),
         )
@@ -109,121 +86,3 @@ class KeyRing:
 
     def _made(self, number: int) -> int | None:
         return self.made[number] if number < len(self.made) else None
-
-
-def load_or_create(file: Path) -> KeyRing:
-    """The ring in the file, which is made if missing. Raises KeysError. Blocks."""
-    try:
-        return load(file)
-    except FileNotFoundError:
-        pass
-    try:
-        return _create(file)
-    except OSError as error:
-        raise KeysError(f"{file}: cannot make the keys file: {error.strerror}; give its folder to this user") from error
-
-
-def load(file: Path) -> KeyRing:
-    """The ring in the file. Raises FileNotFoundError, KeysError. Blocks."""
-    try:
-        # Not waiting for whoever opens the other end, if it is a pipe.
-        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123
-            mode = os.fstat(stream.fileno()).st_mode
-            text = stream.read(1 << 20) if stat.S_ISREG(mode) else b""
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise KeysError(f"{file}: cannot read the keys file: {error.strerror}") from error
-    try:
-        content = json.loads(text)
-        texts = [*content["link_keys"], content["stable_key"]]
-        made = content.get("made")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        texts, made = [], None
-    if len(texts) < 2 or not all(isinstance(item, str) and _SECRET.fullmatch(item) for item in texts):
-        raise KeysError(f"{file}: not a keys file of pwgserve; name one, or a place where none is yet, for a new one")
-    # Only now: what is no keys file must not be closed because of us.
-    if mode & stat.S_IRWXO:
-        raise KeysError(f"{file}: everybody on this machine can read the keys; run: chmod 600 {file}")
-    found = [bytes.fromhex(item) for item in texts]
-    times: tuple[int | None, ...] = (None,) * (len(found) - 1)
-    if isinstance(made, list) and len(made) == len(times):
-        times = tuple(item if type(item) is int else None for item in made)
-    return KeyRing(tuple(found[:-1]), found[-1], times)
-
-
-def opened(file: Path) -> KeyRing:
-    """The ring in a file that must be there. Raises KeysError. Blocks."""
-    try:
-        return load(file)
-    except FileNotFoundError as error:
-        raise KeysError(f"{file}: there are no keys yet; the daemon makes them when it starts") from error
-
-
-def rotated(file: Path, lifetime: float, forget: bool = False) -> KeyRing:
-    """Add a key to the file, which will sign, and drop those whose links have all expired; returns what it holds now.
-
-    lifetime: how many seconds links live at most. forget: drop all other keys, whose links then end at once. Other
-    processes find the old file or the new one, complete. Raises KeysError. Blocks.
-    """
-    file = file.resolve()
-    opened(file)
-    try:
-        folder = os.open(file.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # Whoever rotates at the same time waits, and keeps the key that is added here.
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            ring = opened(file).with_new(int(time.time()), lifetime)
-            if forget:
-                ring = KeyRing(ring.link_keys[-1:], ring.stable_key, ring.made[-1:])
-            _replace(file, ring)
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise KeysError(
-            f"{file}: cannot write it: {error.strerror}; run this as root or as the file's owner"
-        ) from error
-    return ring
-
-
-def _replace(file: Path, ring: KeyRing) -> None:
-    """Put a ring into the file's place, with the same owner, group and mode."""
-    before = file.stat()
-    temporary = _written(file.parent, ring)
-    try:
-        if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(temporary, before.st_uid, before.st_gid)
-        temporary.chmod(stat.S_IMODE(before.st_mode))
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _create(file: Path) -> KeyRing:
-    ring = KeyRing.generate(int(time.time()))
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # A process that starts at the same moment must find all of the file or none of it: link() never overwrites.
-    temporary = _written(file.parent, ring)
-    try:
-        os.link(temporary, file)
-    except FileExistsError:
-        return load(file)
-    finally:
-        temporary.unlink()
-    return ring
-
-
-def _written(folder: Path, ring: KeyRing) -> Path:
-    """A temporary file with a ring, for its owner only, and safe on the disk."""
-    content = {
-        "link_keys": [key.hex() for key in ring.link_keys],
-        "stable_key": ring.stable_key.hex(),
-        "made": list(ring.made),
-    }
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")
-    with os.fdopen(handle, "w") as stream:
-        json.dump(content, stream, indent=2)
-        stream.flush()
-        os.fsync(stream.fileno())
-    return Path(name)

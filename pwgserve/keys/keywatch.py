@@ -13,8 +13,9 @@ from pathlib import Path
 
 import structlog
 
-from pwgserve.keys import keyring, plugin_file
-from pwgserve.keys.keyring import KeyRing, KeysError
+from pwgserve.keys import keys_file, plugin_file
+from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keys_file import KeysError
 from pwgserve.settings import Settings
 
 LIFE = 1.5
@@ -50,7 +51,7 @@ class KeyWatch:
     def open(cls, settings: Settings) -> KeyWatch:
         """The keys that the settings name, made if missing. Raises KeysError. Blocks."""
         file = settings.links.keys_file
-        return cls(file, keyring.load_or_create(file), lambda: lifetime(settings))
+        return cls(file, keys_file.load_or_create(file), lambda: lifetime(settings))
 
     async def follow(self, users: Sequence[Callable[[KeyRing], None]]) -> None:
         """Tell all users whenever other keys count than before, until cancelled."""
@@ -71,7 +72,7 @@ class KeyWatch:
 
     def _read(self) -> None:
         try:
-            found = keyring.load(self._file)
+            found = keys_file.load(self._file)
         except (KeysError, OSError) as error:
             problem = str(error) if isinstance(error, KeysError) else "the keys file is gone"
             _log.error("keys-not-read", problem=problem, consequence="the keys of before go on")

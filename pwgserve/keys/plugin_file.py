@@ -1,7 +1,7 @@
 """The file by which Piwigo's plugin gets its keys: as safe where it lies as Piwigo's own database password.
 
 It is a PHP file that says nothing when a browser opens it; behind PHP's end mark stands JSON. Written as a whole or not
-at all. Which keys there are is in `keyring`; the plugin's side is `Keys.php`.
+at all. Which keys there are is in `keys_file`; the plugin's side is `Keys.php`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from pwgserve.keys.keyring import KeyRing, KeysError
+from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keys_file import KeysError
 
 NAME = Path("local/config/pwgserve.inc.php")
 """Below Piwigo's root: where the plugin looks."""

@@ -14,7 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pwgserve.keys.keyring import load_or_create
+from pwgserve.keys.keys_file import load_or_create
 from pwgserve.problems import OwnerError
 from pwgserve.setup.plan import Plan, PlannedFile, PlannedFolder
 

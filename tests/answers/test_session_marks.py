@@ -3,10 +3,10 @@ import asyncio
 from pwgserve.answers import session_marks
 from pwgserve.answers.session_marks import Marks
 from pwgserve.answers.together import Questions
-from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keys_file import generated
 from pwgserve.links import LinkSigner
 
-SIGNER = LinkSigner(KeyRing.generate())
+SIGNER = LinkSigner(generated())
 
 
 class People:

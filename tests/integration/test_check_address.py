@@ -11,7 +11,7 @@ from galleries import GUEST
 from pwgserve.check import stranger
 from pwgserve.check.attempts import Attempt
 from pwgserve.check.samples import FOLDERS
-from pwgserve.keys import keyring
+from pwgserve.keys import keys_file
 
 
 class NotFound(http.server.BaseHTTPRequestHandler):
@@ -77,7 +77,7 @@ def checked(owner, *options):
 @pytest.mark.parametrize("gallery", ["sqlite"], indirect=True)
 def test_a_gallery_without_guests_is_not_closed_because_nobody_answers(gallery, tmp_path, elsewhere):
     owner = Installation(gallery, tmp_path, access={"lockdown": True})
-    keyring.load_or_create(tmp_path / "keys")
+    keys_file.load_or_create(tmp_path / "keys")
     code, report = checked(owner, "--url", elsewhere)
     assert (code, report["result"], report["leaks"]) == (1, "broken", [])
     (control,) = report["controls"]

@@ -11,7 +11,7 @@ import pytest
 from daemon import settings_for, toml
 from ports import free_port
 
-from pwgserve.keys.keyring import load_or_create
+from pwgserve.keys.keys_file import load_or_create
 from pwgserve.piwigo.conf import DECIDING
 
 ONE_KIND = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")

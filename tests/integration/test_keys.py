@@ -13,7 +13,8 @@ from daemon import Daemon
 from links import expiry_of
 from waiting import until
 
-from pwgserve.keys.keyring import SETTLE_SECONDS, KeyRing, load
+from pwgserve.keys.keyring import SETTLE_SECONDS, KeyRing
+from pwgserve.keys.keys_file import load
 from pwgserve.links import LinkSigner
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")

@@ -9,7 +9,7 @@ from family import LETTER, PARTY, USERS
 from links import parts_of
 
 from pwgserve.answers.viewers import MESSAGE, PROGRAM_KEY
-from pwgserve.keys import keyring
+from pwgserve.keys import keys_file
 from pwgserve.links import Audience, Credential, LinkSigner
 
 ANNA = USERS["anna"]
@@ -18,7 +18,7 @@ KEY = "pkid-20260514-abcdefghij0123456789"
 
 @pytest.fixture
 def signer(daemon):
-    return LinkSigner(keyring.load(daemon.directory / "keys"))
+    return LinkSigner(keys_file.load(daemon.directory / "keys"))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_program_may_begin_to_use_keys_when_piwigo_is_upgraded_to_one_that_has
 
 def as_program(daemon, link):
     """The link for a program that uses Anna's key."""
-    signer = LinkSigner(keyring.load(daemon.directory / "keys"))
+    signer = LinkSigner(keys_file.load(daemon.directory / "keys"))
     folder, _, name = link.rpartition("/")
     token, _, extension = name.rpartition(".")
     audience = Audience(ANNA, signer.credential(PROGRAM_KEY, KEY))
@@ -126,7 +126,7 @@ def as_program(daemon, link):
 
 def test_with_bound_sessions_a_link_in_a_mail_needs_its_owners_browser(gallery, start):
     daemon = start(gallery, links={"bind_session": True})
-    signer = LinkSigner(keyring.load(daemon.directory / "keys"))
+    signer = LinkSigner(keys_file.load(daemon.directory / "keys"))
     link = daemon.visitor(family.cookie("anna")).link("/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-me.jpg"))
     folder, _, name = link.rpartition("/")
     found = signer.verify(name.rpartition(".")[0])

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from pwgserve import mirror
-from pwgserve.keys.keyring import KeyRing, load
+from pwgserve.keys.keys_file import generated, load
 from pwgserve.links import LinkSigner
 
 
@@ -33,7 +33,7 @@ def test_the_mirror_shows_where_a_request_comes_from_and_keeps_nothing(daemon, s
 def test_whoever_has_no_token_gets_what_every_forged_link_gets(daemon, signer):
     forged = daemon.visitor().get("/pwgs/x.jpg")
     for wrong in (
-        address(LinkSigner(KeyRing.generate())),
+        address(LinkSigner(generated())),
         address(signer, time.time() - 100),
         address(signer, time.time() + 100),
         address(signer).replace("mirror.", "Mirror."),

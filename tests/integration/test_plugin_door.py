@@ -12,7 +12,7 @@ from daemon import TTL
 from family import LAKE, PARTY
 from waiting import until
 
-from pwgserve.keys import keyring
+from pwgserve.keys import keys_file
 from pwgserve.plugin import NONCE, PROOF, SIGNATURE, TIME, Acquaintance, Asked, key_id
 
 
@@ -21,7 +21,7 @@ class Plugin:
 
     def __init__(self, daemon):
         self.daemon = daemon
-        self.ring = keyring.load(daemon.directory / "keys")
+        self.ring = keys_file.load(daemon.directory / "keys")
         self.acquaintance = Acquaintance(self.ring)
 
     def asked(self, name, question, at=None, body=None):

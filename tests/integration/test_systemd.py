@@ -18,7 +18,7 @@ from daemon import Daemon
 from ports import free_port
 from waiting import until
 
-from pwgserve.keys.keyring import load_or_create
+from pwgserve.keys.keys_file import load_or_create
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 

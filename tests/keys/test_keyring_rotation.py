@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwgserve.keys import keyring
-from pwgserve.keys.keyring import SETTLE_SECONDS, KeyRing, KeysError, load, load_or_create, rotated
+from pwgserve.keys import keys_file
+from pwgserve.keys.keyring import SETTLE_SECONDS, KeyRing
+from pwgserve.keys.keys_file import KeysError, load, load_or_create, rotated
 
 LIFE = 2700
 STABLE = b"s" * 32
@@ -74,7 +75,7 @@ def test_a_new_key_is_added_and_those_that_ended_are_dropped(tmp_path, monkeypat
     assert second.stable_key == first.stable_key
     assert load(file) == second
     later = time.time() + SETTLE_SECONDS + LIFE + 1
-    monkeypatch.setattr(keyring.time, "time", lambda: later)
+    monkeypatch.setattr(keys_file.time, "time", lambda: later)
     third = rotated(file, LIFE)
     assert third.link_keys[0] == second.link_keys[1]
     assert len(third.link_keys) == 2
@@ -116,7 +117,7 @@ def test_a_link_to_the_file_stays_a_link(tmp_path):
 ROTATE = """
 import sys
 from pathlib import Path
-from pwgserve.keys.keyring import rotated
+from pwgserve.keys.keys_file import rotated
 for _ in range(5):
     rotated(Path(sys.argv[1]), 2700)
 """

@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from pwgserve.cli import main
-from pwgserve.keys import keyring, plugin_file
-from pwgserve.keys.keyring import KeyRing, KeysError
+from pwgserve.keys import keys_file, plugin_file
+from pwgserve.keys.keyring import KeyRing
+from pwgserve.keys.keys_file import KeysError
 
 RING = KeyRing((b"1" * 32, b"2" * 32), b"s" * 32)
 
@@ -64,7 +65,7 @@ def test_the_command_writes_where_the_plugin_looks(tmp_path):
     done = CliRunner().invoke(main, ["keys", "export-plugin", "--config", str(config)])
     assert done.exit_code == 0, done.output
     written = (tmp_path / "piwigo/local/config/pwgserve.inc.php").read_text()
-    keys = keyring.load(tmp_path / "keys")
+    keys = keys_file.load(tmp_path / "keys")
     assert written == plugin_file.text(keys, "127.0.0.1:8280")
     assert not any(key.hex() in done.output for key in (*keys.link_keys, keys.mark_key))
     other = tmp_path / "other.php"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from daemon import Daemon
 from galleries import TestGallery
 
-from pwgserve.keys import keyring, plugin_file
+from pwgserve.keys import keys_file, plugin_file
 
 PHP = Path(__file__).parent / "php"
 
@@ -27,7 +27,7 @@ class PluginSide:
         self.export()
 
     def export(self) -> None:
-        ring = keyring.load(self.daemon.directory / "keys")
+        ring = keys_file.load(self.daemon.directory / "keys")
         plugin_file.write(self.keys, plugin_file.text(ring, self.daemon.tables["server"]["listen"]))
 
     def addresses(self, name: str, way: str = "page", *more: str) -> dict:

@@ -9,7 +9,7 @@ from planned import ANSWERS, at
 
 from pwgserve.cache.store import Cache
 from pwgserve.foundation import LARGE_FILE
-from pwgserve.keys.keyring import load_or_create
+from pwgserve.keys.keys_file import load_or_create
 from pwgserve.setup import folders
 from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, Place
 from pwgserve.setup.folders import FolderError, shared
