@@ -10,7 +10,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("pwgserve", "aiohttp", "uvloop", "pyvips-binary", "SQLAlchemy", "aiomysql")
+PACKAGES = ("pwgserve", "aiohttp", "uvloop", "pyvips-binary", "aiomysql")
 PROGRAMS = {
     "nginx": ["nginx", "-v"],
     "MariaDB": ["mariadbd", "--version"],

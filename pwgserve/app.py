@@ -42,7 +42,7 @@ from pwgserve.numbers.metrics import Metrics
 from pwgserve.numbers.shared import PUBLISH_SECONDS, SharedNumbers
 from pwgserve.numbers.trend import Trend, keep
 from pwgserve.originals import Originals
-from pwgserve.piwigo.gallery import Gallery, database_url
+from pwgserve.piwigo.gallery import Gallery
 from pwgserve.piwigo.history import History
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.requests import split_target
@@ -190,7 +190,7 @@ async def _assembled(settings: Settings, share: Share, resources: AsyncExitStack
     server, links = settings.server, settings.links
     history = None
     if settings.piwigo.log_history:
-        history = History(await asyncio.to_thread(database_url, house.database, True), house.history_table)
+        history = History(house.database, house.history_table)
         resources.push_async_callback(history.close)
 
     acquaintance = Acquaintance(house.keys.now)

@@ -23,8 +23,9 @@ from pwgserve.keys.keywatch import KeyWatch
 from pwgserve.links import LinkSigner
 from pwgserve.originals import Originals
 from pwgserve.phpconfig.database import DEFAULT_PREFIX
+from pwgserve.piwigo.address import Address
 from pwgserve.piwigo.conf import PiwigoConf
-from pwgserve.piwigo.gallery import QUERY_SECONDS, Gallery, GalleryConfigurationError, database_url
+from pwgserve.piwigo.gallery import QUERY_SECONDS, Gallery, GalleryConfigurationError, database_address
 from pwgserve.piwigo.requests import clean_path
 from pwgserve.piwigo.schema import schema
 from pwgserve.piwigo.walking import albums_of
@@ -54,11 +55,11 @@ _log = structlog.get_logger("foundation")
 class Reached:
     """A gallery that can be asked; nothing of pwgserve's own (keys, cache) is needed for that, or made.
 
-    database: its address as configured; history_table: the name of the one that is ever written. questions: of all who
+    database: its address; history_table: the name of the one that is ever written. questions: of all who
     ask it, which end before it is closed. conf: as the owner's files have it.
     """
 
-    database: str
+    database: Address
     history_table: str
     gallery: Gallery
     questions: Questions
@@ -76,8 +77,7 @@ class Reached:
         for warning in owner_file.warnings:
             _log.warning("piwigo-configuration", problem=warning)
         address, prefix = await asyncio.to_thread(_database, settings, owner_file)
-        url = await asyncio.to_thread(database_url, address)
-        gallery = Gallery(url, schema(prefix, conf.users_table, conf.user_fields, owner_file.tables), patience)
+        gallery = Gallery(address, schema(prefix, conf.users_table, conf.user_fields, owner_file.tables), patience)
         history = owner_file.tables.get("HISTORY_TABLE", f"{prefix}history")
         resources.push_async_callback(gallery.close)
         questions = Questions()
@@ -92,9 +92,9 @@ class Reached:
 
 @dataclass(frozen=True)
 class Foundation:
-    """One gallery, ready to be asked. database: its address as configured; history_table: see `Reached`."""
+    """One gallery, ready to be asked. database: its address; history_table: see `Reached`."""
 
-    database: str
+    database: Address
     history_table: str
     gallery: Gallery
     questions: Questions
@@ -145,14 +145,15 @@ class Foundation:
         )
 
 
-def _database(settings: Settings, owner_file: OwnerFile) -> tuple[str, str]:
+def _database(settings: Settings, owner_file: OwnerFile) -> tuple[Address, str]:
     """Address of the database and prefix of the tables: as configured, else as Piwigo itself has them. Blocks."""
-    address, prefix = settings.piwigo.database, settings.piwigo.table_prefix
+    setting, prefix = settings.piwigo.database, settings.piwigo.table_prefix
+    address = None if setting is None else database_address(setting)
     if address is None or prefix is None:
         of_piwigo = owner_file.database()
         if of_piwigo is not None:
             socket = next((str(path) for path in LOCAL_SOCKETS if path.is_socket()), None)
-            address = of_piwigo.url(socket) if address is None else address
+            address = of_piwigo.address(socket) if address is None else address
             prefix = of_piwigo.prefix if prefix is None else prefix
     if address is None:
         raise GalleryConfigurationError(

@@ -21,7 +21,8 @@ OUTSIDE = {
     "shutil",
     "fcntl",
     "aiohttp",
-    "sqlalchemy",
+    "aiomysql",
+    "sqlite3",
     "pyvips",
 }
 OUTSIDE |= {"structlog", "multiprocessing", "signal", "select", "random", "secrets", "urllib.request", "http.client"}
@@ -50,6 +51,9 @@ PURE = [
     "phpconfig/expressions.py",
     "phpconfig/operators.py",
     "piwigo/tables.py",
+    "piwigo/schema.py",
+    "piwigo/address.py",
+    "piwigo/database.py",
     "piwigo/charsets.py",
     "render/plan.py",
     "render/quality.py",

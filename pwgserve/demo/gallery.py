@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
+import contextlib
 import secrets
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from pwgserve.demo.film import HEIGHT, WIDTH, film
 from pwgserve.demo.photographs import animation, cutout, photograph
+from pwgserve.demo.tables import TABLES
 from pwgserve.piwigo.identity import session_row_id
-from pwgserve.piwigo.schema import Schema, schema
 
 PREFIX = "piwigo_"
 FOLDER = "upload/2026/08/14"
@@ -125,8 +124,6 @@ class DemoGallery:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "piwigo"
         self.database = folder / "gallery.db"
-        self._tables: Schema = schema(PREFIX)
-        self._engine = sa.create_engine(f"sqlite:///{self.database}")
 
     def build(self, tell: Callable[[str], None], is_wanted: Callable[[], bool]) -> None:
         """Make files and rows, as long as somebody wants them; `tell` is given a line for each step.
@@ -141,29 +138,28 @@ class DemoGallery:
         if not is_wanted():
             return
         tell("Filling Piwigo's tables …")
-        self._tables.metadata.create_all(self._engine)
-        with self._engine.begin() as connection:
-            self._fill(connection)
+        with self._changing() as database:
+            database.executescript(TABLES)
+            _fill(database)
 
     def log_in(self, person: Person) -> str:
         """Begin a session, as Piwigo does after a right password; returns the cookie's value."""
         cookie = secrets.token_hex(16)
-        row_id = session_row_id(cookie, "127.0.0.1")
-        now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-        row = {"id": row_id, "data": f"pwg_uid|i:{person.user_id};", "expiration": now}
-        with self._engine.begin() as connection:
-            connection.execute(sa.insert(self._tables.sessions).values(**row))
+        with self._changing() as database:
+            row_id = session_row_id(cookie, "127.0.0.1")
+            data = f"pwg_uid|i:{person.user_id};"
+            database.execute("INSERT INTO piwigo_sessions VALUES (?, ?, datetime('now'))", (row_id, data))
         return cookie
 
     def log_out(self, cookie: str) -> None:
         """End a session, as Piwigo's log-out does."""
-        with self._engine.begin() as connection:
-            sessions = self._tables.sessions
-            connection.execute(sa.delete(sessions).where(sessions.c.id == session_row_id(cookie, "127.0.0.1")))
+        with self._changing() as database:
+            database.execute("DELETE FROM piwigo_sessions WHERE id = ?", (session_row_id(cookie, "127.0.0.1"),))
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with contextlib.closing(sqlite3.connect(self.database)) as database, database:
+            yield database
 
     def _draw(self, picture: Picture) -> None:
         file = self.root / picture.path
@@ -179,46 +175,47 @@ class DemoGallery:
             case _:
                 photograph(*arguments, exif_orientation=6 if picture.lies_on_its_side else 1)
 
-    def _fill(self, connection: sa.Connection) -> None:
-        tables = self._tables
 
-        def insert(table: sa.Table, **values: object) -> None:
-            connection.execute(sa.insert(table).values(**values))
+def _fill(database: sqlite3.Connection) -> None:
+    def insert(table: str, **values: object) -> None:
+        names, marks = ", ".join(values), ", ".join("?" * len(values))
+        statement = f"INSERT INTO {PREFIX}{table} ({names}) VALUES ({marks})"  # noqa: S608 - all names are ours
+        database.execute(statement, tuple(values.values()))
 
-        insert(tables.config, param="secret_key", value=secrets.token_hex(20))
-        insert(tables.config, param="session_length", value=A_WEEK)
-        insert(tables.groups, id=FAMILY, name="family")
-        for person in PEOPLE:
-            insert(tables.users, id=person.user_id, username=person.name.lower(), password=secrets.token_hex(20))
-            insert(tables.user_infos, user_id=person.user_id, status=person.status, level=person.level)
-            for group in person.groups:
-                insert(tables.user_group, group_id=group, user_id=person.user_id)
-            for album_id in person.albums:
-                insert(tables.user_access, user_id=person.user_id, cat_id=album_id)
-        for album in ALBUMS:
-            insert(
-                tables.categories,
-                id=album.album_id,
-                name=album.name,
-                id_uppercat=album.above,
-                uppercats=f"{album.above},{album.album_id}" if album.above else str(album.album_id),
-                status="private" if album.private else "public",
-                visible="true" if album.visible else "false",
-            )
-            for group in album.groups:
-                insert(tables.group_access, group_id=group, cat_id=album.album_id)
-        for picture in PICTURES:
-            # Piwigo notes sizes as they lie in the file, and the turn that makes the picture upright.
-            width, height = picture.size[::-1] if picture.lies_on_its_side else picture.size
-            insert(
-                tables.images,
-                id=picture.photo_id,
-                path=f"./{picture.path}",
-                file=picture.file,
-                width=width,
-                height=height,
-                rotation=3 if picture.lies_on_its_side else 0,
-                level=picture.level,
-                representative_ext="jpg" if picture.representative else None,
-            )
-            insert(tables.image_category, image_id=picture.photo_id, category_id=picture.album)
+    insert("config", param="secret_key", value=secrets.token_hex(20))
+    insert("config", param="session_length", value=A_WEEK)
+    insert("groups", id=FAMILY, name="family")
+    for person in PEOPLE:
+        insert("users", id=person.user_id, username=person.name.lower(), password=secrets.token_hex(20))
+        insert("user_infos", user_id=person.user_id, status=person.status, level=person.level)
+        for group in person.groups:
+            insert("user_group", group_id=group, user_id=person.user_id)
+        for album_id in person.albums:
+            insert("user_access", user_id=person.user_id, cat_id=album_id)
+    for album in ALBUMS:
+        insert(
+            "categories",
+            id=album.album_id,
+            name=album.name,
+            id_uppercat=album.above,
+            uppercats=f"{album.above},{album.album_id}" if album.above else str(album.album_id),
+            status="private" if album.private else "public",
+            visible="true" if album.visible else "false",
+        )
+        for group in album.groups:
+            insert("group_access", group_id=group, cat_id=album.album_id)
+    for picture in PICTURES:
+        # Piwigo notes sizes as they lie in the file, and the turn that makes the picture upright.
+        width, height = picture.size[::-1] if picture.lies_on_its_side else picture.size
+        insert(
+            "images",
+            id=picture.photo_id,
+            path=f"./{picture.path}",
+            file=picture.file,
+            width=width,
+            height=height,
+            rotation=3 if picture.lies_on_its_side else 0,
+            level=picture.level,
+            representative_ext="jpg" if picture.representative else None,
+        )
+        insert("image_category", image_id=picture.photo_id, category_id=picture.album)

@@ -25,7 +25,7 @@ from pwgserve.demo.film import FilmError
 from pwgserve.demo.gallery import ALBUMS, PEOPLE, PICTURES, PREFIX, DemoGallery, Person, Picture
 from pwgserve.keys import keys_file
 from pwgserve.links import LinkSigner
-from pwgserve.piwigo.gallery import Gallery, database_url
+from pwgserve.piwigo.gallery import Gallery, database_address
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import GalleryRules, may_see
 from pwgserve.piwigo.schema import schema
@@ -142,14 +142,13 @@ class Demo:
         self._daemon = daemon
         self._settings = settings
         self._base = settings.server.public_url
-        self._rows = Gallery(database_url(str(settings.piwigo.database)), schema(PREFIX))
+        self._rows = Gallery(database_address(str(settings.piwigo.database)), schema(PREFIX))
         self._sessions = {person.name: gallery.log_in(person) for person in PEOPLE if person.status != "guest"}
 
     async def close(self) -> None:
         """Stop the daemon and let go of the database."""
         await self._daemon.close()
         await self._rows.close()
-        self._gallery.close()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer the page's own addresses; pass all others to the daemon."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 from pwgserve.phpconfig.config import PhpConfig
 from pwgserve.phpconfig.files import PhpConfigError
+from pwgserve.piwigo.address import Address
 
 DEFAULT_PREFIX = "piwigo_"
 
@@ -21,8 +21,8 @@ class DatabaseSettings:
     base: str
     prefix: str
 
-    def url(self, local_socket: str | None = None) -> str:
-        """The address as in `piwigo.database`. local_socket: what PHP means by `localhost` on this machine."""
+    def address(self, local_socket: str | None = None) -> Address:
+        """Where the database is. local_socket: what PHP means by `localhost` on this machine."""
         host, _, detail = self.host.partition(":")
         if self.host.count(":") > 1 and not detail.startswith("/"):
             host, detail = self.host.strip("[]"), ""
@@ -31,12 +31,9 @@ class DatabaseSettings:
         socket = detail if detail.startswith("/") else None
         if socket is None and not detail and host in ("", "localhost"):
             socket = local_socket
-        host = host or "localhost"
-        place = f"[{host}]" if ":" in host else quote(host, safe="")
-        port = f":{detail}" if detail.isdecimal() and detail.isascii() else ""
-        access = f"{_quoted(self.user)}:{_quoted(self.password)}"
-        suffix = f"?unix_socket={_quoted(socket)}" if socket else ""
-        return f"mysql://{access}@{place}{port}/{_quoted(self.base)}{suffix}"
+        port = int(detail) if detail.isdecimal() and detail.isascii() else None
+        options = {"unix_socket": socket} if socket else {}
+        return Address("mysql", self.user, self.password, host or "localhost", port, self.base, options)
 
 
 def database_settings(found: PhpConfig, file: str) -> DatabaseSettings:
@@ -52,7 +49,3 @@ def database_settings(found: PhpConfig, file: str) -> DatabaseSettings:
     if not isinstance(prefix, str) or "prefixeTable" in found.unknown_variables:
         raise PhpConfigError(f"{file}: $prefixeTable is not set to a plain text; {instead}")
     return DatabaseSettings(texts["db_user"], texts["db_password"], texts["db_host"], texts["db_base"], prefix)
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="")

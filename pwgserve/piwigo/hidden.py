@@ -8,19 +8,30 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, func, select
-
 from pwgserve.piwigo.gallery import Format, Gallery, as_text
 from pwgserve.piwigo.people import People
 from pwgserve.piwigo.permissions import Photo, Viewer
 
 _FIRST = re.compile(r"(?:\./+)?(?!\./)[^/]+/")
 
+_LARGEST = "SELECT MAX(id) FROM {images}"
+_CANDIDATES = "SELECT images.id FROM {images} AS images WHERE images.id >= %s AND"
+_IS_PUBLIC = """
+(images.level <= %s AND EXISTS (
+    SELECT 1 FROM {image_category} AS links JOIN {categories} AS albums ON albums.id = links.category_id
+    WHERE links.image_id = images.id AND albums.status = 'public' AND albums.visible = 'true'
+))
+"""
+_BEGINS = "images.path LIKE %s ESCAPE '!'"
+_ELSEWHERE = "SELECT images.path FROM {images} AS images"
+_FORMATS_OF = "SELECT format_id, ext FROM {image_format} WHERE image_id = %s"
+_SOME_USERS = "SELECT user_id FROM {user_infos} ORDER BY user_id LIMIT %s"
+
 
 async def largest_id(gallery: Gallery) -> int:
     """The largest id of a photo, 0 in an empty gallery. Raises GalleryUnavailableError."""
-    rows = await gallery.rows(select(func.max(gallery.schema.images.c.id).label("largest")))
-    return int(rows[0].largest or 0)
+    rows = await gallery.rows(_LARGEST)
+    return int(rows[0][0] or 0)
 
 
 async def candidates(
@@ -30,23 +41,9 @@ async def candidates(
 
     level: of guests. below: how their paths begin. Raises GalleryUnavailableError.
     """
-    images, links, albums = gallery.schema.images.c, gallery.schema.image_category.c, gallery.schema.categories.c
-    open_albums = (
-        select(links.image_id)
-        .join(gallery.schema.categories, albums.id == links.category_id)
-        .where(links.image_id == images.id, albums.status == "public", albums.visible == "true")
-    )
-    is_public: ColumnElement[bool] = open_albums.exists() & (images.level <= level)
-    query = (
-        select(images.id)
-        .where(images.id >= from_id, ~is_public if hidden else is_public)
-        .order_by(images.id)
-        .limit(limit)
-    )
-    if below:
-        query = query.where(images.path.startswith(below, autoescape=True))
-    found = await gallery.rows(query)
-    return await gallery.photos_of([int(row.id) for row in found]) if found else ()
+    question = f"{_CANDIDATES} {'NOT' if hidden else ''} {_IS_PUBLIC} AND {_BEGINS} ORDER BY images.id LIMIT %s"
+    found = await gallery.rows(question, from_id, level, _beginning(below), limit)
+    return await gallery.photos_of([int(row[0]) for row in found]) if found else ()
 
 
 async def folders(gallery: Gallery, known: Sequence[str], limit: int) -> list[str]:
@@ -54,27 +51,31 @@ async def folders(gallery: Gallery, known: Sequence[str], limit: int) -> list[st
 
     One for each first part of a path, at most `limit` of them. Raises GalleryUnavailableError.
     """
-    path = gallery.schema.images.c.path
     found: list[str] = []
     while len(found) < limit:
-        elsewhere = (~path.startswith(folder, autoescape=True) for folder in (*known, *found))
-        rows = await gallery.rows(select(path).where(*elsewhere).limit(1))
+        passed = [_beginning(folder) for folder in (*known, *found)]
+        where = " AND ".join([f"NOT {_BEGINS}"] * len(passed)) or "0 = 0"
+        rows = await gallery.rows(f"{_ELSEWHERE} WHERE {where} LIMIT 1", *passed)
         if not rows:
             break
-        start = _FIRST.match(as_text(rows[0].path))
-        found.append(start[0] if start else as_text(rows[0].path))
+        path = as_text(rows[0][0])
+        start = _FIRST.match(path)
+        found.append(start[0] if start else path)
     return found
 
 
 async def formats_of(gallery: Gallery, photo_id: int) -> tuple[Format, ...]:
     """A photo's other formats. Raises GalleryUnavailableError."""
-    formats = gallery.schema.image_format.c
-    rows = await gallery.rows(select(formats.format_id, formats.ext).where(formats.image_id == photo_id))
-    return tuple(Format(int(row.format_id), photo_id, str(row.ext)) for row in rows)
+    rows = await gallery.rows(_FORMATS_OF, photo_id)
+    return tuple(Format(int(format_id), photo_id, str(extension)) for format_id, extension in rows)
 
 
 async def some_viewers(gallery: Gallery, limit: int) -> Sequence[Viewer]:
     """The first users of a gallery. Raises GalleryUnavailableError."""
-    infos = gallery.schema.user_infos.c
-    rows = await gallery.rows(select(infos.user_id).order_by(infos.user_id).limit(limit))
-    return list((await People(gallery).viewers([int(row.user_id) for row in rows])).values())
+    rows = await gallery.rows(_SOME_USERS, limit)
+    return list((await People(gallery).viewers([int(row[0]) for row in rows])).values())
+
+
+def _beginning(text: str) -> str:
+    """The pattern of LIKE for what begins so."""
+    return re.sub(r"[!%_]", r"!\g<0>", text) + "%"

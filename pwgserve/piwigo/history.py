@@ -11,18 +11,24 @@ import contextlib
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import Column, Date, Integer, MetaData, String, Table, Time, func, insert
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import create_async_engine
 
+from pwgserve.piwigo.address import Address
 from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.database import DatabaseError, opened
 from pwgserve.piwigo.permissions import Status, Viewer
+from pwgserve.piwigo.schema import quoted
 from pwgserve.piwigo.tables import split
 from pwgserve.piwigo.wanted import Part, Wanted
 
 WAITING = 10_000
 ADDRESS_LENGTH = 39
+SECONDS = 10.0
+"""After which a line counts as not written."""
+
+COLUMNS = ("date", "time", "user_id", "IP", "image_id", "image_type", "format_id")
+"""What is written of a line; the id comes from the database."""
+
+_INSERT = "INSERT INTO {table} ({columns}) VALUES (CURRENT_DATE, CURRENT_TIME, %s, %s, %s, %s, %s)"
 _log = structlog.get_logger("history")
 
 
@@ -51,11 +57,12 @@ def line(viewer: Viewer, address: str | None, photo_id: int, wanted: Wanted, con
 
 
 class History:
-    """Table `history` of one gallery. url: of a user who may insert into it. name: of the table."""
+    """Table `history` of one gallery. address: of the database, for a user who may insert. name: of the table."""
 
-    def __init__(self, url: URL, name: str) -> None:
-        self._engine = create_async_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True)
-        self._table = _table(name)
+    def __init__(self, address: Address, name: str) -> None:
+        self._database = opened(address, SECONDS, may_write=True)
+        table = ".".join(quoted(part) for part in split(name) if part)
+        self._insert = _INSERT.format(table=table, columns=", ".join(quoted(column) for column in COLUMNS))
         self._waiting: asyncio.Queue[Line] = asyncio.Queue(WAITING)
         self._writer = asyncio.create_task(self._write_for_ever())
 
@@ -73,49 +80,21 @@ class History:
                 await self._waiting.join()
         self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
-        await self._engine.dispose()
+        await self._database.close()
 
     async def _write_for_ever(self) -> None:
         while True:
             entry = await self._waiting.get()
             try:
                 await self._write(entry)
-            except (SQLAlchemyError, OSError) as error:
-                problem = f"the database does not take it ({type(error).__name__}); may its user INSERT into history?"
+            except (DatabaseError, OSError, TimeoutError) as error:
+                kind = error.kind if isinstance(error, DatabaseError) else type(error).__name__
+                problem = f"the database does not take it ({kind}); may its user INSERT into history?"
                 _log.error("history-line-dropped", problem=problem)
             finally:
                 self._waiting.task_done()
 
     async def _write(self, entry: Line) -> None:
-        statement = insert(self._table).values(
-            date=func.current_date(),
-            time=func.current_time(),
-            user_id=entry.user_id,
-            IP=entry.address,
-            image_id=entry.photo_id,
-            image_type=entry.image_type,
-            format_id=entry.format_id,
-        )
-        async with self._engine.begin() as connection:
-            await connection.execute(statement)
-
-
-def _table(name: str) -> Table:
-    database, table = split(name)
-    return Table(
-        table,
-        MetaData(),
-        Column("id", Integer, primary_key=True),
-        Column("date", Date, nullable=False),
-        Column("time", Time, nullable=False),
-        Column("user_id", Integer, nullable=False),
-        Column("IP", String(ADDRESS_LENGTH), nullable=False),
-        Column("image_id", Integer),
-        Column("image_type", String(7)),
-        Column("format_id", Integer),
-        schema=database,
-    )
-
-
-COLUMNS = tuple(column.name for column in _table("history").columns if not column.primary_key)
-"""What is written of a line; the id comes from the database."""
+        values = (entry.user_id, entry.address, entry.photo_id, entry.image_type, entry.format_id)
+        async with asyncio.timeout(SECONDS):
+            await self._database.write(self._insert, values)

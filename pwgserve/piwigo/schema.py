@@ -1,54 +1,77 @@
-"""Piwigo's tables, as far as pwgserve reads them. What asks them is listed in `pwgserve.piwigo`.
+"""Piwigo's tables and columns, as far as pwgserve reads them, and how they come into SQL. Pure.
 
-Column types follow Piwigo's own on MariaDB, so that test galleries made from here meet the same collations and ranges.
+Questions are written with names in braces, `SELECT id FROM {images}`, which stand for whatever the owner's tables are
+called. What asks them is listed in `pwgserve.piwigo`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, String, Table, Text
-from sqlalchemy.dialects.mysql import CHAR, ENUM, MEDIUMINT, MEDIUMTEXT, SMALLINT, TINYINT, VARCHAR
 
 from pwgserve.piwigo.conf import USER_FIELDS
 from pwgserve.piwigo.tables import CONSTANTS, split
 
-_medium = Integer().with_variant(MEDIUMINT(unsigned=True), "mysql", "mariadb")
-_small = Integer().with_variant(SMALLINT(unsigned=True), "mysql", "mariadb")
-_tiny = Integer().with_variant(TINYINT(unsigned=True), "mysql", "mariadb")
-_boolean = String(5).with_variant(ENUM("true", "false"), "mysql", "mariadb")
-_exact = String(100).with_variant(VARCHAR(100, collation="utf8mb4_bin"), "mysql", "mariadb")
-_session_id = String(50).with_variant(VARCHAR(50, collation="utf8mb4_bin"), "mysql", "mariadb")
-# Text that counts in bytes (a session row, a serialized setting): drivers give text or bytes.
-_serialized = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
+READ: Mapping[str, tuple[str, ...]] = {
+    "images": ("id", "file", "width", "height", "coi", "representative_ext", "path", "level", "rotation"),
+    "image_category": ("image_id", "category_id"),
+    "categories": ("id", "id_uppercat", "status", "visible"),
+    "users": ("id", "username", "password"),
+    "user_infos": ("user_id", "status", "enabled_high", "level"),
+    "user_access": ("user_id", "cat_id"),
+    "user_group": ("group_id", "user_id"),
+    "group_access": ("group_id", "cat_id"),
+    "sessions": ("id", "data", "expiration"),
+    "user_auth_keys": ("auth_key", "user_id", "expired_on"),
+    "image_format": ("format_id", "image_id", "ext"),
+    "config": ("param", "value"),
+}
+"""Table → the columns that are read of it, in every gallery."""
 
-UNREAD = {"unread": True}
-"""Marks what is here for galleries that are made: pwgserve itself never reads it."""
+RECENT: Mapping[str, tuple[str, ...]] = {"user_auth_keys": ("key_type", "revoked_on")}
+"""The same of Piwigo 16, which galleries before it have not."""
 
-RECENT = {"recent": True}
-"""Marks columns that galleries before Piwigo 16 have not."""
+
+def quoted(name: str) -> str:
+    """A name as SQL, in a text that has marks for its values."""
+    # Backticks: every mode of MySQL knows them, and so does SQLite.
+    return "`" + name.replace("`", "``").replace("%", "%%") + "`"
 
 
 @dataclass(frozen=True)
-class Schema:
-    """The tables of one gallery. `metadata` creates them all, for galleries that are made rather than found."""
+class Table:
+    """One table. database: None for the gallery's own. columns: our name of a column → its name there."""
 
-    metadata: MetaData
-    images: Table
-    image_category: Table
-    categories: Table
-    users: Table
-    user_infos: Table
-    user_access: Table
-    user_group: Table
-    group_access: Table
-    groups: Table
-    sessions: Table
-    user_auth_keys: Table
-    image_format: Table
-    config: Table
-    lounge: Table
+    name: str
+    database: str | None
+    columns: Mapping[str, str]
+
+    def __str__(self) -> str:
+        """The table in SQL."""
+        return ".".join(quoted(part) for part in (self.database, self.name) if part is not None)
+
+    def __getitem__(self, column: str) -> str:
+        """A column in SQL: `{users[username]}`."""
+        return quoted(self.columns[column])
+
+
+class Schema:
+    """The tables of one gallery, by Piwigo's own names for them."""
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self._tables = tables
+
+    def __getitem__(self, name: str) -> Table:
+        """The table of this name."""
+        return self._tables[name]
+
+    def __iter__(self) -> Iterator[Table]:
+        """All tables that are read."""
+        return iter(self._tables.values())
+
+    def filled(self, question: str, **others: object) -> str:
+        """A question with the names of tables and columns in it; `others`: what else it has in braces."""
+        return question.format(**self._tables, **others)
 
 
 def schema(
@@ -61,118 +84,13 @@ def schema(
 
     chosen: names that the owner gave to tables, by Piwigo's constants for them.
     """
-    metadata = MetaData()
     names = {"users": users_table} if users_table else {}
     names |= {CONSTANTS[constant]: name for constant, name in (chosen or {}).items()}
-
-    def table(name: str, *columns: Column[object], info: Mapping[str, bool] | None = None) -> Table:
+    tables = {}
+    for name, read in READ.items():
+        columns = {column: column for column in (*read, *RECENT.get(name, ()))}
+        if name == "users":
+            columns = {column: user_fields[column] for column in read}
         database, own_name = split(names[name]) if name in names else (None, prefix + name)
-        return Table(own_name, metadata, *columns, schema=database, info=dict(info or {}))
-
-    images = table(
-        "images",
-        Column("id", _medium, primary_key=True),
-        Column("file", String(255), nullable=False, default=""),
-        Column("name", String(255), info=UNREAD),
-        Column("filesize", Integer, info=UNREAD),
-        Column("width", _small),
-        Column("height", _small),
-        Column("coi", String(4).with_variant(CHAR(4), "mysql", "mariadb")),
-        Column("representative_ext", String(4)),
-        Column("path", String(255), nullable=False, default=""),
-        Column("level", _tiny, nullable=False, default=0),
-        Column("md5sum", String(32).with_variant(CHAR(32), "mysql", "mariadb"), info=UNREAD),
-        Column("rotation", _tiny),
-    )
-    Index(f"{prefix}images_i7", images.c.path)
-    image_category = table(
-        "image_category",
-        Column("image_id", _medium, primary_key=True, autoincrement=False),
-        Column("category_id", _small, primary_key=True, autoincrement=False),
-    )
-    Index(f"{prefix}image_category_i1", image_category.c.category_id)
-    return Schema(
-        metadata=metadata,
-        images=images,
-        image_category=image_category,
-        categories=table(
-            "categories",
-            Column("id", _small, primary_key=True),
-            Column("name", String(255), nullable=False, default="", info=UNREAD),
-            Column("id_uppercat", _small),
-            Column("uppercats", String(255), nullable=False, default="", info=UNREAD),
-            Column("status", String(7).with_variant(ENUM("public", "private"), "mysql", "mariadb"), default="public"),
-            Column("visible", _boolean, nullable=False, default="true"),
-        ),
-        users=table(
-            "users",
-            Column(user_fields["id"], _medium, primary_key=True, key="id"),
-            Column(user_fields["username"], _exact, nullable=False, default="", key="username"),
-            Column(user_fields["password"], String(255), key="password"),
-        ),
-        user_infos=table(
-            "user_infos",
-            Column("user_id", _medium, primary_key=True, autoincrement=False),
-            Column(
-                "status",
-                String(9).with_variant(ENUM("webmaster", "admin", "normal", "generic", "guest"), "mysql", "mariadb"),
-                nullable=False,
-                default="guest",
-            ),
-            Column("enabled_high", _boolean, nullable=False, default="true"),
-            Column("level", _tiny, nullable=False, default=0),
-        ),
-        user_access=table(
-            "user_access",
-            Column("user_id", _medium, primary_key=True, autoincrement=False),
-            Column("cat_id", _small, primary_key=True, autoincrement=False),
-        ),
-        user_group=table(
-            "user_group",
-            Column("group_id", _small, primary_key=True, autoincrement=False),
-            Column("user_id", _medium, primary_key=True, autoincrement=False),
-        ),
-        group_access=table(
-            "group_access",
-            Column("group_id", _small, primary_key=True, autoincrement=False),
-            Column("cat_id", _small, primary_key=True, autoincrement=False),
-        ),
-        groups=table(
-            "groups",
-            Column("id", _small, primary_key=True),
-            Column("name", String(255), nullable=False, default="", info=UNREAD),
-            info=UNREAD,
-        ),
-        sessions=table(
-            "sessions",
-            Column("id", _session_id, primary_key=True),
-            Column("data", _serialized, nullable=False),
-            Column("expiration", DateTime, nullable=False),
-        ),
-        user_auth_keys=table(
-            "user_auth_keys",
-            Column("auth_key_id", Integer, primary_key=True, info=UNREAD),
-            Column("auth_key", String(255), nullable=False),
-            Column("user_id", _medium, nullable=False),
-            Column("expired_on", DateTime, nullable=False),
-            Column("key_type", String(40), info=RECENT),
-            Column("revoked_on", DateTime, info=RECENT),
-        ),
-        image_format=table(
-            "image_format",
-            Column("format_id", Integer, primary_key=True),
-            Column("image_id", _medium, nullable=False, default=0),
-            Column("ext", String(255), nullable=False),
-        ),
-        config=table(
-            "config",
-            Column("param", String(40), primary_key=True),
-            Column("value", _serialized),
-        ),
-        lounge=table(
-            "lounge",
-            Column("image_id", _medium, primary_key=True, autoincrement=False),
-            Column("category_id", _small, primary_key=True, autoincrement=False),
-            info=UNREAD,
-        ),
-    )
+        tables[name] = Table(own_name, database, columns)
+    return Schema(tables)

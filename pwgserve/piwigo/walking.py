@@ -7,12 +7,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
-from sqlalchemy import ColumnElement, func, select
-
 from pwgserve.piwigo.gallery import Gallery
 from pwgserve.piwigo.permissions import Photo
 
 PAGE = 200
+
+_COUNT = "SELECT COUNT(*) FROM {images} AS images WHERE images.id > %s"
+_PAGE = "SELECT images.id FROM {images} AS images WHERE images.id > %s"
+_IN_ALBUMS = """
+AND EXISTS (
+    SELECT 1 FROM {image_category} AS links WHERE links.image_id = images.id AND links.category_id IN %s
+)
+"""
+_IN_ORDER = f"ORDER BY images.id LIMIT {PAGE}"
+_ALBUMS = "SELECT id, id_uppercat FROM {categories}"
 
 
 class Walk:
@@ -20,20 +28,20 @@ class Walk:
 
     def __init__(self, gallery: Gallery, albums: frozenset[int] | None = None) -> None:
         self._gallery = gallery
-        self._albums = albums
+        self._chosen = ("", ()) if albums is None else (_IN_ALBUMS, (albums,))
 
     async def count(self, after: int = 0) -> int:
         """How many photos there are behind an id. Raises GalleryUnavailableError."""
-        number = select(func.count().label("number")).select_from(self._gallery.schema.images)
-        rows = await self._gallery.rows(number.where(self._chosen(after)))
-        return int(rows[0].number)
+        where, values = self._chosen
+        rows = await self._gallery.rows(f"{_COUNT} {where}", after, *values)
+        return int(rows[0][0])
 
     async def page(self, after: int) -> tuple[Photo, ...]:
         """The next photos behind an id, none at the end. Raises GalleryUnavailableError."""
-        images = self._gallery.schema.images.c
-        rows = await self._gallery.rows(select(images.id).where(self._chosen(after)).order_by(images.id).limit(PAGE))
+        where, values = self._chosen
+        rows = await self._gallery.rows(f"{_PAGE} {where} {_IN_ORDER}", after, *values)
         # By key and not by OFFSET: the last page of a million photos costs what the first one does.
-        return await self._gallery.photos_of([int(row.id) for row in rows]) if rows else ()
+        return await self._gallery.photos_of([int(row[0]) for row in rows]) if rows else ()
 
     async def photos(self, after: int = 0) -> AsyncIterator[Photo]:
         """All of them behind an id. Raises GalleryUnavailableError."""
@@ -46,24 +54,14 @@ class Walk:
         """The photos with these ids, those that exist. Raises GalleryUnavailableError."""
         return await self._gallery.photos_of(photo_ids)
 
-    def _chosen(self, after: int) -> ColumnElement[bool]:
-        tables = self._gallery.schema
-        images, links = tables.images.c, tables.image_category.c
-        behind = images.id > after
-        if self._albums is None:
-            return behind
-        in_albums = select(links.image_id).where(links.image_id == images.id, links.category_id.in_(self._albums))
-        return behind & in_albums.exists()
-
 
 async def albums_of(gallery: Gallery, album_id: int, with_sub_albums: bool) -> frozenset[int]:
     """The album, with all below it if wanted; empty when there is none. Raises GalleryUnavailableError."""
-    categories = gallery.schema.categories.c
-    rows = await gallery.rows(select(categories.id, categories.id_uppercat))
+    rows = await gallery.rows(_ALBUMS)
     below: dict[int, list[int]] = {}
-    for row in rows:
-        below.setdefault(int(row.id_uppercat or 0), []).append(int(row.id))
-    if not any(int(row.id) == album_id for row in rows):
+    for row_id, above in rows:
+        below.setdefault(int(above or 0), []).append(int(row_id))
+    if not any(int(row_id) == album_id for row_id, _ in rows):
         return frozenset()
     found, to_visit = {album_id}, [album_id] if with_sub_albums else []
     while to_visit:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
-from sqlalchemy.engine import make_url
-
 from pwgserve.foundation import Reached
+from pwgserve.piwigo.address import Address
 from pwgserve.piwigo.gallery import GalleryConfigurationError, GalleryUnavailableError
 from pwgserve.problems import OwnerError
 from pwgserve.settings import Settings
@@ -43,30 +42,27 @@ def own_user(reached: Reached, log_history: bool, name: str, before: str | None)
 
     name: the user's. before: statements that were made once, whose password stays.
     """
-    url = make_url(reached.database)
-    if url.get_backend_name() == "sqlite" or not url.database:
+    address = reached.database
+    if address.is_sqlite:
         return None
     known = _PASSWORD.search(before or "")
     password = known[1] if known else secrets.token_urlsafe(24)
-    host = url.host or "localhost"
-    is_local = "unix_socket" in url.query or host in (*LOCAL_HOSTS, "::1")
+    is_local = address.unix_socket or (address.host or "localhost") in (*LOCAL_HOSTS, "::1")
     hosts = LOCAL_HOSTS if is_local else ("%",)
     tables = reached.gallery.schema
     history = reached.history_table if log_history else None
     has_recent = reached.gallery.has_key_types or reached.gallery.hides_key_types
-    sql = statements(tables, url.database, password, hosts, has_recent, history, name)
-    address = url.set(username=name, password=password).render_as_string(hide_password=False)
-    intro = f"-- A database user for pwgserve that may read what it needs of `{url.database}`, and nothing else."
-    return OwnUser(address, (intro, *sql), tuple(removal(hosts, name)))
+    sql = statements(tables, address.name, password, hosts, has_recent, history, name)
+    intro = f"-- A database user for pwgserve that may read what it needs of `{address.name}`, and nothing else."
+    return OwnUser(address.of(name, password).text(), (intro, *sql), tuple(removal(hosts, name)))
 
 
-def hosts_elsewhere(address: str) -> tuple[str, ...]:
+def hosts_elsewhere(address: Address) -> tuple[str, ...]:
     """The IP addresses of a database on another machine, none for one on this. Blocks."""
-    url = make_url(address)
-    if url.get_backend_name() == "sqlite" or "unix_socket" in url.query or not url.host:
+    if address.is_sqlite or address.unix_socket or not address.host:
         return ()
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(url.host, None, type=socket.SOCK_STREAM)}
+        found = {str(info[4][0]) for info in socket.getaddrinfo(address.host, None, type=socket.SOCK_STREAM)}
     except OSError:
         return ()
     return tuple(sorted(one for one in found if not ipaddress.ip_address(one).is_loopback))

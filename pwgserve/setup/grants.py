@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pwgserve.piwigo.history import COLUMNS as HISTORY_COLUMNS
-from pwgserve.piwigo.schema import Schema
+from pwgserve.piwigo.schema import READ, RECENT, Schema
 from pwgserve.piwigo.tables import split
 
 USER = "pwgserve"
@@ -44,16 +44,11 @@ def statements(
         name = f"{_text(user)}@{_text(host)}"
         found.append(f"CREATE USER IF NOT EXISTS {name} IDENTIFIED BY {_text(password)};")
         found.append(f"ALTER USER {name} IDENTIFIED BY {_text(password)};")
-        for table in schema.metadata.sorted_tables:
-            columns = [
-                column.name
-                for column in table.columns
-                if not column.info.get("unread") and (has_recent or not column.info.get("recent"))
-            ]
-            if columns and not table.info.get("unread"):
-                listed = ", ".join(_name(column) for column in columns)
-                place = f"{_name(table.schema or database)}.{_name(table.name)}"
-                found.append(f"GRANT SELECT ({listed}) ON {place} TO {name};")
+        for table in READ:
+            columns = (*READ[table], *(RECENT.get(table, ()) if has_recent else ()))
+            listed = ", ".join(_name(schema[table].columns[column]) for column in columns)
+            place = f"{_name(schema[table].database or database)}.{_name(schema[table].name)}"
+            found.append(f"GRANT SELECT ({listed}) ON {place} TO {name};")
         if history_table:
             listed = ", ".join(_name(column) for column in HISTORY_COLUMNS)
             of_history, table_name = split(history_table)

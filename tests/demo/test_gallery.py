@@ -14,13 +14,11 @@ def made(demo):
     (folder,) = demo.temporary.glob("pwgserve-demo-*")
     gallery = DemoGallery(folder)
     yield gallery
-    gallery.close()
 
 
 def test_what_nobody_wants_any_more_is_not_drawn(tmp_path):
     gallery, answers = DemoGallery(tmp_path), iter([True])
     gallery.build(lambda _line: None, lambda: next(answers, False))
-    gallery.close()
     assert len([file for file in tmp_path.rglob("*.jpg") if file.is_file()]) == 1
     assert not gallery.database.exists()
 

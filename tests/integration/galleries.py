@@ -10,9 +10,9 @@ from typing import Any
 
 import pyvips
 import sqlalchemy as sa
+from piwigo_tables import tables as piwigo_tables
 
 from pwgserve.piwigo.identity import remember_me_key
-from pwgserve.piwigo.schema import schema
 
 SECRET_KEY = "0123456789abcdef0123456789abcdef"
 GUEST = 2
@@ -29,7 +29,7 @@ class TestGallery:
         self.engine = engine
         self.address = address
         self.prefix = prefix
-        self.schema = schema(prefix, **tables)
+        self.schema = piwigo_tables(prefix, **tables)
         self.is_sqlite = engine.dialect.name == "sqlite"
         if self.is_sqlite:
             # Nobody minds if it is lost in a power cut.

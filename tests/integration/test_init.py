@@ -17,7 +17,8 @@ from databases import Databases
 from family import LAKE, PARTY
 from galleries import GUEST, TestGallery
 from mariadb import ADMIN
-from sqlalchemy.engine import make_url
+
+from pwgserve.piwigo.address import parsed
 
 SECONDS = 250
 
@@ -38,10 +39,10 @@ def built(databases: Databases, folder: Path) -> TestGallery:
         (gallery.root / name).write_text("<?php\n")
     config = gallery.root / "local/config"
     config.mkdir(parents=True)
-    url = make_url(gallery.address)
+    where = parsed(gallery.address)
     (config / "database.inc.php").write_text(
-        f"<?php\n$conf['dblayer'] = 'mysqli';\n$conf['db_base'] = '{url.database}';\n$conf['db_user'] = '{ADMIN}';\n"
-        f"$conf['db_password'] = '';\n$conf['db_host'] = '127.0.0.1:{url.port}';\n$prefixeTable = 'piwigo_';\n"
+        f"<?php\n$conf['dblayer'] = 'mysqli';\n$conf['db_base'] = '{where.name}';\n$conf['db_user'] = '{ADMIN}';\n"
+        f"$conf['db_password'] = '';\n$conf['db_host'] = '127.0.0.1:{where.port}';\n$prefixeTable = 'piwigo_';\n"
     )
     return gallery
 
@@ -112,8 +113,8 @@ def test_the_database_user_that_is_offered_is_enough_and_can_do_nothing_else(own
     finally:
         daemon.stop()
 
-    url = make_url(address)
-    own = databases.server.connect(url.username, url.password, url.database)
+    where = parsed(address)
+    own = databases.server.connect(where.user, where.password, where.name)
     with own, own.cursor() as cursor:
         cursor.execute("SELECT id, path FROM piwigo_images LIMIT 1")
         for forbidden in (

@@ -24,7 +24,7 @@ PICTURES = 15
 LITTLE = ("--types", "sq,th", "--for", "programs")
 """Soon done, by what goes behind all else that the machine does."""
 
-FEW_FILES = 40
+FEW_FILES = 35
 """Too few for two renderings at once."""
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
@@ -224,12 +224,13 @@ def test_pages_cover_every_photo_once(gallery, tmp_path, monkeypatch):
     import asyncio
 
     from pwgserve.piwigo import walking
-    from pwgserve.piwigo.gallery import Gallery, database_url
+    from pwgserve.piwigo.gallery import Gallery, database_address
+    from pwgserve.piwigo.schema import schema
 
     monkeypatch.setattr(walking, "PAGE", 4)
 
     async def walk():
-        asked = Gallery(database_url(gallery.address), gallery.schema)
+        asked = Gallery(database_address(gallery.address), schema(gallery.prefix))
         everything = walking.Walk(asked)
         ids = [photo.photo_id async for photo in everything.photos()]
         number = await everything.count()

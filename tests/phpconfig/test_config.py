@@ -1,11 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.engine import make_url
 
 from pwgserve.phpconfig.config import read
 from pwgserve.phpconfig.database import DatabaseSettings, database_settings
 from pwgserve.phpconfig.files import PhpConfigError
+from pwgserve.piwigo.address import parsed
 from pwgserve.piwigo.conf import PICTURE_EXT
 
 INSTALLED = b"""<?php
@@ -157,8 +157,8 @@ def test_a_missing_database_setting_is_named(name):
     ],
 )
 def test_a_host_means_what_it_means_to_php(host, local_socket, expected):
-    url = make_url(DatabaseSettings("u", "p", host, "b", "piwigo_").url(local_socket))
-    assert (url.host, url.port, dict(url.query)) == expected
+    address = DatabaseSettings("u", "p", host, "b", "piwigo_").address(local_socket)
+    assert (address.host, address.port, address.options) == expected
 
 
 _any_text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -166,8 +166,8 @@ _any_text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_si
 
 @given(user=_any_text, password=_any_text, base=_any_text)
 def test_names_and_passwords_of_any_characters_reach_the_database_unchanged(user, password, base):
-    url = make_url(DatabaseSettings(user, password, "h", base, "piwigo_").url())
-    assert (url.username, url.password, url.database) == (user, password, base)
+    address = parsed(DatabaseSettings(user, password, "h", base, "piwigo_").address().text())
+    assert (address.user, address.password, address.name) == (user, password, base)
 
 
 def test_other_files_are_not_followed_and_that_is_said():

@@ -1,0 +1,122 @@
+"""Questions to a real MariaDB: nobody ever gets the answer to another question, and no text ever becomes SQL."""
+
+import asyncio
+import contextlib
+
+import pytest
+from databases import Databases
+from mariadb import ADMIN
+
+from pwgserve.piwigo.address import parsed
+from pwgserve.piwigo.database import DatabaseError
+from pwgserve.piwigo.mariadb import CONNECTIONS, MariaDb
+
+HOSTILE = ["'", "\\", "\\'", "\\' OR 1=1 -- ", '"', "`", "%s", "%", "{images}", "\0", "\n", "", "😀", "x' /*"]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    databases = Databases(tmp_path_factory.mktemp("server"))
+    databases.server.execute("CREATE DATABASE g", "CREATE TABLE g.t (a VARCHAR(50) CHARACTER SET utf8mb4)")
+    databases.server.execute("GRANT INSERT ON g.t TO reader@'%'")
+    yield databases.server
+    databases.close()
+
+
+@contextlib.asynccontextmanager
+async def opened(server, options="", may_write=False):
+    database = MariaDb(parsed(f"mysql://reader:p%40ss%2Fword@127.0.0.1:{server.port}/g{options}"), may_write)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@pytest.mark.parametrize("sql_mode", ["''", "'NO_BACKSLASH_ESCAPES'", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'", "'ANSI'"])
+async def test_a_text_stays_a_text_however_the_server_wants_quotes(server, sql_mode):
+    async with opened(server, f"?sql_mode={sql_mode}") as database:
+        assert await database.rows("SELECT " + ", ".join(["%s"] * len(HOSTILE)), HOSTILE) == [tuple(HOSTILE)]
+        for text in HOSTILE:
+            assert await database.rows("SELECT 'found' FROM DUAL WHERE %s IN %s", ["none of them", [text, "y"]]) == []
+            assert await database.rows("SELECT 'found' FROM DUAL WHERE %s IN %s", [text, ["y", text]]) == [("found",)]
+        assert await database.rows("SELECT 'found' FROM DUAL WHERE 'x' IN %s", [[]]) == []
+
+
+async def test_who_gives_up_leaves_no_answer_to_others(server):
+    async def ask(number):
+        # Every third gives up in the middle of it.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01 if number % 3 == 0 else 60):
+                seconds = 0.02 if number % 3 == 0 else 0.001 * (number % 7)
+                return number, await database.rows("SELECT %s, SLEEP(%s / 1000)", [number, int(seconds * 1000)])
+        return number, None
+
+    async with opened(server) as database:
+        answers = await asyncio.gather(*(ask(number) for number in range(300)))
+    whole = [(number, rows) for number, rows in answers if rows is not None]
+    assert len(whole) >= 200
+    assert all(rows == [(number, 0)] for number, rows in whole)
+    assert any(rows is None for _, rows in answers)
+
+
+async def test_an_error_is_told_and_the_next_question_is_answered(server):
+    async with opened(server) as database:
+        for _ in range(3 * CONNECTIONS):
+            with pytest.raises(DatabaseError) as refused:
+                await database.rows("SELECT nothing FROM t", [])
+            assert (refused.value.kind, refused.value.number) == ("OperationalError", 1054)
+        assert await database.rows("SELECT 1", []) == [(1,)]
+
+
+def connections(server):
+    with server.connect(ADMIN, "", "g") as made, made.cursor() as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE user = 'reader'")
+        return [row[0] for row in cursor.fetchall()]
+
+
+async def test_connections_are_few_are_kept_and_are_closed(server):
+    async with opened(server) as database:
+        await asyncio.gather(*(database.rows("SELECT SLEEP(0.01)", []) for _ in range(40)))
+        kept = await asyncio.to_thread(connections, server)
+        assert 1 <= len(kept) <= CONNECTIONS
+        await database.rows("SELECT 1", [])
+        assert await asyncio.to_thread(connections, server) == kept
+    async with asyncio.timeout(60):
+        while await asyncio.to_thread(connections, server):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_connection_that_the_server_closed_costs_no_answer(server):
+    async with opened(server) as database:
+        await asyncio.gather(*(database.rows("SELECT SLEEP(0.01)", []) for _ in range(CONNECTIONS)))
+        kept = await asyncio.to_thread(connections, server)
+        await asyncio.to_thread(server.execute, *(f"KILL {one}" for one in kept))
+        answers = await asyncio.gather(*(database.rows("SELECT %s", [number]) for number in range(3 * CONNECTIONS)))
+        assert answers == [[(number,)] for number in range(3 * CONNECTIONS)]
+        assert not set(kept) & set(await asyncio.to_thread(connections, server))
+
+
+async def test_each_question_sees_what_is_committed_now(server):
+    async with opened(server) as database:
+        for count in range(3):
+            assert len(await database.rows("SELECT a FROM t WHERE a = 'now'", [])) == count
+            await asyncio.to_thread(server.execute, "INSERT INTO g.t VALUES ('now')")
+
+
+async def test_only_who_may_write_writes_and_leaves_no_connection(server):
+    async with opened(server) as database:
+        with pytest.raises(DatabaseError, match="READ ONLY"):
+            await database.rows("INSERT INTO t VALUES (%s)", ["x"])
+    async with opened(server, may_write=True) as database:
+        for text in HOSTILE:
+            await database.write("INSERT INTO t VALUES (%s)", [text])
+        rows = await database.rows("SELECT a FROM t WHERE a <> 'now' OR a = ''", [])
+        assert [row[0] for row in rows] == HOSTILE
+        assert len(await asyncio.to_thread(connections, server)) == 1
+
+
+async def test_a_server_that_is_away_is_told(server):
+    """That it is believed when it is back is shown in tests/hostile/test_database.py."""
+    with pytest.raises(DatabaseError) as away:
+        await MariaDb(parsed("mysql://reader@127.0.0.1:1/g")).rows("SELECT 1", [])
+    assert away.value.number == 2003
