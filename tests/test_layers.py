@@ -53,7 +53,7 @@ PURE = [
     "piwigo/tables.py",
     "piwigo/schema.py",
     "piwigo/address.py",
-    "piwigo/database.py",
+    "piwigo/asking.py",
     "piwigo/charsets.py",
     "render/plan.py",
     "render/quality.py",

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from pwgserve.piwigo.address import Address, AddressError, parsed
+from pwgserve.piwigo.asking import DatabaseError, Row, Value
 from pwgserve.piwigo.charsets import can_hold
-from pwgserve.piwigo.database import DatabaseError, Row, Value, opened
+from pwgserve.piwigo.database import opened
 from pwgserve.piwigo.permissions import Album, Photo
 from pwgserve.piwigo.schema import READ, RECENT, Schema
 from pwgserve.problems import OwnerError
@@ -257,7 +258,7 @@ class Gallery:
     async def rows(self, question: str, *values: Value) -> Sequence[Row]:
         """The answer to a question, here or of another module of SQL. Raises GalleryUnavailableError.
 
-        question: as in `schema`, and `{seconds_since[column]}` in it. values: for its marks, see `database`.
+        question: as in `schema`, and `{seconds_since[column]}` in it. values: for its marks, see `asking`.
         """
         self.questions += 1
         try:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import structlog
 
 from pwgserve.piwigo.address import Address
+from pwgserve.piwigo.asking import DatabaseError
 from pwgserve.piwigo.conf import PiwigoConf
-from pwgserve.piwigo.database import DatabaseError, opened
+from pwgserve.piwigo.database import opened
 from pwgserve.piwigo.permissions import Status, Viewer
 from pwgserve.piwigo.schema import quoted
 from pwgserve.piwigo.tables import split

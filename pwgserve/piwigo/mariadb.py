@@ -14,7 +14,7 @@ from typing import Any
 import aiomysql
 
 from pwgserve.piwigo.address import Address
-from pwgserve.piwigo.database import DatabaseError, Row, Value, with_values
+from pwgserve.piwigo.asking import DatabaseError, Row, Value, with_values
 
 CONNECT_SECONDS = 3
 CONNECTIONS = 5

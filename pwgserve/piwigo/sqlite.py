@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from pwgserve.piwigo.database import DatabaseError, Item, Row, Value, with_values
+from pwgserve.piwigo.asking import DatabaseError, Item, Row, Value, with_values
 
 
 class Sqlite:

@@ -8,7 +8,7 @@ from databases import Databases
 from mariadb import ADMIN
 
 from pwgserve.piwigo.address import parsed
-from pwgserve.piwigo.database import DatabaseError
+from pwgserve.piwigo.asking import DatabaseError
 from pwgserve.piwigo.mariadb import CONNECTIONS, MariaDb
 
 HOSTILE = ["'", "\\", "\\'", "\\' OR 1=1 -- ", '"', "`", "%s", "%", "{images}", "\0", "\n", "", "😀", "x' /*"]

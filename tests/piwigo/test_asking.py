@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwgserve.piwigo.database import DatabaseError, with_values
+from pwgserve.piwigo.asking import DatabaseError, with_values
 from pwgserve.piwigo.schema import Table, schema
 from pwgserve.piwigo.sqlite import Sqlite
 
