@@ -40,7 +40,11 @@ EXIF_ROTATION = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}
 """EXIF orientation → quarter turns counter-clockwise, for photos of which Piwigo does not know the rotation yet."""
 
 SHARED_SHRINK, FINISHED_SHRINK = 1.3, 1.5
-"""By how much a size must be smaller than another one to be made from its pixels, and from what was encoded of them."""
+"""By how much a size must be smaller than another one to be made from its pixels, and from what was encoded of them
+or scaled twice."""
+
+HALF_SHRINK = 2.0
+"""By how much the size that small ones are made from is smaller than the largest (decision 27)."""
 
 LIKE_THE_ORIGINAL = 90
 """The least quality of a JPEG derivative that smaller ones are made from: nobody sees it in them (decision 27)."""

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pyvips
 
+from pwgserve.piwigo.sizing import Size
 from pwgserve.render import steps
 from pwgserve.render.limits import Header, Limits, needed_memory
-from pwgserve.render.plan import FINISHED_SHRINK, SHARED_SHRINK, Layout, RenderPlan, layout_within
+from pwgserve.render.plan import FINISHED_SHRINK, HALF_SHRINK, SHARED_SHRINK, Layout, RenderPlan, layout_within
 from pwgserve.render.steps import Source
 
 _aside = ThreadPoolExecutor(1, "aside")
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """The picture scaled to one of its sizes. shrink: by how much another must be smaller to be made from it."""
+
+    image: pyvips.Image
+    layout: Layout
+    source: Size
+    shrink: float
+
+    def within(self, layout: Layout) -> Layout | None:
+        """A size's layout in the pixels of this one; None when it must be made from another."""
+        if layout == self.layout:
+            return Layout(None, None, layout.turns, layout.output)
+        return layout_within(self.layout, layout, self.source, self.shrink)
+
+
 class Shared:
     """One decoding for several sizes of a picture: it is scaled to the largest one, from which the others are scaled.
 
-    What is kept has neither been turned, sharpened, marked nor encoded, so that nothing is done twice to any size.
-    Once it is there, a thread makes the sizes that will be asked for, the largest first; sizes are asked for in the
-    other order, so that two cores have half of them each.
+    The smaller ones are scaled from one of about half its size, which takes less time and is not less like what each is
+    when it is made alone. What is kept has neither been turned, sharpened, marked nor encoded, so that nothing is done
+    twice to any size. Once it is there, a thread makes the sizes that will be asked for, the largest first; sizes are
+    asked for in the other order, so that two cores have half of them each.
 
     plans: of all these sizes, the largest last. finished: descriptor of the largest as it was made and encoded some
     time ago; then nothing else is decoded.
@@ -30,7 +49,7 @@ class Shared:
         self._plans = plans
         self._largest = plans[-1]
         self._finished = finished
-        self._scaled: pyvips.Image | None = None
+        self._kept: list[_Kept] = []
         self._made_aside: dict[RenderPlan, Future[bytes]] = {}
 
     def end(self) -> None:
@@ -48,26 +67,20 @@ class Shared:
     @staticmethod
     def needed_memory(header: Header, layout: Layout) -> int:
         """Bytes that it takes to make what is kept, and to keep it."""
-        return needed_memory(header, layout.output, "jpeg") + 4 * layout.output[0] * layout.output[1]
+        return needed_memory(header, layout.output, "jpeg") + 5 * layout.output[0] * layout.output[1]
 
-    def loaded(self, source: Source, kept: Layout, plan: RenderPlan) -> tuple[pyvips.Image, Layout] | None:
-        """The picture and a size's layout in its pixels, like `steps.loaded`; None when it needs its own decoding.
-
-        kept: the layout of the largest.
-        """
+    def loaded(self, source: Source, largest: Layout, plan: RenderPlan) -> tuple[pyvips.Image, Layout] | None:
+        """The picture and a size's layout in its pixels, like `steps.loaded`; None when it needs its own decoding."""
+        layout = source.layout(plan)
         if self._finished is not None:
-            within = layout_within(kept, source.layout(plan), source.header.size, FINISHED_SHRINK)
-            return steps.loaded_from_finished(self._finished, kept, within) if within else None
-        within = self._within(source, kept, plan)
-        if within is None:
+            within = layout_within(largest, layout, source.header.size, FINISHED_SHRINK)
+            return steps.loaded_from_finished(self._finished, largest, within) if within else None
+        if layout != largest and layout_within(largest, layout, source.header.size, SHARED_SHRINK) is None:
             return None
-        if self._scaled is None:
-            whole = steps.in_srgb(steps.cropped_and_scaled(*steps.loaded(source.descriptor, source.image, kept)))
-            self._scaled = whole.copy_memory()
-            # Its colours were converted: the profile no longer speaks of them.
-            self._scaled.remove("icc-profile-data")
-            self._make_aside(self._scaled, source, kept, plan)
-        return self._scaled, within
+        if not self._kept:
+            self._keep(*steps.loaded(source.descriptor, source.image, largest), largest, source, SHARED_SHRINK)
+            self._make_aside(source, plan)
+        return self._nearest(layout)
 
     def made(self, plan: RenderPlan) -> bytes | None:
         """The file of a size, if the thread has made it or is about to; None when it must be made now."""
@@ -80,17 +93,32 @@ class Shared:
             # Whether it cannot be made at all tells another attempt, which has all the memory to itself.
             return None
 
-    def _within(self, source: Source, kept: Layout, plan: RenderPlan) -> Layout | None:
-        layout = source.layout(plan)
-        within = layout_within(kept, layout, source.header.size, SHARED_SHRINK)
-        return Layout(None, None, layout.turns, layout.output) if within is None and layout == kept else within
+    def _keep(self, image: pyvips.Image, within: Layout, layout: Layout, source: Source, shrink: float) -> None:
+        """Scale a picture, as `within` says in its pixels and `layout` in the source's."""
+        kept = steps.in_srgb(steps.cropped_and_scaled(image, within)).copy_memory()
+        # Its colours were converted: the profile no longer speaks of them.
+        kept.remove("icc-profile-data")
+        self._kept.append(_Kept(kept, layout, source.header.size, shrink))
 
-    def _make_aside(self, scaled: pyvips.Image, source: Source, kept: Layout, at_once: RenderPlan) -> None:
+    def _nearest(self, layout: Layout) -> tuple[pyvips.Image, Layout] | None:
+        """The smallest of what is kept that a size can be made from, and its layout there."""
+        for kept in reversed(self._kept):
+            if within := kept.within(layout):
+                return kept.image, within
+        return None
+
+    def _make_aside(self, source: Source, at_once: RenderPlan) -> None:
+        largest = self._kept[0]
         for plan in reversed(self._plans):
-            within = self._within(source, kept, plan)
+            layout = source.layout(plan)
+            if len(self._kept) == 1 and layout.crop is None:
+                half = layout_within(largest.layout, layout, largest.source, HALF_SHRINK)
+                if half is not None:
+                    self._keep(largest.image, half, layout, source, FINISHED_SHRINK)
+            nearest = self._nearest(layout)
             # A watermark comes as a file that is open for its own job only.
-            if within is not None and plan != at_once and plan.watermark is None:
-                self._made_aside[plan] = _aside.submit(_file, plan, scaled, within)
+            if nearest is not None and plan != at_once and plan.watermark is None:
+                self._made_aside[plan] = _aside.submit(_file, plan, *nearest)
 
 
 def _file(plan: RenderPlan, image: pyvips.Image, layout: Layout) -> bytes:
