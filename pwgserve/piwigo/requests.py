@@ -121,8 +121,9 @@ _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 # Backslashes and control characters are valid in names, and mean something else to some other program on the way.
 _DANGEROUS = re.compile(r"[\x00-\x1f\x7f\\]")
 # PHP's white space, and no other.
-_NUMERIC = re.compile(r"[ \t\n\r\v\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?[ \t\n\r\v\f]*")
-_IDENTIFIER = re.compile(r"[0-9]{1,10}")
+_NUMERIC = re.compile(r"[ \t\n\r\v\f]*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[ \t\n\r\v\f]*")
+# PCRE's $ overlooks a last line feed.
+_DIGITS = re.compile(r"[0-9]+\n?")
 
 
 def _beside(path: str, directory: str, extension: str) -> str:
@@ -187,34 +188,35 @@ def _action(query: str, conf: PiwigoConf) -> PictureRequest:
     given = _parameters(query)
     format_id = None
     if conf.enable_formats and "format" in given:
-        if not _IDENTIFIER.fullmatch(given["format"]):
+        if not _DIGITS.fullmatch(given["format"]):
             raise MalformedRequestError("format is not a number")
-        format_id = int(given["format"])
+        format_id = _identifier(given["format"])
     elif not _NUMERIC.fullmatch(given.get("id", "")) or given.get("part") not in tuple(Part):
         raise MalformedRequestError("id is not a number, or part is not e, r or f")
     elif given["part"] == Part.FORMAT:
         raise UnservedRequestError("a format without its number")
     return PictureRequest(
         wanted=Wanted(Part.FORMAT, format_id=format_id) if format_id is not None else Wanted(Part(given["part"])),
-        photo_id=None if format_id is not None else _photo_id(given["id"]),
+        photo_id=None if format_id is not None else _identifier(given["id"]),
         download="download" in given,
         auth_key=given.get("auth"),
         pwg_token=given.get("pwg_token"),
     )
 
 
-def _photo_id(text: str) -> int:
+def _identifier(text: str) -> int:
     """The id that a database would compare with: `1e2` is 100; a fraction or a negative number is nobody's id (0)."""
     value = float(text)
     return int(value) if value.is_integer() and 0 < value < 2**32 else 0
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """The parameters of a query; of several with one name the last counts, as in PHP."""
+    """The parameters of a query, as PHP has them: of several with one name the last, and no space before a name."""
     try:
-        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="replace"))
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="replace")
     except ValueError as error:
         raise MalformedRequestError(f"more than {MAX_PARAMETERS} parameters") from error
+    return {name.lstrip(" "): value for name, value in pairs}
 
 
 def _decoded(text: str) -> str:

@@ -77,6 +77,8 @@ def test_a_recorded_request_is_malformed_exactly_when_piwigo_says_so(case):
         ("action.php", "part=e&id=1e2", PictureRequest(Wanted(), photo_id=100)),
         ("action.php", "id=-7&part=e", PictureRequest(Wanted(), photo_id=0)),
         ("action.php", "id=1&id=2&part=e", PictureRequest(Wanted(), photo_id=2)),
+        ("action.php", "%20id=1&+part=e&part+=r&%20download", PictureRequest(Wanted(), photo_id=1, download=True)),
+        ("i/upload/a-me.jpg", "%20b=1", PictureRequest(Wanted(code="me"), path="upload/a.jpg", uncached=True)),
     ],
 )
 def test_an_address_means_what_it_means_to_piwigo(path, query, expected):
@@ -136,8 +138,19 @@ def test_a_format_needs_its_number_and_a_gallery_with_formats():
     for query, conf in (("id=1&part=f", formats), ("id=1&part=f&format=12", CONF)):
         with pytest.raises(UnservedRequestError):
             parse("action.php", query, conf, DEFAULTS)
+
+
+@pytest.mark.parametrize(("number", "expected"), [("5", 5), ("5%0A", 5), ("0000000000005", 5), ("9" * 30, 0)])
+def test_a_formats_number_is_what_piwigo_takes_for_one(number, expected):
+    formats = replace(CONF, enable_formats=True)
+    assert parse("action.php", f"part=f&format={number}", formats, DEFAULTS).wanted.format_id == expected
+
+
+@pytest.mark.parametrize("number", ["", "x", "%205", "5%20", "%2B5", "5.0", "5%0A%0A", "5%0D", "%EF%BC%91"])
+def test_what_piwigo_takes_for_no_formats_number_is_malformed(number):
+    formats = replace(CONF, enable_formats=True)
     with pytest.raises(MalformedRequestError):
-        parse("action.php", "part=f&format=x", formats, DEFAULTS)
+        parse("action.php", f"part=f&format={number}", formats, DEFAULTS)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
@@ -196,12 +209,12 @@ def test_a_clean_path_is_its_own_clean_path(path):
     assert clean_path(cleaned) == cleaned
 
 
-@pytest.mark.parametrize("number", ["1", "%201", "1%09%0A%0D%0B%0C", "1e0", "%2B1."])
+@pytest.mark.parametrize("number", ["1", "%201", "1%09%0A%0D%0B%0C", "1e0", "%2B1.", "1e0000"])
 def test_a_number_is_what_php_takes_for_one(number):
     assert parse("action.php", f"id={number}&part=e", CONF, DEFAULTS).photo_id == 1
 
 
-@pytest.mark.parametrize("number", ["%1c1", "%1f1", "1%1d", "%C2%A01", "1%C2%85", "%E3%80%801", "%D9%A1"])
+@pytest.mark.parametrize("number", ["%1c1", "%1f1", "1%1d", "%C2%A01", "1%C2%85", "%E3%80%801", "%D9%A1", "1_0", "inf"])
 def test_what_only_python_takes_for_a_number_is_malformed(number):
     with pytest.raises(MalformedRequestError):
         parse("action.php", f"id={number}&part=e", CONF, DEFAULTS)
