@@ -66,20 +66,21 @@ class Signed:
         Raises RefusedError, GalleryUnavailableError and what making a derivative raises.
         """
         decided = asyncio.get_running_loop().time()
-        name, appended, _ = name.partition("&")
+        name, ampersand, appended = name.partition("&")
         token, _, extension = name.rpartition(".")
         link = self.signer.verify(token)
         if link is None:
             if (seen := mirrored(request, token, self.signer, self.proxies)) is not None:
                 return seen
             raise RefusedError("outdated" if claims_to_be_expired(token, time.time()) else "forged")
-        is_odd = (appended or query not in ("", DOWNLOAD)) and extension.isalnum() and extension.isascii()
+        download = DOWNLOAD in [option.partition("=")[0] for option in f"{query}&{appended}".split("&")]
+        is_odd = (ampersand or query not in ("", DOWNLOAD)) and extension.isalnum() and extension.isascii()
         if is_odd and not link.is_expired(time.time()) and await self._may_still(request, link):
             # Programs append i.php's options (`&b=…`) to whatever address a page holds. One picture has one address,
             # or else caches could be filled with copies of it.
-            return redirect(self.issuer.repeated(f"{token}.{extension}"), keep=False)
+            return redirect(self.issuer.repeated(f"{token}.{extension}"), download, keep=False)
         try:
-            response = await self._answered(request, link, extension, download=query == DOWNLOAD)
+            response = await self._answered(request, link, extension, download)
         except BaseException:
             self.repeats.forget(request)
             raise
