@@ -353,6 +353,19 @@ def test_an_animation_stays_one_if_the_owner_wants_it(tmp_path, extension, param
     assert corner_colours(second) == ["white", "blue", "red", "green"]
 
 
+@pytest.mark.parametrize(("animate", "expected"), [(False, 1), (True, 3)])
+def test_an_animated_gif_that_is_cut_short_shows_the_frames_that_it_has(tmp_path, animate, expected):
+    grain = [pyvips.Image.gaussnoise(90, 60, sigma=20, mean=128, seed=seed).cast("uchar") for seed in range(5)]
+    frames = pyvips.Image.arrayjoin(grain, across=1).copy()
+    frames.set_type(pyvips.GValue.gint_type, "page-height", 60)
+    source = write(frames, tmp_path / "a.gif")
+    content = source.read_bytes()
+    source.write_bytes(content[: len(content) // 2])
+    rendered(source, plan(DerivativeParams((45, 30)), "gif", rules=RenderRules(animate=animate)))
+    film = pyvips.Image.new_from_file(str(tmp_path / "output"), n=-1)
+    assert film.height // 30 == expected
+
+
 def test_all_frames_of_an_animation_count_as_pixels(tmp_path):
     frames = pyvips.Image.arrayjoin([corners(90, 60), corners(90, 60).rot180()], across=1).copy()
     frames.set_type(pyvips.GValue.gint_type, "page-height", 60)
