@@ -20,6 +20,9 @@ from pwgserve.setup.templates import NAMES, WebServer
 
 NO_WEB_SERVER = "none"
 
+SENDS = {WebServer.NGINX: "x-accel-redirect", WebServer.APACHE: "x-sendfile"}
+"""How a web server is told to send a file. In another one's way it would send an empty picture."""
+
 
 class InitError(OwnerError):
     """Something that init needs is not there or not right."""
@@ -94,15 +97,13 @@ def web_server(given: Given, seen: machine.WebSeen | None, address: str, console
 def send_file(given: Given, known: dict[str, Any], server: WebServer | None, seen: machine.WebSeen | None) -> str:
     """Who sends bytes: what was chosen before, else the web server where that needs nothing that is not there."""
     before = known.get("server", {}).get("send_file")
-    if given.send_file or before:
+    can_send = SENDS.get(server) if server else before
+    if given.send_file or (before and before in ("direct", can_send)):
         return given.send_file or str(before)
     # The group of the web server must be able to read the cache, which only root can give it.
     can_share = os.geteuid() == 0 and seen is not None and seen.group is not None
-    if server is WebServer.NGINX and can_share:
-        return "x-accel-redirect"
-    if server is WebServer.APACHE and can_share and seen is not None and seen.can_xsendfile:
-        return "x-sendfile"
-    return "direct"
+    has_module = server is not WebServer.APACHE or (seen is not None and seen.can_xsendfile)
+    return str(can_send) if can_send and can_share and has_module else "direct"
 
 
 def into_web_server(given: Given, server: WebServer | None, seen: machine.WebSeen | None) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pwgserve.commands.choices import Given, InitError, url
+from pwgserve.commands.choices import Given, InitError, send_file, url
 from pwgserve.setup.machine import WebSeen
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import WebServer
@@ -28,3 +28,23 @@ def test_the_only_address_is_taken_and_of_several_none_is_guessed():
     for nothing in (None, seen(), seen("")):
         with pytest.raises(InitError, match="no site of a web server here shows this folder by a name"):
             url(GIVEN, {}, nothing)
+
+
+@pytest.mark.parametrize(
+    ("before", "server", "expected"),
+    [
+        ("x-accel-redirect", WebServer.NGINX, "x-accel-redirect"),
+        ("x-sendfile", WebServer.APACHE, "x-sendfile"),
+        ("direct", WebServer.NGINX, "direct"),
+        ("x-accel-redirect", WebServer.APACHE, "direct"),
+        ("x-accel-redirect", WebServer.CADDY, "direct"),
+        ("x-sendfile", WebServer.NGINX, "direct"),
+        ("x-sendfile", None, "x-sendfile"),
+        (None, None, "direct"),
+        (None, WebServer.CADDY, "direct"),
+    ],
+)
+def test_who_sends_files_stays_unless_another_web_server_would_send_empty_pictures(before, server, expected):
+    known = {"server": {"send_file": before}} if before else {}
+    assert send_file(GIVEN, known, server, None) == expected
+    assert send_file(replace(GIVEN, send_file="x-sendfile"), known, server, None) == "x-sendfile"
