@@ -288,7 +288,10 @@ class Workers:
                     await _put_last(process.pid, self._settings.apart)
         except (OSError, ValueError, TimeoutError) as error:
             await self._end(worker)
-            raise RenderFailedError("a worker process did not start; is pyvips-binary installed?") from error
+            in_time, why = "", "is pyvips-binary installed"
+            if isinstance(error, TimeoutError):
+                in_time, why = f" within {START_SECONDS:g} s", "is the machine too busy"
+            raise RenderFailedError(f"a worker process did not start{in_time}; {why}?") from error
         except asyncio.CancelledError:
             await self._end(worker)
             raise

@@ -71,6 +71,24 @@ def is_worker(pid):
     return False
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("START_SECONDS", 0.0, r"within 0 s; is the machine too busy\?"),
+        ("COMMAND", ("-c", ""), "start; is pyvips-binary installed"),
+    ],
+)
+def test_why_a_worker_did_not_start_is_told(monkeypatch, name, value, problem):
+    monkeypatch.setattr(f"pwgserve.render.workers.{name}", value)
+
+    async def run():
+        async with pool():
+            pass
+
+    with pytest.raises(RenderFailedError, match=problem):
+        asyncio.run(run())
+
+
 async def with_a_worker(made):
     """Until a job is with the only worker."""
     while made.workers.idle:
