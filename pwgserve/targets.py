@@ -5,6 +5,8 @@ Pure. Combines a photo's row with the gallery's settings; opening and rendering 
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,6 +20,9 @@ from pwgserve.piwigo.wanted import ENCODINGS, Part, Wanted
 from pwgserve.render.plan import REVISION, RenderPlan, RenderRules, is_worth, plan_for
 
 XXLARGE = "xx"
+
+_ESCAPED = re.compile(r"&(?:amp|lt|gt|quot|#039);")
+"""What PHP's `htmlspecialchars` makes. So Piwigo keeps the names of uploaded files, and undoes it when it sends one."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,8 @@ def is_allowed(viewer: Viewer, found: Target, settings: GallerySettings, is_trus
 
 def _file_name(photo: Photo, wanted: Wanted, extension: str) -> str:
     """`Holiday.jpg`, `Holiday-medium.jpg`: the owner's name for the photo with the extension of what is sent."""
-    own = photo.file or f"{photo.photo_id}.{photo.extension}"
+    name = _ESCAPED.sub(lambda found: html.unescape(found.group()), photo.file)
+    own = name or f"{photo.photo_id}.{photo.extension}"
     if wanted.code is None and wanted.part is Part.ELEMENT:
         return own
     stem = own.rpartition(".")[0] or own

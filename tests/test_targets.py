@@ -54,6 +54,22 @@ def test_a_browser_gets_the_smallest_encoding_that_it_announces_and_the_picture_
     assert found.file_name == f"Lake-medium.{expected if plan != 'jpeg' else extension}"
 
 
+@pytest.mark.parametrize(
+    ("kept", "name"),
+    [
+        ("Anna&#039;s cake &amp; &quot;tea&quot;.jpg", 'Anna\'s cake & "tea".jpg'),
+        ("a &lt; b &gt; c.jpg", "a < b > c.jpg"),
+        ("&amp;amp;.jpg", "&amp;.jpg"),
+        ("AT&T &eacute; &copy.jpg", "AT&T &eacute; &copy.jpg"),
+    ],
+)
+def test_a_file_is_saved_under_the_name_that_it_was_uploaded_with(kept, name):
+    uploaded = replace(photo("jpg"), file=kept)
+    assert target(uploaded, Wanted(), SETTINGS).file_name == name
+    assert target(uploaded, Wanted(code="me"), SETTINGS).file_name == name.replace(".jpg", "-medium.jpg")
+    assert target(uploaded, Wanted(Part.FORMAT, format_id=1), SETTINGS, "cr2").file_name == name.replace("jpg", "cr2")
+
+
 def test_an_animation_is_not_made_to_stand_still():
     assert shown("webp", settings=ANIMATED).extension == "webp"
     assert target(photo("webp"), Wanted(code="me", encoding="avif"), ANIMATED) is None
