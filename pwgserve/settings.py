@@ -13,7 +13,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -81,7 +81,9 @@ def _gallery_address(value: str) -> str:
         parts.port  # noqa: B018 - it is looked at when it is asked for
     except ValueError as error:
         raise ValueError("the port of this address is none; ports are numbers from 1 to 65535") from error
-    return value if value.endswith("/") else value + "/"
+    # As browsers write it in requests, which need not be as they show it.
+    path = quote(parts.path, safe="/%:@!$&'()*+,;=").rstrip("/")
+    return parts._replace(path=f"{path}/").geturl()
 
 
 def _absolute(value: Path) -> Path:

@@ -64,7 +64,14 @@ def test_what_is_no_address_to_listen_on(text):
 
 @pytest.mark.parametrize(
     ("url", "base"),
-    [("https://x.example", "/"), ("https://x.example/photos", "/photos/"), ("http://x:8/b", "/b/")],
+    [
+        ("https://x.example", "/"),
+        ("https://x.example/photos", "/photos/"),
+        ("http://x:8/b", "/b/"),
+        ("https://x.example/über uns/", "/%C3%BCber%20uns/"),
+        ("https://x.example/%C3%BCber%20uns", "/%C3%BCber%20uns/"),
+        ("https://x.example/~anna/a+b;c/", "/~anna/a+b;c/"),
+    ],
 )
 def test_the_gallery_may_be_in_a_sub_path(tmp_path, url, base):
     assert from_values(values(tmp_path, server={"public_url": url}), "f").server.base_path == base

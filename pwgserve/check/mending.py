@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pwgserve.check.attempts import AREAS, Attempt
+from pwgserve.check.spelling import encoded
 from pwgserve.check.verdicts import Verdict
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.statements import Line
@@ -136,7 +137,8 @@ class Mender:
     def _other_site(self, attempt: Attempt) -> str:
         """What closes a site that is not the gallery's own, and where it begins."""
         for site in self.sites:
-            is_meant = attempt.place in ("", f"{site.file}:{site.line}") and attempt.target.startswith(site.path)
+            is_below = attempt.target.startswith(encoded(site.path))
+            is_meant = is_below and attempt.place in ("", f"{site.file}:{site.line}")
             if site.protects(self.site.base) or not is_meant or (site.leads_on and not attempt.place):
                 continue
             place = f"the block that begins at {site.file}:{site.line}"

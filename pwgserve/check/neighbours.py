@@ -9,10 +9,11 @@ import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pwgserve.check.attempts import NO_HOST
 from pwgserve.check.doors import Door
+from pwgserve.check.spelling import encoded
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import WebServer
 
@@ -60,7 +61,7 @@ def neighbours(sites: Iterable[FoundSite], public_url: str, here: Sequence[str] 
     found: dict[tuple[_Address, str], Neighbour] = {}
     for site in sites:
         for address in _addresses(site.server, site.block, own.hostname or ""):
-            is_ours = (address.scheme, address.name, address.port) == ours and site.path == own.path
+            is_ours = (address.scheme, address.name, address.port) == ours and site.path == unquote(own.path)
             one = _neighbour(site, address, public_url, here, is_ours and not site.part)
             if one.doors or not one.is_protected:
                 found.setdefault((address, site.path), one)
@@ -81,7 +82,7 @@ def _neighbour(site: FoundSite, address: _Address, public_url: str, here: Sequen
     doors = tuple(
         Door(
             f"{address.scheme}://{f'[{target}]' if ':' in target else target}{tail}",
-            (site.path,),
+            (encoded(site.path),),
             f"{address.name or NO_HOST}{tail}",
             _place(site),
             part=site.part,
@@ -90,7 +91,7 @@ def _neighbour(site: FoundSite, address: _Address, public_url: str, here: Sequen
     )
     is_inside = _is_loopback(address.host) and not _is_loopback(host)
     url = f"{address.scheme}://{address.name or '*'}{tail}{site.path}"
-    is_protected = is_ours or site.leads_on or site.protects(parts.path or "/")
+    is_protected = is_ours or site.leads_on or site.protects(unquote(parts.path or "/"))
     return Neighbour(site, url, doors, is_inside, is_protected)
 
 

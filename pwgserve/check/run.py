@@ -32,6 +32,7 @@ from pwgserve.check.samples import (
     public_photos,
     sample,
 )
+from pwgserve.check.spelling import encoded
 from pwgserve.check.stranger import Stranger, UnreachableError
 from pwgserve.check.trying import Progress, Try, try_all
 from pwgserve.check.verdicts import leads_to
@@ -81,7 +82,7 @@ async def _checked(
 ) -> Report:
     report = Report(settings.server.public_url)
     site = Site.of(settings, reached.conf)
-    front = await stranger.once(Attempt("door", "the gallery's page", site.base))
+    front = await stranger.once(Attempt("door", "the gallery's page", settings.server.base_path))
     named = options.web_server or server_of(front.headers)
     configs = await asyncio.to_thread(_configs, options, named)
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.server.public_url))
@@ -107,7 +108,7 @@ async def _checked(
     sites = await asyncio.to_thread(_sites, configs, site, [one.subject.path for one in samples])
     mender = _mender(named, configs, site, sites)
     caches = await asyncio.to_thread(served_cache, settings.cache.dir, site, mender.config)
-    place = replace(await _place(site, gallery, how, photos), caches=tuple(one.path for one in caches))
+    place = replace(await _place(site, gallery, how, photos), caches=tuple(encoded(one.path) for one in caches))
     report.hidden = len(samples)
     report.findings += of_settings(settings)
     report.findings += [one.finding for one in caches if one.finding]
@@ -248,7 +249,7 @@ async def _place(site: Site, gallery: Gallery, how: GallerySettings, photos: Seq
                 user = account.username
                 break
     return Place(
-        base=site.base,
+        base=encoded(site.base),
         folder=site.root.name,
         internal=site.internal_prefix,
         links=site.link_prefix,

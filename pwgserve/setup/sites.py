@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pwgserve.setup.statements import Line, outermost, servers
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, WebServer
@@ -201,7 +201,7 @@ def addresses(sites: Iterable[FoundSite]) -> list[str]:
 def visited(sites: Sequence[FoundSite], url: str) -> FoundSite | None:
     """The site that visitors of an address reach, if it shows the gallery at that path."""
     own = urlsplit(url)
-    there = [site for site in sites if site.path == own.path]
+    there = [site for site in sites if site.path == unquote(own.path)]
 
     def rank(site: FoundSite) -> tuple[bool, ...]:
         has_name = any(own.hostname in _words(line.replace(",", " ")) for line in site.block)

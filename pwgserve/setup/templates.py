@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.piwigo.requests import clean_path, data_folder
@@ -39,9 +39,9 @@ class WebServer(StrEnum):
 class Site:
     """One gallery as web servers see it.
 
-    host: its name, with a port where it is not the usual one. base: path of the gallery with a slash at both ends.
-    root: Piwigo's folder. listen: where pwgserve is, as in `server.listen`. data, upload: Piwigo's folders below the
-    base, without slashes around them. php: the socket of PHP.
+    host: its name, with a port where it is not the usual one. base: path of the gallery with a slash at both ends, not
+    encoded, as web servers compare it. root: Piwigo's folder. listen: where pwgserve is, as in `server.listen`. data,
+    upload: Piwigo's folders below the base, without slashes around them. php: the socket of PHP.
     """
 
     host: str
@@ -60,7 +60,7 @@ class Site:
         """The site of a configuration."""
         return cls(
             host=urlsplit(settings.server.public_url).netloc,
-            base=settings.server.base_path,
+            base=unquote(settings.server.base_path),
             root=settings.piwigo.root,
             listen=settings.server.listen,
             cache_dir=settings.cache.dir,

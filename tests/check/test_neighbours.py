@@ -57,6 +57,16 @@ def test_sites_of_nginx(text, expected):
     assert found(WebServer.NGINX, NGINX_OWN + text) == expected
 
 
+def test_a_site_in_a_folder_with_an_umlaut_is_asked_as_browsers_ask():
+    text = (NGINX_OWN + NGINX_OWN.replace("server_name ", "server_name www.")).replace("root", "location /für/ { alias")
+    text = text.replace("alias /var/www;", "alias /var/www/photos/; }")
+    sites = sites_in(config(WebServer.NGINX, text), below(ROOT))
+    own, other = neighbours(sites, "https://example.org/f%C3%BCr/", ["192.0.2.7"])
+    assert (own.is_protected, other.is_protected) == (True, True)
+    assert [door.origin for door in own.doors] == ["https://192.0.2.7"], "its own address is tried anyway"
+    assert {door.bases for door in other.doors} == {("/f%C3%BCr/",)}
+
+
 def test_sites_of_apache():
     text = "<VirtualHost *:8443>\nServerName www.example.org\nSSLEngine on\nDocumentRoot /var/www\n</VirtualHost>"
     doors = [

@@ -117,15 +117,16 @@ def test_action_php_for_nothing_is_a_refusal(daemon, query):
     assert daemon.visitor().get(f"/action.php?{query}").status == 404
 
 
-def test_a_gallery_in_a_sub_path_answers_there_and_nowhere_else(gallery, start):
-    daemon = start(gallery, server={"public_url": "https://example.org/photos/"})
+@pytest.mark.parametrize(("written", "base"), [("photos", "/photos"), ("für uns", "/f%C3%BCr%20uns")])
+def test_a_gallery_in_a_sub_path_answers_there_and_nowhere_else(gallery, start, written, base):
+    daemon = start(gallery, server={"public_url": f"https://example.org/{written}/"})
     path = derivative(gallery, LAKE)
-    link = daemon.visitor().link(f"/photos/i.php?/{path}")
-    assert link.startswith("/photos/pwgs/")
+    link = daemon.visitor().link(f"{base}/i.php?/{path}")
+    assert link.startswith(f"{base}/pwgs/")
     assert daemon.visitor().get(link).status == 200
     assert daemon.visitor().get(f"/i.php?/{path}").status == 404
-    assert daemon.visitor().get(link.removeprefix("/photos")).status == 404
-    answer = daemon.visitor().get(f"/photos/i.php?/{path}&ajaxload=true")
+    assert daemon.visitor().get(link.removeprefix(base)).status == 404
+    answer = daemon.visitor().get(f"{base}/i.php?/{path}&ajaxload=true")
     assert json.loads(answer.body)["url"] == "https://example.org" + link
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,8 @@ server {
     assert visited([nameless, named], "http://a.test/") is named
     assert visited([nameless, named], "https://b.test/photos/") is nameless
     assert visited([nameless, named], "http://a.test/other/") is None
+    umlaut = replace(named, path="/für/")
+    assert visited([named, umlaut], "http://a.test/f%C3%BCr/") is umlaut
 
 
 def test_of_several_sites_the_one_is_visited_that_has_the_name_and_the_way():

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.settings_file import from_values
 from pwgserve.setup.templates import CACHE_SNIPPETS, SNIPPETS, Site, TemplateError, WebServer, filled, text, with_cache
 
 EXAMPLE = Site(
@@ -49,6 +51,14 @@ def test_every_address_of_pictures_is_routed(server):
         found = filled(server, text(server, main), replace(EXAMPLE, base=base, root=Path("/srv/a/b.c")))
         for location in LOCATIONS:
             assert f"{base}{location}" in found.replace('"', "")
+
+
+@pytest.mark.parametrize("written", ["für", "f%C3%BCr"])
+def test_web_servers_compare_the_path_as_it_is_read(tmp_path, written):
+    (tmp_path / "für").mkdir()
+    tables = {"server": {"public_url": f"https://a.test/{written}"}, "piwigo": {"root": str(tmp_path / "für")}}
+    site = Site.of(from_values(tables, "f"), PiwigoConf())
+    assert (site.base, site.document_root) == ("/für/", tmp_path)
 
 
 def test_a_name_that_would_mean_something_else_to_a_web_server_is_refused():
