@@ -163,7 +163,8 @@ class _Around:
 
 def _beginning(place: str) -> str:
     """How the addresses of a place begin, as far as its pattern says it."""
-    return re.split(r"[(\[\\.*+?$|]", place.removeprefix("^"))[0] if place.startswith("^") else place
+    found = re.split(r"[(\[\\.*+?$|]", place.removeprefix("^"))[0] if place.startswith("^") else place
+    return found if found.startswith("/") else "/"
 
 
 def _words(statement: str) -> list[str]:

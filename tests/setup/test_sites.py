@@ -34,6 +34,8 @@ CASES = [
     (WebServer.APACHE, "<VirtualHost *:80>\nServerName a.test\nDocumentRoot /var/www/photos\n</VirtualHost>", "http://a.test/"),
     (WebServer.APACHE, '<virtualhost _default_:443>\nServerName a.test:443\nSSLEngine on\nDocumentRoot "/var/www/"\n</virtualhost>', "https://a.test/photos/"),
     (WebServer.APACHE, '<VirtualHost *:8080>\nServerName a.test\nDocumentRoot /srv\nAlias /album "/var/www/photos/"\n</VirtualHost>', "http://a.test:8080/album/"),
+    (WebServer.APACHE, "<VirtualHost *:80>\nServerName a.test\nAlias photos /var/www/photos\n</VirtualHost>", "http://a.test/"),
+    (WebServer.APACHE, "<VirtualHost *:80>\nServerName a.test\nAliasMatch (?i)^/x/(.*) /var/www/photos/$1\n</VirtualHost>", "http://a.test/"),
     (WebServer.APACHE, "<VirtualHost *:80>\nDocumentRoot /var/www/photos\n</VirtualHost>", ""),
     (WebServer.CADDY, "a.test {\n\troot * /var/www/photos\n\tphp_fastcgi unix//x\n\tfile_server\n}", "https://a.test/"),
     (WebServer.CADDY, "{\n\temail a@b.test\n}\nhttp://a.test:8080, b.test {\n\troot /var/www\n}", "http://a.test:8080/photos/"),
