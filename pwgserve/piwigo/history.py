@@ -29,32 +29,31 @@ SECONDS = 10.0
 COLUMNS = ("date", "time", "user_id", "IP", "image_id", "image_type", "format_id")
 """What is written of a line; the id comes from the database."""
 
-_INSERT = "INSERT INTO {table} ({columns}) VALUES (CURRENT_DATE, CURRENT_TIME, %s, %s, %s, %s, %s)"
+_INSERT = "INSERT INTO {table} ({columns}) VALUES (CURRENT_DATE, CURRENT_TIME, %s, %s, %s, 'high', %s)"
 _log = structlog.get_logger("history")
 
 
 @dataclass(frozen=True)
 class Line:
-    """One visit. `image_type`: high for originals and formats, other for representatives."""
+    """One visit to an original, or to another format of it."""
 
     user_id: int
     address: str
     photo_id: int
-    image_type: str
     format_id: int | None = None
 
 
 def line(viewer: Viewer, address: str | None, photo_id: int, wanted: Wanted, conf: PiwigoConf) -> Line | None:
-    """What Piwigo would note of a file that it gave to a viewer; None when the gallery keeps no such history."""
+    """What Piwigo would note of a file that it gave to a viewer; None for nothing."""
     keeps = conf.log
     if viewer.status.is_admin:
         keeps = conf.history_admin
     elif viewer.status is Status.GUEST:
         keeps = conf.history_guest
-    if not keeps:
+    # Pages show representatives by the same address, and their visits are noted already.
+    if not keeps or wanted.part is Part.REPRESENTATIVE:
         return None
-    image_type = "other" if wanted.part is Part.REPRESENTATIVE else "high"
-    return Line(viewer.user_id, (address or "")[:ADDRESS_LENGTH], photo_id, image_type, wanted.format_id)
+    return Line(viewer.user_id, (address or "")[:ADDRESS_LENGTH], photo_id, wanted.format_id)
 
 
 class History:
@@ -96,6 +95,6 @@ class History:
                 self._waiting.task_done()
 
     async def _write(self, entry: Line) -> None:
-        values = (entry.user_id, entry.address, entry.photo_id, entry.image_type, entry.format_id)
+        values = (entry.user_id, entry.address, entry.photo_id, entry.format_id)
         async with asyncio.timeout(SECONDS):
             await self._database.write(self._insert, values)

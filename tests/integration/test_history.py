@@ -43,18 +43,17 @@ def test_a_line_for_each_file_that_action_php_gave(gallery, start, history):
     anna.link(f"/action.php?id={PARTY}&part=e")
     anna.link(f"/action.php?id={FILM}&part=r")
     daemon.visitor().link("/action.php?id=1&part=e&download")
-    assert history(3) == [
+    assert history(2) == [
         (3, "127.0.0.1", PARTY, "high", None),
-        (3, "127.0.0.1", FILM, "other", None),
         (2, "127.0.0.1", 1, "high", None),
     ]
-    # None for what was refused, for administrators (the gallery's default), and for other addresses.
+    # None for representatives, for what was refused, for administrators (the gallery's default), and for other addresses.
     daemon.visitor().get(f"/action.php?id={PARTY}&part=e")
     daemon.visitor(family.cookie("dora")).link("/action.php?id=1&part=e")
     anna.link("/" + gallery.paths[PARTY])
     anna.get(f"/action.php?id={PARTY}&part=e", method="HEAD")
     daemon.visitor(None, X_Forwarded_For="192.0.2.9").link("/action.php?id=1&part=e")
-    assert history(4)[3:] == [(2, "192.0.2.9", 1, "high", None)]
+    assert history(3)[2:] == [(2, "192.0.2.9", 1, "high", None)]
 
 
 def test_galleries_that_keep_no_history_of_guests_get_none(gallery, start, history, settled):
