@@ -1,5 +1,6 @@
-"""The commands of `pwgserve` as an owner runs them: processes with a configuration file."""
+"""The commands of `pwgserve` as an owner runs them, with a configuration file: as processes, or in this one."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -9,9 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import structlog
+from click.testing import CliRunner
 from daemon import settings_for, toml
 from galleries import TestGallery
 from ports import free_port
+
+from pwgserve.cli import main
 
 COMMAND = [sys.executable, "-m", "pwgserve"]
 ENVIRONMENT = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
@@ -22,6 +27,22 @@ class Done:
     code: int
     out: str
     err: str
+
+
+def here(*words: str, **environment: str) -> Done:
+    """What `pwgserve WORDS…` says, run in this process: most commands are done long before another has loaded its code.
+
+    Not for what becomes another user, ends by a signal, or is about the process itself.
+    """
+    try:
+        told = CliRunner(env={"COLUMNS": "300", **environment}).invoke(main, words)
+    finally:
+        # What the command has set for all of its process.
+        structlog.reset_defaults()
+        logging.disable(logging.NOTSET)
+    if told.exception is not None and not isinstance(told.exception, SystemExit):
+        raise told.exception
+    return Done(told.exit_code, told.stdout, told.stderr)
 
 
 class Installation:
@@ -52,6 +73,10 @@ class Installation:
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def here(self, *words: str) -> Done:
+        """`pwgserve WORDS… --config FILE` in this process, as `here`."""
+        return here(*words, "--config", str(self.file))
 
     def warmed(self, *words: str, preexec: Callable[[], None] | None = None) -> Done:
         """`pwgserve warm`, and again for what the machine was too busy for: it goes behind all else that it does."""

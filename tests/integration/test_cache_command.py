@@ -120,7 +120,7 @@ def test_purge_takes_all(place):
 def test_what_is_asked_wrongly_is_said_in_one_line(gallery, tmp_path, words, says):
     place = Installation(gallery, tmp_path)
     place.cache.mkdir()
-    done = place.run(*words)
+    done = place.here(*words)
     assert done.code == 2
     assert says in done.err
 

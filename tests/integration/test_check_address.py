@@ -70,7 +70,7 @@ async def test_hanging_up_is_a_no_like_others_but_not_of_the_first_page(elsewher
 
 
 def checked(owner, *options):
-    done = owner.run("check", "--json", "--photos", "1", "--rate", "1000", *options)
+    done = owner.here("check", "--json", "--photos", "1", "--rate", "1000", *options)
     return done.code, json.loads(done.out)
 
 
@@ -139,6 +139,6 @@ def test_what_of_the_web_server_cannot_be_read_is_a_doubt(gallery, tmp_path, els
     ],
 )
 def test_what_nobody_can_mean_is_wrong_usage_and_no_leak(gallery, tmp_path, words, named):
-    done = Installation(gallery, tmp_path).run(*words)
+    done = Installation(gallery, tmp_path).here(*words)
     assert done.code == 2
     assert named in done.err.splitlines()[-1]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import family
 import pytest
+from commands import here
 from daemon import Daemon
 from databases import Databases
 from family import LAKE, PARTY
@@ -48,14 +49,7 @@ def built(databases: Databases, folder: Path) -> TestGallery:
 
 
 def init(gallery, output, *options, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "pwgserve", "init", "--piwigo", str(gallery.root), "--output", str(output), *options],
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=SECONDS,
-        env={**os.environ, "COLUMNS": "300", **environment},
-    )
+    return here("init", "--piwigo", str(gallery.root), "--output", str(output), *options, **environment)
 
 
 def read_database(output: Path) -> str:
@@ -67,26 +61,26 @@ def test_a_gallery_is_configured_without_a_question_and_once_is_enough(owned, tm
     output = tmp_path / "pwgserve.toml"
     options = ("--yes", "--url", "https://a.test/photos/", "--web-server", "nginx")
     first = init(owned, output, *options)
-    assert first.returncode == 0, first.stderr
-    assert "17 photos, some of them hidden from guests" in first.stdout
-    assert "mariadb < " in first.stdout
+    assert first.code == 0, first.err
+    assert "17 photos, some of them hidden from guests" in first.out
+    assert "mariadb < " in first.out
     snippet = (tmp_path / "pwgserve/nginx/snippets/pwgserve.conf").read_text()
     assert "location ^~ /photos/upload/ " in snippet
     assert str(owned.root) in snippet
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()}
     again = init(owned, output, *options)
-    assert again.returncode == 0, again.stderr
-    assert "Nothing had to be changed." in again.stdout
+    assert again.code == 0, again.err
+    assert "Nothing had to be changed." in again.out
     assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in before} == before
 
 
 def test_the_database_user_that_is_offered_is_enough_and_can_do_nothing_else(owned, databases, tmp_path):
     output = tmp_path / "pwgserve.toml"
-    assert init(owned, output, "--yes", "--url", "http://a.test/").returncode == 0
+    assert init(owned, output, "--yes", "--url", "http://a.test/").code == 0
     sql = (tmp_path / "pwgserve/database-user.sql").read_text()
     assert "database" not in tomllib.loads(output.read_text())["piwigo"], "not before there is such a user"
     databases.server.execute(*[line for line in sql.splitlines() if line and not line.startswith("--")])
-    assert init(owned, output, "--yes").returncode == 0
+    assert init(owned, output, "--yes").code == 0
     address = read_database(output)
     assert address.startswith("mysql://pwgserve:")
 
@@ -151,9 +145,9 @@ def test_after_an_upgrade_of_piwigo_the_database_user_may_read_what_is_new(datab
         daemon.stop()
         return '"event": "piwigo-database"' in daemon.log
 
-    assert init(gallery, output, "--yes", "--url", "http://a.test/").returncode == 0
+    assert init(gallery, output, "--yes", "--url", "http://a.test/").code == 0
     assert "key_type" not in granted()
-    assert "mariadb < " not in init(gallery, output, "--yes").stdout
+    assert "mariadb < " not in init(gallery, output, "--yes").out
     assert not warns(tmp_path / "before")
 
     with gallery.engine.begin() as connection:
@@ -162,10 +156,10 @@ def test_after_an_upgrade_of_piwigo_the_database_user_may_read_what_is_new(datab
     gallery.set_config("piwigo_db_version", "16")
     assert warns(tmp_path / "upgraded")
     upgraded = init(gallery, output, "--yes")
-    assert upgraded.returncode == 0, upgraded.stderr
-    assert "mariadb < " in upgraded.stdout
+    assert upgraded.code == 0, upgraded.err
+    assert "mariadb < " in upgraded.out
     assert "key_type" in granted()
-    assert "mariadb < " not in init(gallery, output, "--yes").stdout
+    assert "mariadb < " not in init(gallery, output, "--yes").out
     assert not warns(tmp_path / "after")
     gallery.engine.dispose()
 
@@ -175,27 +169,27 @@ def test_the_database_user_is_made_if_the_owner_says_so(owned, databases, tmp_pa
     (tmp_path / ".my.cnf").write_text(f"[client]\nuser = root\nsocket = {databases.server.socket}\n")
     output = tmp_path / "pwgserve.toml"
     done = init(owned, output, "--yes", "--url", "http://a.test/", "--make-database-user", HOME=str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "The database user is made." in done.stdout
+    assert done.code == 0, done.err
+    assert "The database user is made." in done.out
     assert tomllib.loads(output.read_text())["piwigo"]["database"].startswith("mysql://pwgserve:")
     (tmp_path / ".my.cnf").write_text("[client]\nuser = nobody\nsocket = /nowhere\n")
     other = init(
         owned, tmp_path / "b.toml", "--yes", "--url", "http://a.test/", "--make-database-user", HOME=str(tmp_path)
     )
-    assert other.returncode == 2
-    assert "run " in other.stderr
-    assert other.stderr.count("\n") == 1
+    assert other.code == 2
+    assert "run " in other.err
+    assert other.err.count("\n") == 1
 
 
 def test_what_the_owner_chose_is_kept_when_init_is_run_again(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
     # Those that run here come and go, with other tests.
     options = ("--yes", "--web-server", "nginx")
-    assert init(owned, output, *options, "--url", "http://a.test/x/", "--listen", "127.0.0.1:9999").returncode == 0
+    assert init(owned, output, *options, "--url", "http://a.test/x/", "--listen", "127.0.0.1:9999").code == 0
     output.write_text(output.read_text() + '\n[log]\nlevel = "warning"  # quiet\n')
     again = init(owned, output, *options)
-    assert "Nothing had to be changed." in again.stdout, again.stdout + again.stderr
-    assert init(owned, output, *options, "--url", "http://b.test/x/").returncode == 0
+    assert "Nothing had to be changed." in again.out, again.out + again.err
+    assert init(owned, output, *options, "--url", "http://b.test/x/").code == 0
     text = output.read_text()
     assert 'level = "warning"  # quiet' in text
     assert 'listen = "127.0.0.1:9999"' in text
@@ -212,22 +206,22 @@ def test_folders_of_further_sites_are_named(databases, tmp_path):
     gallery.photo(1, (1,))
     gallery.photo(2, (1,), path="galleries/a/2.jpg")
     done = init(gallery, tmp_path / "a.toml", *options)
-    assert done.returncode == 0, done.stderr
-    assert "Photos lie in" not in done.stdout
+    assert done.code == 0, done.err
+    assert "Photos lie in" not in done.out
     gallery.photo(3, (1,), path="archive/2003/3.jpg")
     gallery.photo(4, (1,), path="archive/2004/4.jpg")
     for number, path in ((5, "http://b.test/galleries/5.jpg"), (6, "./../other/6.jpg"), (7, "/srv/7.jpg")):
         gallery.insert("images", id=number, path=path, file="x.jpg")
     done = init(gallery, tmp_path / "a.toml", *options)
-    assert done.returncode == 0, done.stderr
-    assert "Photos lie in archive/, too" in done.stdout
-    assert 'location ^~ "/photos/archive/" { deny all; }' in done.stdout
-    assert f'originals = ["{gallery.root}/archive"]' in done.stdout
+    assert done.code == 0, done.err
+    assert "Photos lie in archive/, too" in done.out
+    assert 'location ^~ "/photos/archive/" { deny all; }' in done.out
+    assert f'originals = ["{gallery.root}/archive"]' in done.out
 
 
 def test_lines_for_the_web_server_that_the_owner_changed_stay(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
-    assert init(owned, output, "--yes", "--url", "http://a.test/", "--web-server", "nginx").returncode == 0
+    assert init(owned, output, "--yes", "--url", "http://a.test/", "--web-server", "nginx").code == 0
     snippets = tmp_path / "pwgserve/nginx/snippets"
     proxy = snippets / "pwgserve-proxy.conf"
     mine = proxy.read_text().replace('X-Remote-User ""', "X-Remote-User $remote_user")
@@ -235,34 +229,34 @@ def test_lines_for_the_web_server_that_the_owner_changed_stay(owned, tmp_path):
     output.write_text(output.read_text().replace("[server]\n", '[server]\ninternal_prefix = "/_mine"\n'))
     for _ in range(2):
         again = init(owned, output, "--yes", "--web-server", "nginx")
-        assert again.returncode == 0, again.stderr
+        assert again.code == 0, again.err
         assert proxy.read_text() == mine
-        assert f"diff -u {proxy} {proxy}.new" in again.stdout
+        assert f"diff -u {proxy} {proxy}.new" in again.out
     assert "location ^~ /_mine/ {" in (snippets / "pwgserve.conf").read_text()
 
 
 def test_a_gallery_that_was_moved_is_found_again_where_it_is_now(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
-    assert init(owned, output, "--yes", "--url", "http://a.test/").returncode == 0
+    assert init(owned, output, "--yes", "--url", "http://a.test/").code == 0
     output.write_text(output.read_text().replace(str(owned.root), "/where/it/was"))
     again = init(owned, output, "--yes")
-    assert again.returncode == 0, again.stderr
+    assert again.code == 0, again.err
     assert tomllib.loads(output.read_text())["piwigo"]["root"] == str(owned.root)
 
 
 def test_a_second_gallery_does_not_take_the_place_of_the_first(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
-    assert init(owned, output, "--yes", "--url", "http://a.test/").returncode == 0
+    assert init(owned, output, "--yes", "--url", "http://a.test/").code == 0
     (tmp_path / "first").mkdir()
     (tmp_path / "first/i.php").touch()
     output.write_text(output.read_text().replace(str(owned.root), str(tmp_path / "first")))
     written = output.read_text()
     second = init(owned, output, "--yes", "--url", "http://b.test/")
-    assert second.returncode == 2
-    assert f"{output} is of the gallery in {tmp_path / 'first'}" in second.stderr
+    assert second.code == 2
+    assert f"{output} is of the gallery in {tmp_path / 'first'}" in second.err
     assert output.read_text() == written
 
-    assert init(owned, tmp_path / "club.toml", "--yes", "--url", "http://b.test/").returncode == 0
+    assert init(owned, tmp_path / "club.toml", "--yes", "--url", "http://b.test/").code == 0
     assert "'pwgserve'@" in (tmp_path / "pwgserve/database-user.sql").read_text()
     of_second = (tmp_path / "club/database-user.sql").read_text()
     assert "'pwgserve_club'@" in of_second
@@ -286,24 +280,24 @@ def test_a_second_gallery_does_not_take_the_place_of_the_first(owned, tmp_path):
 def test_what_is_wrong_is_said_in_one_line(owned, tmp_path, options, said):
     given = ("--yes", "--url", "http://a.test/", "--web-server", "nginx", *options)
     done = init(owned, tmp_path / "pwgserve.toml", *given)
-    assert done.returncode == 2
-    assert said in done.stderr
+    assert done.code == 2
+    assert said in done.err
     if "--send-file" not in options:
-        assert done.stderr.count("\n") == 1
+        assert done.err.count("\n") == 1
     assert not (tmp_path / "pwgserve.toml").exists()
 
 
 def test_a_configuration_has_another_name_than_the_folder_beside_it(owned, tmp_path):
     done = init(owned, tmp_path / "pwgserve", "--yes", "--url", "http://a.test/")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "--output" in done.stderr
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "--output" in done.err
     assert not list(tmp_path.iterdir())
 
 
 def test_an_address_is_never_guessed(owned, tmp_path):
     done = init(owned, tmp_path / "pwgserve.toml", "--yes")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "--url: no site of a web server here shows this folder" in done.stderr
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "--url: no site of a web server here shows this folder" in done.err
     assert not list(tmp_path.iterdir())
 
 
@@ -311,8 +305,8 @@ def test_a_configuration_that_is_broken_is_left_alone(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
     output.write_text("[server\n")
     done = init(owned, output, "--yes")
-    assert (done.returncode, output.read_text()) == (2, "[server\n")
-    assert "not valid TOML" in done.stderr
+    assert (done.code, output.read_text()) == (2, "[server\n")
+    assert "not valid TOML" in done.err
 
 
 def asked(gallery, output, answers, **environment):

@@ -2,13 +2,11 @@
 
 import dataclasses
 import json
-import os
-import subprocess
-import sys
 import time
 
 import family
 import pytest
+from commands import here
 from daemon import Daemon
 from links import expiry_of
 from waiting import until
@@ -47,21 +45,10 @@ def forged(link, by, **changes):
     return link.replace(token, by.sign(dataclasses.replace(by.verify(token), **changes)))
 
 
-def pwgserve(*arguments, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "pwgserve", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=environment or None,
-    )
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def keys(daemon, *arguments):
-    done = pwgserve("keys", *arguments, "--config", daemon.directory / "pwgserve.toml")
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    done = here("keys", *arguments, "--config", str(daemon.directory / "pwgserve.toml"))
+    assert done.code == 0, done.err
+    return done.out
 
 
 def test_a_rotation_breaks_nobodys_link_in_any_process_and_the_old_key_ends(several):
@@ -124,23 +111,16 @@ def test_systemds_copy_is_not_changed_and_it_is_said_what_to_do(several, tmp_pat
     copy.write_bytes((several.directory / "keys").read_bytes())
     copy.chmod(0o400)
     config = several.directory / "pwgserve.toml"
-    done = pwgserve(
-        "keys",
-        "rotate",
-        "--config",
-        config,
-        "--keys-file",
-        copy,
-        **os.environ | {"CREDENTIALS_DIRECTORY": str(tmp_path)},
-    )
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    assert "LoadCredential" in done.stderr
+    words = ("keys", "rotate", "--config", str(config), "--keys-file", str(copy))
+    done = here(*words, CREDENTIALS_DIRECTORY=str(tmp_path))
+    assert done.code == 2
+    assert len(done.err.splitlines()) == 1
+    assert "LoadCredential" in done.err
     assert copy.read_bytes() == (several.directory / "keys").read_bytes()
 
 
 def test_no_keys_yet(several, tmp_path):
     config = several.directory / "pwgserve.toml"
     for command in ("list", "rotate"):
-        done = pwgserve("keys", command, "--config", config, "--keys-file", tmp_path / "none")
-        assert (done.returncode, "there are no keys yet" in done.stderr) == (2, True)
+        done = here("keys", command, "--config", str(config), "--keys-file", str(tmp_path / "none"))
+        assert (done.code, "there are no keys yet" in done.err) == (2, True)

@@ -24,20 +24,20 @@ def link(daemon, done):
 
 
 def test_a_public_photo_has_a_link_for_everybody(daemon, place):
-    url = link(daemon, place.run("sign", str(LAKE), "--type", "sq"))
+    url = link(daemon, place.here("sign", str(LAKE), "--type", "sq"))
     assert parts_of(url)[2] == "p"
     answer = daemon.visitor().get(url)
     assert (answer.status, answer.headers["content-type"]) == (200, "image/jpeg")
-    again = link(daemon, place.run("sign", str(LAKE), "--user", "anna"))
+    again = link(daemon, place.here("sign", str(LAKE), "--user", "anna"))
     assert parts_of(again)[2] == "p"
 
 
 def test_a_private_photo_has_one_for_a_user_who_may_see_it_until_they_may_not(daemon, place, gallery, settled):
-    url = link(daemon, place.run("sign", str(PARTY), "--user", "anna"))
+    url = link(daemon, place.here("sign", str(PARTY), "--user", "anna"))
     assert parts_of(url)[2].startswith(f"u{family.USERS['anna']}o")
     assert "anna" not in url.replace("annasession", "")
     assert daemon.visitor().get(url).status == 200
-    original = link(daemon, place.run("sign", str(PARTY), "--type", "e", "--user", "anna"))
+    original = link(daemon, place.here("sign", str(PARTY), "--type", "e", "--user", "anna"))
     assert daemon.visitor().get(original).headers["x-pwgserve"] == "original"
 
     gallery.delete("user_group", group_id=FAMILY, user_id=family.USERS["anna"])
@@ -53,14 +53,14 @@ def test_a_private_photo_has_one_for_a_user_who_may_see_it_until_they_may_not(da
 
 
 def test_it_says_nothing_else_and_to_nobody_else(daemon, place):
-    url = link(daemon, place.run("sign", str(PARTY), "--user", "anna", "--type", "sq"))
+    url = link(daemon, place.here("sign", str(PARTY), "--user", "anna", "--type", "sq"))
     audience = parts_of(url)[2]
     for index, value in [(0, "3"), (1, "xx"), (2, "p"), (2, audience.replace("o", "m", 1)), (3, "99999999999")]:
         assert daemon.visitor().get(with_part(url, index, value)).status == 404
 
 
 def test_it_ends_in_time(daemon, place):
-    url = link(daemon, place.run("sign", str(PARTY), "--user", "anna", "--ttl", "1s"))
+    url = link(daemon, place.here("sign", str(PARTY), "--user", "anna", "--ttl", "1s"))
     until(lambda: daemon.visitor().get(url).status == 404)
 
 
@@ -78,12 +78,12 @@ def test_it_ends_in_time(daemon, place):
     ],
 )
 def test_what_cannot_be_signed_is_said_in_one_line(place, words, says):
-    done = place.run("sign", *words)
+    done = place.here("sign", *words)
     assert (done.code, done.out) == (2, "")
     assert says in done.err
 
 
 def test_an_owner_who_binds_links_to_sessions_has_no_links_without_one(gallery, tmp_path):
-    done = Installation(gallery, tmp_path, links={"bind_session": True}).run("sign", str(PARTY), "--user", "anna")
+    done = Installation(gallery, tmp_path, links={"bind_session": True}).here("sign", str(PARTY), "--user", "anna")
     assert done.code == 2
     assert "bind_session" in done.err

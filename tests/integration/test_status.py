@@ -21,7 +21,7 @@ def test_a_working_daemon_is_healthy_and_tells_what_it_did(daemon, place, galler
     length = len(visitor.get(link).body)
     visitor.get(link)
     visitor.get("/i.php?/" + gallery.paths[PARTY].replace(".jpg", "-me.jpg"))
-    done = place.run("status", "--json")
+    done = place.here("status", "--json")
     told = json.loads(done.out)
     assert (done.code, told["healthy"], told["problem"]) == (0, True, "")
     assert told["pictures"] == {"hit": 1, "render": 1, "original": 0}
@@ -36,7 +36,7 @@ def test_a_working_daemon_is_healthy_and_tells_what_it_did(daemon, place, galler
     assert told["database_failures"] == 0
     assert told["processes"] >= 1
     assert told["connections"] >= 1
-    text = place.run("status").out
+    text = place.here("status").out
     assert text.startswith("healthy")
     assert "forbidden" in text
 
@@ -60,7 +60,7 @@ def test_over_a_unix_socket_too(gallery, tmp_path):
     running = place.begin("serve")
     try:
         until(lambda: running.poll() is not None or path.exists())
-        until(lambda: running.poll() is not None or place.run("status").code == 0)
+        until(lambda: running.poll() is not None or place.here("status").code == 0)
         assert running.poll() is None, running.communicate()
     finally:
         running.terminate()
@@ -71,7 +71,7 @@ def test_over_a_unix_socket_too(gallery, tmp_path):
 
 
 def test_a_daemon_that_does_not_run_is_not_healthy(gallery, tmp_path):
-    done = Installation(gallery, tmp_path).run("status")
+    done = Installation(gallery, tmp_path).here("status")
     assert done.code == 1
     assert "is the daemon running?" in done.out
-    assert json.loads(Installation(gallery, tmp_path).run("status", "--json").out)["healthy"] is False
+    assert json.loads(Installation(gallery, tmp_path).here("status", "--json").out)["healthy"] is False
