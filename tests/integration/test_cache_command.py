@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -21,10 +22,23 @@ from pwgserve.piwigo.walking import Walk
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
 
-@pytest.fixture
-def place(gallery, tmp_path):
-    made = Installation(gallery, tmp_path, render={"formats": ["webp"]})  # AVIF takes ten times as long
+WEBP = {"formats": ["webp"]}
+"""AVIF takes ten times as long."""
+
+
+@pytest.fixture(scope="module")
+def warm(gallery, tmp_path_factory):
+    """What `place` begins with."""
+    made = Installation(gallery, tmp_path_factory.mktemp("warm"), render=WEBP)
     assert made.warmed("--types", "sq,th").code == 0
+    return made
+
+
+@pytest.fixture
+def place(warm, gallery, tmp_path):
+    made = Installation(gallery, tmp_path, render=WEBP)
+    for name in ("keys", "cache"):
+        subprocess.run(["cp", "-a", str(warm.file.with_name(name)), str(tmp_path)], check=True)
     return made
 
 
@@ -57,11 +71,11 @@ def test_gc_removes_what_was_used_longest_ago_and_what_was_left_unfinished(place
 
 def test_purge_of_a_photo_or_an_album_takes_only_theirs(place):
     before = place.derivatives()
-    told = json.loads(place.run("cache", "purge", "--photo", str(PARTY), "--json").out)
+    told = json.loads(place.here("cache", "purge", "--photo", str(PARTY), "--json").out)
     assert told["removed_files"] == 4, "two sizes in two encodings"
     assert len(place.derivatives()) == len(before) - 4
-    assert json.loads(place.run("cache", "purge", "--photo", str(PARTY), "--json").out)["removed_files"] == 0
-    done = place.run("cache", "purge", "--album", str(PUBLIC))
+    assert json.loads(place.here("cache", "purge", "--photo", str(PARTY), "--json").out)["removed_files"] == 0
+    done = place.here("cache", "purge", "--album", str(PUBLIC))
     assert done.code == 0
     assert "before an edit" in done.out
     assert 0 < len(place.derivatives()) < len(before) - 4
