@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from deployment import WAYS, Deployed, deploy
 from family import FILM, PARTY
-from test_check import checked
+from test_check import checked_here
 
 SNIPPET = "snippets/pwgserve.conf"
 PROXY = "snippets/pwgserve-proxy.conf"
@@ -376,7 +376,7 @@ def test_a_mistake_that_no_configuration_here_shows_is_found_from_outside(daemon
     deployed.server.clear()
     deployed.server.write(lambda files: mistake.change(files, deployed))
     deployed.server.start()
-    code, report = checked(deployed, "--photos", "1", "--web-config", str(tmp_path))
+    code, report = checked_here(deployed, "--photos", "1", "--web-config", str(tmp_path))
     leaks = [(leak["address"], leak["what"], leak["trick"]) for leak in report["leaks"]]
     tricks = {"links": "that somebody else has just opened", "said": "to come from another address"}
     assert (mistake.area, mistake.what, tricks[mistake.area]) in leaks, leaks
@@ -393,7 +393,7 @@ def test_a_mistake_is_found_and_what_to_mend_is_named(daemons, case):
     deployed.server.write(lambda files: mistake.change(files, deployed))
     deployed.server.start()
     also = f"http://localhost:{deployed.server.plain_port}/"
-    code, report = checked(deployed, "--photo", str(mistake.photo), "--also", also)
+    code, report = checked_here(deployed, "--photo", str(mistake.photo), "--also", also)
     found = [
         leak
         for leak in report["leaks"]
