@@ -184,6 +184,7 @@ def test_a_photo_that_is_closed_is_closed_at_once(deployed, gallery):
     finally:
         gallery.update("images", {"id": LAKE}, level=0)
     until(lambda: stranger.get(link).status == 200)
+    until(lambda: stranger.get(deployed.size(LAKE, "th")).status == 302)  # by a question of its own
 
 
 def test_what_asks_for_one_version_gets_that_version(deployed):
