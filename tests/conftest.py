@@ -29,6 +29,7 @@ settings.register_profile("tests", deadline=None, suppress_health_check=[HealthC
 settings.load_profile("tests")
 
 TOGETHER = {
+    "deployed": ("deploy/test_check.py", "deploy/test_proxies.py"),  # behind the same web servers
     "demo": ("demo/", "browser/test_demo_page.py"),  # one demo, which takes a while to be drawn
     "packaging": ("packaging/",),  # `make` builds in one folder
 }
@@ -36,14 +37,13 @@ TOGETHER = {
 
 LONGEST = (
     "packaging",
+    "deployed",
     "benchmarks/test_run.py",
     "deploy/test_mistakes.py",
     "integration/test_faults.py",
     "integration/test_changes.py",
     "render/test_shared.py",
-    "deploy/test_proxies.py",
     "integration/test_warm.py",
-    "deploy/test_check.py",
     "integration/test_init.py",
     "integration/test_systemd.py",
     "integration/test_configuration.py",

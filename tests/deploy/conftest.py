@@ -40,7 +40,7 @@ def gallery(place: Path) -> Iterator[TestGallery]:
     made.engine.dispose()
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="session", params=WAYS)
 def deployed(request: pytest.FixtureRequest, gallery: TestGallery, place: Path) -> Iterator[Deployed]:
     running = deploy(WAYS[request.param], gallery, place)
     yield running
