@@ -100,6 +100,11 @@ class Lab:
         return 1 if self.quick else CONNECTIONS
 
     @property
+    def processes(self) -> int:
+        """How many serve in a daemon, and in a peer."""
+        return 1 if self.quick else PROCESSES
+
+    @property
     def rounds(self) -> int:
         """How often contenders take turns."""
         return 1 if self.quick else 3

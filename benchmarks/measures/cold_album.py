@@ -11,7 +11,7 @@ from visitor import Visitor
 
 from benchmarks import populating, thumbor
 from benchmarks.issuing import issuing
-from benchmarks.lab import PROCESSES, Lab
+from benchmarks.lab import Lab
 from benchmarks.populating import Scale
 from benchmarks.results import Row, Table, interleaved
 
@@ -35,7 +35,7 @@ def measure(lab: Lab) -> Iterator[Table]:
         populating.SIZE if lab.quick else LARGE,
         pool=populating.QUICK_POOL if lab.quick else populating.POOL,
     )
-    daemon = lab.daemon(gallery, server={"processes": PROCESSES})
+    daemon = lab.daemon(gallery, server={"processes": lab.processes})
     links = asyncio.run(_links(daemon, photos))
     count = len(photos) // rounds
 
@@ -54,7 +54,7 @@ def measure(lab: Lab) -> Iterator[Table]:
 
     contenders = {OURS: opened(daemon.port, links)}
     if lab.thumbor:
-        port = lab.enter(thumbor.running(lab.thumbor, gallery.root, lab.folder(), PROCESSES))
+        port = lab.enter(thumbor.running(lab.thumbor, gallery.root, lab.folder(), lab.processes))
         paths = [f"{populating.FOLDER}/{populating.name(photo)}" for photo in photos]
         contenders[THUMBOR] = opened(port, [thumbor.address(path, 144, 108) for path in paths])
     found = interleaved(contenders, rounds)

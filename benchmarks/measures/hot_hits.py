@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from galleries import GUEST
 
 from benchmarks import thumbor
-from benchmarks.lab import PROCESSES, Lab, photograph
+from benchmarks.lab import Lab, photograph
 from benchmarks.load import hammer
 from benchmarks.results import Bar, Row, Table, interleaved
 
@@ -41,7 +41,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     file.parent.mkdir(parents=True)
     photograph(2400, 1800).jpegsave(str(file), Q=92)
     gallery.photo(1, (1,), (2400, 1800), PATH)
-    processes = {"processes": PROCESSES}
+    processes = {"processes": lab.processes}
     direct = lab.daemon(gallery, server=processes)
     behind = lab.daemon(gallery, server={**processes, "send_file": "x-accel-redirect"})
     local = lab.daemon(
@@ -73,7 +73,7 @@ def measure(lab: Lab) -> Iterator[Table]:
         REDIRECT: lambda: rate(direct.port, legacy),
     }
     if lab.thumbor:
-        port = lab.enter(thumbor.running(lab.thumbor, gallery.root, lab.folder(), PROCESSES))
+        port = lab.enter(thumbor.running(lab.thumbor, gallery.root, lab.folder(), lab.processes))
         peer = thumbor.address(PATH, 792, 594)
         contenders[THUMBOR] = lambda: rate(port, peer)
     for name, address in lab.peers.items():

@@ -18,7 +18,7 @@ from daemon import Daemon
 
 from benchmarks import populating
 from benchmarks.issuing import issuing
-from benchmarks.lab import PROCESSES, Lab, photograph
+from benchmarks.lab import Lab, photograph
 from benchmarks.load import percentile, visits
 from benchmarks.populating import Scale
 from benchmarks.results import Row, Table
@@ -32,7 +32,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     gallery = lab.gallery()
     populating.populate(gallery, Scale(200, 10, 10, 2, 10))
     populating.files(gallery, range(1, 201), pool=populating.QUICK_POOL if lab.quick else populating.POOL)
-    daemon = lab.daemon(gallery, server={"processes": PROCESSES})
+    daemon = lab.daemon(gallery, server={"processes": lab.processes})
     hits = asyncio.run(_hits(daemon))
     fill(Path(daemon.tables["cache"]["dir"]), count)
     command = [sys.executable, "-m", "pwgserve", "cache", "gc", "--config", str(daemon.directory / "pwgserve.toml")]

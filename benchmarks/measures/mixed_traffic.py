@@ -15,7 +15,7 @@ from daemon import Daemon
 
 from benchmarks import populating
 from benchmarks.issuing import issuing, zipf
-from benchmarks.lab import PROCESSES, Lab, photograph
+from benchmarks.lab import Lab, photograph
 from benchmarks.load import Load, replay
 from benchmarks.populating import FIRST_USER, Scale
 from benchmarks.results import Row, Table, interleaved
@@ -46,9 +46,9 @@ def measure(lab: Lab) -> Iterator[Table]:
     populating.files(
         gallery, {look.photo for look in looks}, pool=populating.QUICK_POOL if lab.quick else populating.POOL
     )
-    options = {"processes": PROCESSES, "send_file": "x-accel-redirect"}
+    options = {"processes": lab.processes, "send_file": "x-accel-redirect"}
     behind = lab.daemon(gallery, server=options)
-    direct = lab.daemon(gallery, server={"processes": PROCESSES})
+    direct = lab.daemon(gallery, server={"processes": lab.processes})
     static = lab.folder()
     requests = {
         daemon: asyncio.run(prepared(daemon, looks, lab.folder(), static if daemon is behind else None))
@@ -85,7 +85,7 @@ def measure(lab: Lab) -> Iterator[Table]:
     note = (
         f"{len({look.photo for look in looks}):,} of {scale.photos:,} photos, {len(looks):,} different requests, "
         f"{scale.users} people who are logged in. The database was asked at most {max(questions):,.0f} questions a "
-        f"second by {PROCESSES} server processes. Most pictures are asked for less than once in half a second, so "
+        f"second by {lab.processes} server processes. Most pictures are asked for less than once in half a second, so "
         "each is decided for itself, which is what this costs."
     )
     yield Table("mixed-traffic", "Mixed traffic", "requests per second", "nginx's files", rows, note)

@@ -12,7 +12,7 @@ from daemon import Daemon
 
 from benchmarks import populating
 from benchmarks.issuing import issuing
-from benchmarks.lab import PROCESSES, Lab, photograph
+from benchmarks.lab import Lab, photograph
 from benchmarks.load import percentile, replay, visits
 from benchmarks.populating import Scale
 from benchmarks.results import Bar, Row, Table
@@ -33,7 +33,7 @@ def measure(lab: Lab) -> Iterator[Table]:
         populating.SIZE if lab.quick else LARGE,
         pool=populating.QUICK_POOL if lab.quick else populating.POOL,
     )
-    daemon = lab.daemon(gallery, server={"processes": PROCESSES})
+    daemon = lab.daemon(gallery, server={"processes": lab.processes})
     hits, storm = asyncio.run(_links(daemon, scale))
     count = 100 if lab.quick else 1500
     requests = lab.folder() / "storm.txt"

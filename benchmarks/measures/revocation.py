@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from visitor import Visitor
 
 from benchmarks import populating
-from benchmarks.lab import PROCESSES, Lab
+from benchmarks.lab import Lab
 from benchmarks.load import Load, hammer
 from benchmarks.populating import FIRST_USER, Scale
 from benchmarks.results import Bar, Row, Table
@@ -25,8 +25,8 @@ def measure(lab: Lab) -> Iterator[Table]:
     gallery = lab.gallery()
     populating.populate(gallery, SCALE)
     populating.files(gallery, range(1, 11), pool=populating.QUICK_POOL if lab.quick else populating.POOL)
-    behind = lab.daemon(gallery, server={"processes": PROCESSES, "send_file": "x-accel-redirect"})
-    direct = lab.daemon(gallery, server={"processes": PROCESSES})
+    behind = lab.daemon(gallery, server={"processes": lab.processes, "send_file": "x-accel-redirect"})
+    direct = lab.daemon(gallery, server={"processes": lab.processes})
     plain = lab.nginx(behind, lab.folder())
     cached = lab.nginx(direct, lab.folder(), "location ~ ^/pwgs/ { proxy_pass http://pwgserve; proxy_cache pictures; }")
     user = next(
