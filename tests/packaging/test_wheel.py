@@ -24,7 +24,7 @@ def done(*command, **options):
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Nothing that is installed here is used twice: Python need not compile all of it."""
-    monkeypatch.setenv("PIP_NO_COMPILE", "1")
+    monkeypatch.setenv("PIP_NO_COMPILE", "0")  # as which pip takes "compile: no"
 
 
 def test_pipx_takes_the_wheel(tmp_path):
