@@ -14,7 +14,8 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test
 	@scripts/system-packages $(BIN)/python
 	@$(BIN)/python -m compileall -q pwgserve # tests start hundreds of processes, which would each do it
-	$(BIN)/python -m pytest --numprocesses 4 $(ARGS) # on two cores: tests mostly wait for what they have started
+	@# On two cores: tests mostly wait for what they have started. Each process keeps what it compiled for the next run.
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 4 $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
