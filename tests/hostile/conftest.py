@@ -7,7 +7,7 @@ from pathlib import Path
 
 import family
 import pytest
-from daemon import Daemon, starting
+from daemon import Daemon, serving, starting
 from databases import Databases
 from galleries import TestGallery
 from wire import DAY, SECRET, comparable
@@ -46,10 +46,7 @@ def gallery(tmp_path_factory) -> Iterator[TestGallery]:
 
 @pytest.fixture(scope="session")
 def daemon(gallery, tmp_path_factory) -> Iterator[Daemon]:
-    running = Daemon(gallery, tmp_path_factory.mktemp("daemon")).start()
-    yield running
-    running.stop()
-    assert "unexpected-error" not in running.log
+    yield from serving(gallery, tmp_path_factory.mktemp("daemon"))
 
 
 @pytest.fixture

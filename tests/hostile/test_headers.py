@@ -4,7 +4,7 @@ import socket
 
 import family
 import pytest
-from daemon import Daemon
+from daemon import serving
 from wire import comparable, exchange, received, request, statuses
 
 PUBLIC = "/action.php?id=1&part=e"
@@ -50,10 +50,7 @@ def strict(gallery, tmp_path_factory):
         "server": {"trusted_proxies": ["192.0.2.0/24"], "public_url": "http://127.0.0.1/"},
         "piwigo.conf": {"apache_authentication": True},
     }
-    running = Daemon(gallery, tmp_path_factory.mktemp("strict"), settings).start()
-    yield running
-    running.stop()
-    assert "unexpected-error" not in running.log
+    yield from serving(gallery, tmp_path_factory.mktemp("strict"), **settings)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=str)
@@ -85,15 +82,22 @@ def test_ajaxload_names_the_gallerys_own_address(daemon, gallery):
     assert b"elsewhere" not in answer
 
 
-def test_of_two_names_that_a_proxy_passes_on_none_counts(gallery, start):
+@pytest.fixture(scope="module")
+def believing(gallery, tmp_path_factory):
+    """A daemon that trusts its proxy, in a gallery that believes what that says."""
+    folder = tmp_path_factory.mktemp("believing")
+    yield from serving(gallery, folder, **{"piwigo.conf": {"apache_authentication": True}})
+
+
+def test_of_two_names_that_a_proxy_passes_on_none_counts(believing):
     """A proxy that adds its header behind the visitor's, instead of in its place."""
-    daemon = start(gallery, **{"piwigo.conf": {"apache_authentication": True}})
-    assert statuses(exchange(daemon.port, request(PRIVATE, "X-Remote-User: anna", "Connection: close"))) == [302]
+    port = believing.port
+    assert statuses(exchange(port, request(PRIVATE, "X-Remote-User: anna", "Connection: close"))) == [302]
     for names in (("anna", ""), ("anna", "carol"), ("carol", "anna"), ("anna", "anna")):
         headers = [f"X-Remote-User: {name}" for name in names]
-        assert statuses(exchange(daemon.port, request(PRIVATE, *headers, "Connection: close"))) == [404], names
+        assert statuses(exchange(port, request(PRIVATE, *headers, "Connection: close"))) == [404], names
     for name in ("anna, carol", "ANNA", "anna ' OR 1=1 -- ", "anna%00", "\u00e4nna"):
-        assert statuses(exchange(daemon.port, request(PRIVATE, f"X-Remote-User: {name}", "Connection: close"))) == [404]
+        assert statuses(exchange(port, request(PRIVATE, f"X-Remote-User: {name}", "Connection: close"))) == [404]
 
 
 def test_an_address_with_anything_behind_it_is_none(daemon):
@@ -152,12 +156,11 @@ def test_a_cookie_of_another_program_in_another_encoding_keeps_nobody_from_pictu
     assert statuses(answer) == [302, 302, 302, 200, 404]
 
 
-def test_a_name_of_a_proxys_in_another_encoding_is_nobodys(gallery, start):
+def test_a_name_of_a_proxys_in_another_encoding_is_nobodys(believing):
     """Nor is it whoever has used the browser before."""
-    daemon = start(gallery, **{"piwigo.conf": {"apache_authentication": True}})
     named = f"GET {PRIVATE} HTTP/1.1\r\nHost: x\r\nCookie: {ANNA}\r\nX-Remote-User: ".encode() + b"ann\xe4\r\n\r\n"
-    assert statuses(exchange(daemon.port, named + request("/nothing", "Connection: close"))) == [404, 404]
-    assert daemon.visitor(ANNA).get(PRIVATE).status == 302
+    assert statuses(exchange(believing.port, named + request("/nothing", "Connection: close"))) == [404, 404]
+    assert believing.visitor(ANNA).get(PRIVATE).status == 302
 
 
 HIDDEN = f"GET {PUBLIC} HTTP/1.1\r\nHost: x\r\n\r\n"

@@ -5,7 +5,7 @@ from pathlib import Path
 import family
 import pytest
 from clock import Clock
-from daemon import Daemon, starting
+from daemon import Daemon, serving, starting
 from databases import Databases
 from galleries import TestGallery
 
@@ -32,10 +32,7 @@ def gallery(request: pytest.FixtureRequest, databases: Databases, tmp_path_facto
 @pytest.fixture(scope="module")
 def daemon(gallery: TestGallery, tmp_path_factory) -> Iterator[Daemon]:
     """A daemon on the family's gallery."""
-    running = Daemon(gallery, tmp_path_factory.mktemp("daemon")).start()
-    yield running
-    running.stop()
-    assert "unexpected-error" not in running.log
+    yield from serving(gallery, tmp_path_factory.mktemp("daemon"))
 
 
 @pytest.fixture

@@ -232,3 +232,13 @@ def starting(folder: Path) -> Iterator[Callable[..., Daemon]]:
     for one in running:
         one.stop()
     assert not any("unexpected-error" in one.log for one in running)
+
+
+def serving(
+    gallery: TestGallery, folder: Path, environment: Mapping[str, str] | None = None, **changes: dict[str, Any]
+) -> Iterator[Daemon]:
+    """For a fixture that several tests share: a daemon that runs, as `starting` has them."""
+    running = Daemon(gallery, folder, changes, environment=environment).start()
+    yield running
+    running.stop()
+    assert "unexpected-error" not in running.log

@@ -6,6 +6,8 @@ import time
 
 import family
 import pytest
+from clock import Clock
+from daemon import serving
 from family import LAKE, LEVEL_8, ORPHAN, PARTY
 from links import expiry_of, parts_of, with_part
 
@@ -119,26 +121,35 @@ def test_a_link_works_with_its_own_extension_only(daemon, no, extension):
     assert _comparable(daemon.visitor().get(link.removesuffix("jpg") + extension)) == no
 
 
-def test_an_expired_link_is_refused_like_a_forged_one(gallery, start, clock, no):
-    daemon = start(gallery, clock.environment, links={"ttl": "10m"})
-    link = daemon.visitor(family.cookie("anna")).link(f"/i.php?/{PARTY_PATH}-me.jpg")
+@pytest.fixture(scope="module")
+def clock(tmp_path_factory):
+    return Clock(tmp_path_factory.mktemp("time") / "clock")
+
+
+@pytest.fixture(scope="module")
+def brief(gallery, clock, tmp_path_factory):
+    """A daemon whose links live for ten minutes of `clock`."""
+    yield from serving(gallery, tmp_path_factory.mktemp("brief"), clock.environment, links={"ttl": "10m"})
+
+
+def test_an_expired_link_is_refused_like_a_forged_one(brief, clock, no):
+    link = brief.visitor(family.cookie("anna")).link(f"/i.php?/{PARTY_PATH}-me.jpg")
     clock.set_to(expiry_of(link) - 60)
-    assert daemon.visitor().get(link).status == 200
+    assert brief.visitor().get(link).status == 200
     clock.set_to(expiry_of(link))
-    assert _comparable(daemon.visitor().get(link)) == no
+    assert _comparable(brief.visitor().get(link)) == no
 
 
-def test_what_programs_append_to_a_link_makes_no_other_answer_of_a_no(gallery, daemon, start, clock, no):
+def test_what_programs_append_to_a_link_makes_no_other_answer_of_a_no(gallery, daemon, brief, clock, no):
     appended = daemon.visitor().link(f"/i.php?/{LAKE_PATH}-me.jpg") + "&b=1"
     assert daemon.visitor().get(appended).location == appended.removesuffix("&b=1")
     with gallery.restored():
         gallery.update("images", {"id": LAKE}, level=8)
         time.sleep(PROMISED_AGE)
         assert _comparable(daemon.visitor().get(appended)) == no
-    brief = start(gallery, clock.environment, links={"ttl": "10m"}).visitor()
-    appended = brief.link(f"/i.php?/{LAKE_PATH}-me.jpg") + "&b=1"
+    appended = brief.visitor().link(f"/i.php?/{LAKE_PATH}-me.jpg") + "&b=1"
     clock.set_to(expiry_of(appended))
-    assert _comparable(brief.get(appended)) == no
+    assert _comparable(brief.visitor().get(appended)) == no
 
 
 def test_a_bound_link_works_with_its_viewers_cookies_only(gallery, start, no):

@@ -4,6 +4,7 @@ import time
 
 import family
 import pytest
+from daemon import serving
 from family import USERS
 from galleries import GUEST
 
@@ -128,9 +129,14 @@ def test_a_gallery_may_have_sessions_without_networks(daemon, gallery, settled):
     settled()
 
 
-def test_only_a_trusted_proxy_may_say_who_the_visitor_is(gallery, start):
-    daemon = start(gallery, server={"trusted_proxies": ["192.0.2.1/32"]})
-    assert sees(daemon, PARTY, family.cookie("anna"), X_Forwarded_For="198.51.100.7"), "the header does not count"
+@pytest.fixture(scope="module")
+def distrustful(gallery, tmp_path_factory):
+    """A daemon whose proxies are elsewhere."""
+    yield from serving(gallery, tmp_path_factory.mktemp("distrustful"), server={"trusted_proxies": ["192.0.2.1/32"]})
+
+
+def test_only_a_trusted_proxy_may_say_who_the_visitor_is(distrustful):
+    assert sees(distrustful, PARTY, family.cookie("anna"), X_Forwarded_For="198.51.100.7"), "the header does not count"
 
 
 def test_the_address_that_piwigo_sees_may_be_one_for_everybody(gallery, start):
@@ -235,11 +241,10 @@ def test_a_user_named_by_a_trusted_proxy_counts_if_the_gallery_wants_it(daemon, 
     settled()
 
 
-def test_a_user_named_by_a_stranger_counts_for_nothing(gallery, start, settled):
-    daemon = start(gallery, server={"trusted_proxies": ["192.0.2.1/32"]})
+def test_a_user_named_by_a_stranger_counts_for_nothing(gallery, distrustful, settled):
     with gallery.config("apache_authentication", "true"):
         settled()
-        assert not sees(daemon, PARTY, X_Remote_User="anna")
+        assert not sees(distrustful, PARTY, X_Remote_User="anna")
     settled()
 
 
