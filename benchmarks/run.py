@@ -11,7 +11,7 @@ import json
 import pkgutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -21,8 +21,8 @@ from benchmarks.lab import Lab
 from benchmarks.results import Table
 
 
-def main() -> None:
-    """Run the benchmarks that are named, or all."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the benchmarks that are named, or all. arguments: other ones than the command's."""
     known = sorted(module.name for module in pkgutil.iter_modules(measures.__path__))
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="BENCHMARK", help=f"some of: {', '.join(known)}")
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=URL", help="measure this address, too")
     parser.add_argument("--thumbor", type=Path, metavar="VENV", help="a virtual environment that has thumbor")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the tables in a file; add to what it has")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     unknown = set(asked.names) - set(known)
     if unknown:
         parser.error(f"there is no benchmark {sorted(unknown)[0]!r}; there are: {', '.join(known)}")
