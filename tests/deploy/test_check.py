@@ -50,7 +50,7 @@ def run_here(deployed: Deployed, *options: str) -> Done:
 
 
 def test_nothing_leaks_behind_any_of_the_configurations(deployed):
-    code, report = checked(deployed, "--photos", "4", "--also", f"http://localhost:{deployed.server.plain_port}/")
+    code, report = checked_here(deployed, "--photos", "4", "--also", f"http://localhost:{deployed.server.plain_port}/")
     assert report["leaks"] == [], json.dumps(report["leaks"], indent=1)
     assert report["unclear"] == [], json.dumps(report["unclear"], indent=1)
     assert [control["problem"] for control in report["controls"]] == ["", "", ""]
