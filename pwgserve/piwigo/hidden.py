@@ -22,7 +22,8 @@ _IS_PUBLIC = """
     WHERE links.image_id = images.id AND albums.status = 'public' AND albums.visible = 'true'
 ))
 """
-_BEGINS = "images.path LIKE %s ESCAPE '!'"
+# In brackets: a server may be told to read a NOT before it as that of the path alone (HIGH_NOT_PRECEDENCE).
+_BEGINS = "(images.path LIKE %s ESCAPE '!')"
 _ELSEWHERE = "SELECT images.path FROM {images} AS images"
 _FORMATS_OF = "SELECT format_id, ext FROM {image_format} WHERE image_id = %s"
 _SOME_USERS = "SELECT user_id FROM {user_infos} ORDER BY user_id LIMIT %s"

@@ -102,7 +102,15 @@ class MariaDb:
 
     async def _connected(self) -> Any:
         with _told_alike():
-            return await aiomysql.connect(**self._how)
+            connection = await aiomysql.connect(**self._how)
+        try:
+            # A server may take each new one for that of another character set, or want other quotes (`init_connect`):
+            # it is told ours, and answers how it wants quotes.
+            await _asked(connection, "SET NAMES %s", [connection.charset])
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     async def _answer(self, connection: Any, question: str, values: Sequence[Value]) -> list[Row]:
         try:

@@ -9,18 +9,26 @@ from mariadb import ADMIN
 
 from pwgserve.piwigo.address import parsed
 from pwgserve.piwigo.asking import DatabaseError
+from pwgserve.piwigo.gallery import Gallery, database_address
+from pwgserve.piwigo.hidden import candidates, folders
 from pwgserve.piwigo.mariadb import CONNECTIONS, MariaDb
+from pwgserve.piwigo.schema import schema
 
 HOSTILE = ["'", "\\", "\\'", "\\' OR 1=1 -- ", '"', "`", "%s", "%", "{images}", "\0", "\n", "", "😀", "x' /*"]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def databases(tmp_path_factory):
     databases = Databases(tmp_path_factory.mktemp("server"))
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="module")
+def server(databases):
     databases.server.execute("CREATE DATABASE g", "CREATE TABLE g.t (a VARCHAR(50) CHARACTER SET utf8mb4)")
     databases.server.execute("GRANT INSERT ON g.t TO reader@'%'")
-    yield databases.server
-    databases.close()
+    return databases.server
 
 
 @contextlib.asynccontextmanager
@@ -32,6 +40,31 @@ async def opened(server, options="", may_write=False):
         await database.close()
 
 
+@contextlib.asynccontextmanager
+async def reached(address):
+    gallery = Gallery(database_address(address), schema("piwigo_"), 60)
+    try:
+        yield gallery
+    finally:
+        await gallery.close()
+
+
+@contextlib.contextmanager
+def servers(server, **variables):
+    """The server with other settings for new connections."""
+    with server.connect(ADMIN, "", "g") as made, made.cursor() as cursor:
+        before = {}
+        for name, value in variables.items():
+            cursor.execute(f"SELECT @@GLOBAL.{name}")
+            before[name] = cursor.fetchall()[0][0]
+            cursor.execute(f"SET GLOBAL {name} = %s", [value])
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                cursor.execute(f"SET GLOBAL {name} = %s", [value])
+
+
 @pytest.mark.parametrize("sql_mode", ["''", "'NO_BACKSLASH_ESCAPES'", "'ANSI_QUOTES,NO_BACKSLASH_ESCAPES'", "'ANSI'"])
 async def test_a_text_stays_a_text_however_the_server_wants_quotes(server, sql_mode):
     async with opened(server, f"?sql_mode={sql_mode}") as database:
@@ -40,6 +73,45 @@ async def test_a_text_stays_a_text_however_the_server_wants_quotes(server, sql_m
             assert await database.rows("SELECT 'found' FROM DUAL WHERE %s IN %s", ["none of them", [text, "y"]]) == []
             assert await database.rows("SELECT 'found' FROM DUAL WHERE %s IN %s", [text, ["y", text]]) == [("found",)]
         assert await database.rows("SELECT 'found' FROM DUAL WHERE 'x' IN %s", [[]]) == []
+
+
+@pytest.mark.parametrize(
+    "init_connect", ["SET NAMES gbk", "SET NAMES latin1", "SET sql_mode = 'NO_BACKSLASH_ESCAPES'", "SET sql_mode = ''"]
+)
+async def test_a_text_stays_a_text_whatever_the_server_does_to_new_connections(server, init_connect):
+    texts = [*HOSTILE, "你'", "你\\' OR 1=1 -- ", "é"]
+    mode = "" if "NO_BACKSLASH" in init_connect else "NO_BACKSLASH_ESCAPES"
+    with servers(server, init_connect=init_connect, sql_mode=mode):
+        async with opened(server) as database, opened(server, may_write=True) as writer:
+            assert await database.rows("SELECT " + ", ".join(["%s"] * len(texts)), texts) == [tuple(texts)]
+            await asyncio.to_thread(server.execute, "DELETE FROM g.t")
+            for text in texts:
+                await writer.write("INSERT INTO t VALUES (%s)", [text])
+                assert await database.rows("SELECT a FROM t WHERE BINARY a = %s", [text]) == [(text,)]
+    await asyncio.to_thread(server.execute, "DELETE FROM g.t")
+
+
+@pytest.mark.parametrize("sql_mode", ["ANSI", "HIGH_NOT_PRECEDENCE", "PAD_CHAR_TO_FULL_LENGTH", "NO_BACKSLASH_ESCAPES"])
+async def test_a_gallery_is_the_same_in_every_mode_of_the_server(databases, tmp_path, sql_mode):
+    made = databases.gallery("mariadb", tmp_path)
+    made.album(1)
+    made.photo(1, (1,), path="upload/a_1!%.png", coi="ab")
+    made.photo(2, path="archive\\'/b.png")
+    made.photo(3, (1,), path="galleries/c.png", level=8)
+
+    async def found(gallery):
+        await gallery.check()
+        photos = [await candidates(gallery, 1, 9, hidden, 0, "./") for hidden in (True, False)]
+        beside = await gallery.photos_beside(["./upload/a_1!%", "./archive\\'/b"])
+        elsewhere = [await folders(gallery, known, 9) for known in ([], ["./upload/"], ["./archive\\'/", "./upload/"])]
+        return photos, beside, elsewhere
+
+    async with reached(made.address) as usual, reached(f"{made.address}?sql_mode='{sql_mode}'") as other:
+        photos, beside, elsewhere = await found(usual)
+        assert [[photo.photo_id for photo in some] for some in photos] == [[2, 3], [1]]
+        assert sorted(elsewhere[1]) == ["./archive\\'/", "./galleries/"]
+        assert await found(other) == (photos, beside, elsewhere)
+    made.engine.dispose()
 
 
 async def test_who_gives_up_leaves_no_answer_to_others(server):
