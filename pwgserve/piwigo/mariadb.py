@@ -115,6 +115,11 @@ class MariaDb:
     async def _answer(self, connection: Any, question: str, values: Sequence[Value]) -> list[Row]:
         try:
             rows = await _asked(connection, question, values)
+        except asyncio.CancelledError:
+            # Not answered in time: a firewall that forgot this connection will have forgotten those that rest, too.
+            connection.close()
+            self._close_kept()
+            raise
         except BaseException:
             connection.close()
             raise

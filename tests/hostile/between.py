@@ -23,7 +23,13 @@ class Between:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=200)
         self.port = self._listener.getsockname()[1]
         self._open: list[socket.socket] = []
+        self._states: list[dict[str, bool]] = []
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def forget(self) -> None:
+        """Forget the connections that there are: nothing goes through them any more. New ones are as `mode` says."""
+        for state in self._states:
+            state["is_dead"] = True
 
     def close(self) -> None:
         self.mode = "pass"
@@ -43,6 +49,7 @@ class Between:
 
     def _relay_both(self, client: socket.socket, server: socket.socket) -> None:
         state = {"is_dead": self.mode == "hang"}
+        self._states.append(state)
         questions = threading.Thread(target=self._relay, args=(client, server, state, False), daemon=True)
         questions.start()
         self._relay(server, client, state, True)

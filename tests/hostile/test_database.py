@@ -1,5 +1,6 @@
 """The database hangs, is slow, or answers half: 503 and nothing else, no stampede, and all is well when it is back."""
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,9 @@ import sqlalchemy as sa
 from between import Between
 from daemon import Daemon
 from databases import Databases
+
+from pwgserve.piwigo.address import parsed
+from pwgserve.piwigo.mariadb import CONNECTIONS, MariaDb
 
 PROMISED = 2.0
 SLACK = 8.0
@@ -110,6 +114,23 @@ def test_a_database_whose_connections_hang_is_back_when_it_is(stage, public):
     assert {status for one in visits for status in one.result()} <= {200, 302, 503}
     print(f"back after {took:.2f} s")
     assert took < PROMISED + SLACK
+
+
+async def test_of_connections_that_were_forgotten_one_question_is_lost_and_not_one_for_each(server):
+    """As behind a firewall that forgets what was idle for a while: a small gallery asks one question after the other."""
+    between = Between(server.server.port)
+    database = MariaDb(parsed(f"mysql://reader:p%40ss%2Fword@127.0.0.1:{between.port}/mysql"))
+    try:
+        await asyncio.gather(*(database.rows("SELECT SLEEP(0.05)", []) for _ in range(CONNECTIONS)))
+        between.forget()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await database.rows("SELECT 1", [])
+        async with asyncio.timeout(60):
+            assert await database.rows("SELECT 2", []) == [(2,)]
+    finally:
+        await database.close()
+        between.close()
 
 
 def test_a_slow_database_is_waited_for_and_one_that_is_too_slow_is_away(stage, public):
