@@ -38,6 +38,7 @@ class MariaDb:
     def __init__(self, address: Address, may_write: bool = False) -> None:
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._kept: list[Any] = []
+        self._access = "READ WRITE" if may_write else "READ ONLY"
         options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "charset": "utf8mb4", **address.options}
         options["connect_timeout"] = int(options["connect_timeout"])
         self._how = options | {
@@ -46,9 +47,6 @@ class MariaDb:
             "user": address.user,
             "password": address.password or "",
             "db": address.name,
-            # Each question sees what is committed now: with a snapshot, a permission taken away would live on.
-            "autocommit": True,
-            "init_command": None if may_write else "SET SESSION TRANSACTION READ ONLY",
         }
 
     async def rows(self, question: str, values: Sequence[Value]) -> list[Row]:
@@ -103,13 +101,17 @@ class MariaDb:
     async def _connected(self) -> Any:
         with _told_alike():
             connection = await aiomysql.connect(**self._how)
-        try:
-            # A server may take each new one for that of another character set, or want other quotes (`init_connect`):
-            # it is told ours, and answers how it wants quotes.
-            await _asked(connection, "SET NAMES %s", [connection.charset])
-        except BaseException:
-            connection.close()
-            raise
+            try:
+                # Neither the address nor the server (`init_connect`) decides on the character set: what is not in it
+                # would be an error for all who asked in the same moment, or be read as something else.
+                await connection.set_charset("utf8mb4")
+                # The answer tells how this server wants quotes, and whether it commits.
+                await _asked(connection, f"SET SESSION TRANSACTION {self._access}", ())
+                # Each question sees what is committed now: with a snapshot, a permission taken away would live on.
+                await connection.autocommit(True)
+            except BaseException:
+                connection.close()
+                raise
         return connection
 
     async def _answer(self, connection: Any, question: str, values: Sequence[Value]) -> list[Row]:

@@ -76,7 +76,14 @@ async def test_a_text_stays_a_text_however_the_server_wants_quotes(server, sql_m
 
 
 @pytest.mark.parametrize(
-    "init_connect", ["SET NAMES gbk", "SET NAMES latin1", "SET sql_mode = 'NO_BACKSLASH_ESCAPES'", "SET sql_mode = ''"]
+    "init_connect",
+    [
+        "SET NAMES gbk",
+        "SET NAMES latin1",
+        "SET sql_mode = 'NO_BACKSLASH_ESCAPES'",
+        "SET sql_mode = ''",
+        "SET autocommit = 0",
+    ],
 )
 async def test_a_text_stays_a_text_whatever_the_server_does_to_new_connections(server, init_connect):
     texts = [*HOSTILE, "你'", "你\\' OR 1=1 -- ", "é"]
@@ -112,6 +119,13 @@ async def test_a_gallery_is_the_same_in_every_mode_of_the_server(databases, tmp_
         assert sorted(elsewhere[1]) == ["./archive\\'/", "./galleries/"]
         assert await found(other) == (photos, beside, elsewhere)
     made.engine.dispose()
+
+
+@pytest.mark.parametrize("charset", ["utf8", "latin1", "gbk", "ascii"])
+async def test_no_text_is_an_error_whatever_character_set_the_address_names(server, charset):
+    texts = [*HOSTILE, "é", "你'"]
+    async with opened(server, f"?charset={charset}") as database:
+        assert await database.rows("SELECT " + ", ".join(["%s"] * len(texts)), texts) == [tuple(texts)]
 
 
 async def test_who_gives_up_leaves_no_answer_to_others(server):
