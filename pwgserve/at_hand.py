@@ -87,7 +87,8 @@ class AtHand:
             self._look_apart() if self._is_remote else self._look()
         if self._folder is None:
             raise NotAtHandError
-        how = _How(flags, 0, _RESOLVE_CACHED | _RESOLVE_NO_XDEV)
+        # O_NONBLOCK: or else a file on which another program has a lease (as servers of files take them) is waited for.
+        how = _How(flags | os.O_NONBLOCK, 0, _RESOLVE_CACHED | _RESOLVE_NO_XDEV)
         descriptor: int = _libc.syscall(
             _OPENAT2, self._folder, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)
         )

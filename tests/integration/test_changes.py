@@ -160,6 +160,8 @@ def test_a_picture_that_a_disk_took_its_time_for_goes_to_whom_may_see_it_then(ga
             until(lambda: fcntl.fcntl(held, fcntl.F_GETLEASE) != fcntl.F_WRLCK)
             leave_group(gallery)
             time.sleep(PROMISED_SECONDS)
+            assert daemon.visitor().get("/-/health").status == 200, "nobody else waits for this file"
+            assert not asked.done()
         finally:
             fcntl.fcntl(held, fcntl.F_SETLEASE, fcntl.F_UNLCK)
             signal.signal(signal.SIGIO, before)
