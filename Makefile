@@ -15,7 +15,7 @@ test: $(VENV)/.test
 	@scripts/system-packages $(BIN)/python
 	@$(BIN)/python -m compileall -q pwgserve # tests start hundreds of processes, which would each do it
 	@# On two cores: tests mostly wait for what they have started. Each process keeps what it compiled for the next run.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 4 $(ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses 5 $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
