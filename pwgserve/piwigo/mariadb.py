@@ -47,6 +47,7 @@ class MariaDb:
             "user": address.user,
             "password": address.password or "",
             "db": address.name,
+            "autocommit": None,  # see `_connected`
         }
 
     async def rows(self, question: str, values: Sequence[Value]) -> list[Row]:
