@@ -164,7 +164,8 @@ class Gallery:
         return [text for text in texts if can_hold(charset, text)]
 
     async def _probe(self, table: str, columns: Sequence[str]) -> None:
-        listed = ", ".join(f"{{{table}[{column}]}}" for column in columns)
+        # With the table before it: the database's own words about a column that it lacks are what an owner reads.
+        listed = ", ".join(f"{{{table}}}.{{{table}[{column}]}}" for column in columns)
         await self.rows(f"SELECT {listed} FROM {{{table}}} WHERE {_NOTHING}")  # noqa: S608 - our own names
 
     async def _has(self, table: str, columns: Sequence[str]) -> bool:

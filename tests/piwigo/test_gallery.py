@@ -65,10 +65,10 @@ async def test_a_gallery_with_nothing_but_what_is_read_is_enough(tmp_path):
         assert await people.session_ids_of([3, 4]) == {3: ["7F00s"]}
 
 
-async def test_a_missing_column_is_named(tmp_path):
+async def test_a_missing_column_is_named_with_its_table(tmp_path):
     script = BARE.replace(", level INTEGER);\nCREATE TABLE pwg_image_category", ");\nCREATE TABLE pwg_image_category")
     async with opened(tmp_path / "gallery.db", script.replace(", NULL, 0);", ", NULL);")) as gallery:
-        with pytest.raises(GalleryConfigurationError, match=r"not the tables of a Piwigo gallery .*level"):
+        with pytest.raises(GalleryConfigurationError, match=r"not the tables of a Piwigo gallery .*pwg_images.level"):
             await gallery.check()
 
 
