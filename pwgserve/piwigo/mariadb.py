@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,8 +23,13 @@ CONNECTIONS = 5
 UNUSED_SECONDS = 1800
 """After which a connection is not trusted any more: a firewall may have forgotten it without a word."""
 
-_LOST = {1927, 2006, 2013, 2014, 2045, 2055, 4031}
+_SERVER_LOST = 2013
+_LOST = {1927, 2006, _SERVER_LOST, 2014, 2045, 2055, 4031}
 """The errors of a connection that the server has closed, or that was cut."""
+
+
+_BROKEN = (RuntimeError, AssertionError, IndexError, UnicodeDecodeError, struct.error)
+"""What the event loop says of a connection that was reset, and the driver of one that brings no database's answers."""
 
 
 class _Cursor(aiomysql.Cursor):  # type: ignore[misc]  # it has no types
@@ -147,3 +153,5 @@ def _told_alike() -> Iterator[None]:
         number = error.args[0] if error.args and isinstance(error.args[0], int) else None
         message = str(error.args[1] if len(error.args) > 1 else error)
         raise DatabaseError(type(error).__name__, number, message) from error
+    except _BROKEN as error:
+        raise DatabaseError(type(error).__name__, _SERVER_LOST, str(error)) from error

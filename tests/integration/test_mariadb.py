@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
 
 import pytest
+import uvloop
 from databases import Databases
 from mariadb import ADMIN
 
@@ -180,6 +183,56 @@ async def test_a_connection_that_the_server_closed_costs_no_answer(server):
         answers = await asyncio.gather(*(database.rows("SELECT %s", [number]) for number in range(3 * CONNECTIONS)))
         assert answers == [[(number,)] for number in range(3 * CONNECTIONS)]
         assert not set(kept) & set(await asyncio.to_thread(connections, server))
+
+
+def test_connections_that_were_reset_cost_no_answer(server):
+    """As firewalls do to those that rest. In the event loop that serves, which says it in another way."""
+
+    async def asked():
+        clients = []
+
+        async def relay(reader, writer):
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", server.port)
+            clients.append(writer)
+            await asyncio.gather(relayed(reader, server_writer), relayed(server_reader, writer))
+
+        async def relayed(reader, writer):
+            with contextlib.suppress(OSError):
+                while data := await reader.read(65_536):
+                    writer.write(data)
+            writer.close()
+
+        between = await asyncio.start_server(relay, "127.0.0.1", 0)
+        port = between.sockets[0].getsockname()[1]
+        database = MariaDb(parsed(f"mysql://reader:p%40ss%2Fword@127.0.0.1:{port}/g"))
+        await asyncio.gather(*(database.rows("SELECT SLEEP(0.05)", []) for _ in range(CONNECTIONS)))
+        for client in clients:
+            at_once = struct.pack("ii", 1, 0)
+            client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+            client.close()
+        await asyncio.sleep(0.5)
+        try:
+            return await asyncio.gather(*(database.rows("SELECT %s", [number]) for number in range(CONNECTIONS)))
+        finally:
+            await database.close()
+            between.close()
+            await asyncio.sleep(0.1)
+
+    assert uvloop.run(asked()) == [[(number,)] for number in range(CONNECTIONS)]
+
+
+@pytest.mark.parametrize(
+    "greeting", [b"\1\0\0\0\xff", b"\3\0\0\0\xff\x10\4", b"\0\0\0\0", b"\5\0\0\0\nabc\0", b"SSH-2.0-x\r\n"]
+)
+async def test_what_is_no_database_is_told_as_one_that_does_not_answer(greeting):
+    async def greet(_, writer):
+        writer.write(greeting)
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        with pytest.raises(DatabaseError):
+            await MariaDb(parsed(f"mysql://reader@127.0.0.1:{port}/g")).rows("SELECT 1", [])
 
 
 async def test_each_question_sees_what_is_committed_now(server):
