@@ -244,11 +244,13 @@ def _check_options(query: str) -> None:
     """Raise ValueError for options of a database's address that its driver does not know."""
     if "@" in query:
         raise ValueError('write a "?" in the name of the user or in the password as "%3F"')
-    for option, _ in parse_qsl(query, keep_blank_values=True):
+    for option, value in parse_qsl(query, keep_blank_values=True):
         if option not in _DATABASE_OPTIONS:
             raise ValueError(
                 f"there is no option {option!r} behind the address; known are {', '.join(_DATABASE_OPTIONS)}"
             )
+        if option == "connect_timeout" and not re.fullmatch("[0-9]{1,4}", value):
+            raise ValueError("connect_timeout, behind the address, is a number of seconds")
 
 
 class Access(Section):

@@ -201,6 +201,7 @@ def test_an_unknown_option_of_the_databases_address_is_named_without_a_secret(tm
     assert told("mysql://u:pa?secret=x@h/p") == (
         'f: piwigo.database: write a "?" in the name of the user or in the password as "%3F"'
     )
+    assert "connect_timeout, behind the address, is a number of seconds" in told("mysql://u@h/p?connect_timeout=x")
     assert set(_DATABASE_OPTIONS) <= set(signature(aiomysql.connect).parameters)
     for option in _DATABASE_OPTIONS:
         from_values({"piwigo": {"root": str(tmp_path), "database": f"mysql://u@h/p?{option}=1"}}, "f")

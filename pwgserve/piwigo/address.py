@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 SQLITE = "sqlite"
 KINDS = ("mysql", "mariadb", SQLITE)
+LAST_PORT = 65535
 
 _ADDRESS = re.compile(
     r"""(?P<kind>\w+)://
@@ -71,7 +72,7 @@ class Address:
 def parsed(text: str) -> Address:
     """The address that a text is. Raises AddressError."""
     found = _ADDRESS.fullmatch(text)
-    if found is None or found["kind"] not in KINDS:
+    if found is None or found["kind"] not in KINDS or int(found["port"] or 0) > LAST_PORT:
         raise AddressError("not an address of a database")
     if found["kind"] == SQLITE:
         # A file's name stands as it is: "100%.db".

@@ -19,6 +19,7 @@ from pwgserve.piwigo.asking import DatabaseError, Row, Value, with_values
 
 CONNECT_SECONDS = 3
 CONNECTIONS = 5
+CHARSET = "utf8mb4"
 
 UNUSED_SECONDS = 1800
 """After which a connection is not trusted any more: a firewall may have forgotten it without a word."""
@@ -45,9 +46,9 @@ class MariaDb:
         self._turns = asyncio.Semaphore(CONNECTIONS)
         self._kept: list[Any] = []
         self._access = "READ WRITE" if may_write else "READ ONLY"
-        options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS, "charset": "utf8mb4", **address.options}
-        options["connect_timeout"] = int(options["connect_timeout"])
-        self._how = options | {
+        self._how = dict(address.options) | {
+            "connect_timeout": int(address.options.get("connect_timeout", CONNECT_SECONDS)),
+            "charset": CHARSET,
             "host": address.host or "localhost",
             "port": address.port or 3306,
             "user": address.user,
@@ -111,7 +112,7 @@ class MariaDb:
             try:
                 # Neither the address nor the server (`init_connect`) decides on the character set: what is not in it
                 # would be an error for all who asked in the same moment, or be read as something else.
-                await connection.set_charset("utf8mb4")
+                await connection.set_charset(CHARSET)
                 # The answer tells how this server wants quotes, and whether it commits.
                 await _asked(connection, f"SET SESSION TRANSACTION {self._access}", ())
                 # Each question sees what is committed now: with a snapshot, a permission taken away would live on.

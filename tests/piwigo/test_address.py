@@ -30,7 +30,16 @@ def test_an_address_is_what_it_says(text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "mysql", "mysql:/u:p@h/g", "postgresql://u:p@h/g", "mysql+pymysql://h/g", "mysql://u:p@h:port/g", "://h/g"],
+    [
+        "",
+        "mysql",
+        "mysql:/u:p@h/g",
+        "postgresql://u:p@h/g",
+        "mysql+pymysql://h/g",
+        "mysql://u:p@h:port/g",
+        "mysql://h:65536/g",
+        "://h/g",
+    ],
 )
 def test_what_is_no_address_is_refused_and_not_repeated(text):
     with pytest.raises(AddressError) as refused:
