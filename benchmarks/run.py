@@ -6,6 +6,7 @@ python -m benchmarks.run [--quick] [--write] [--peer NAME=URL] [--thumbor VENV] 
 from __future__ import annotations
 
 import argparse
+import compileall
 import importlib
 import json
 import pkgutil
@@ -17,7 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import machine, measures, report
-from benchmarks.lab import Lab
+from benchmarks.lab import ROOT, Lab
 from benchmarks.results import Table
 
 
@@ -39,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=130)
+    # As installing it does: where Python is told to keep nothing that it compiled, each start would compile it all.
+    compileall.compile_dir(ROOT / "pwgserve", quiet=1)
     tables: list[Table] = _kept(asked.json)
     with tempfile.TemporaryDirectory(prefix="pwgserve-bench-") as directory:
         peers = dict(peer.split("=", 1) for peer in asked.peer)
