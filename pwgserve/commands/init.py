@@ -204,7 +204,9 @@ async def _answers(
         send_file = choices.send_file(given, known, server, seen)
         sql_file = given.output.parent / given.output.stem / "database-user.sql"
         old_sql = _old_sql(sql_file)
-        own = database.own_user(reached, found.piwigo.log_history, user_for(given.output), old_sql)
+        is_second = given.output.absolute() != DEFAULT_OUTPUT and DEFAULT_OUTPUT.exists()
+        user_name = user_for(given.output, is_second)
+        own = database.own_user(reached, found.piwigo.log_history, user_name, old_sql)
         address = known.get("piwigo", {}).get("database") or given.database
         if address is None and own is not None and old_sql is not None and await database.works(found, own.address):
             address = own.address

@@ -18,11 +18,17 @@ LONGEST = 32
 """Characters of a user's name in MySQL."""
 
 
-def user_for(configuration: Path) -> str:
-    """The user of a configuration: one of another name must not take the password of the first one's user from it."""
-    if configuration.stem == USER:
+def user_for(configuration: Path, is_second: bool = False) -> str:
+    """The user of a configuration: one of another name must not take the password of the first one's user from it.
+
+    is_second: whether there is a configuration at the usual place, too, which has the user of the usual name.
+    """
+    name = configuration.stem
+    if name == USER and is_second:
+        name = configuration.absolute().parent.name
+    elif name == USER:
         return USER
-    return f"{USER}_{re.sub(r'[^A-Za-z0-9]', '_', configuration.stem)}"[:LONGEST]
+    return f"{USER}_{re.sub(r'[^A-Za-z0-9]', '_', name)}"[:LONGEST]
 
 
 def statements(

@@ -263,6 +263,18 @@ def test_a_second_gallery_does_not_take_the_place_of_the_first(owned, tmp_path):
     assert "'pwgserve'@" not in of_second, "who cannot log in any more serves nobody"
 
 
+def test_a_second_gallery_with_a_folder_of_its_own_leaves_the_first_ones_user_alone(owned, tmp_path, monkeypatch):
+    usual, second = tmp_path / "etc/pwgserve.toml", tmp_path / "club/pwgserve.toml"
+    for output in (usual, second):
+        output.parent.mkdir()
+    monkeypatch.setattr("pwgserve.commands.init.DEFAULT_OUTPUT", usual)
+    for output, name in ((usual, "pwgserve"), (second, "pwgserve_club")):
+        done = init(owned, output, "--yes", "--url", "http://a.test/")
+        assert done.code == 0, done
+        sql = (output.parent / "pwgserve/database-user.sql").read_text()
+        assert set(re.findall(r"USER (?:IF NOT EXISTS )?'(\w+)'@", sql)) == {name}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
