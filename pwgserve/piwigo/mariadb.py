@@ -28,7 +28,6 @@ _SERVER_LOST = 2013
 _LOST = {1927, 2006, _SERVER_LOST, 2014, 2045, 2055, 4031}
 """The errors of a connection that the server has closed, or that was cut."""
 
-
 _BROKEN = (RuntimeError, AssertionError, IndexError, UnicodeDecodeError, struct.error)
 """What the event loop says of a connection that was reset, and the driver of one that brings no database's answers."""
 

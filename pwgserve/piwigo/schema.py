@@ -6,7 +6,7 @@ called. What asks them is listed in `pwgserve.piwigo`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pwgserve.piwigo.conf import USER_FIELDS
@@ -64,10 +64,6 @@ class Schema:
     def __getitem__(self, name: str) -> Table:
         """The table of this name."""
         return self._tables[name]
-
-    def __iter__(self) -> Iterator[Table]:
-        """All tables that are read."""
-        return iter(self._tables.values())
 
     def filled(self, question: str, **others: object) -> str:
         """A question with the names of tables and columns in it; `others`: what else it has in braces."""
