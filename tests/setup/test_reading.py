@@ -83,8 +83,8 @@ def test_the_web_servers_group_is_the_one_where_the_user_is_in_it(photos):
 
 AS_NOBODY = """
 import importlib, os
-for name in ("init", "check", "keys"):
-    importlib.import_module(f"pwgserve.commands.{name}")  # where only root may look
+for name in ("cli", "commands.init", "commands.check", "commands.keys"):
+    importlib.import_module(f"pwgserve.{name}")  # where only root may look
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 from pwgserve.cli import main; main()
 """
