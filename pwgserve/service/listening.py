@@ -18,6 +18,10 @@ from pwgserve.settings import Listen
 BACKLOG = 1024
 """Connections that wait until a process takes them; the kernel's own limit may be lower."""
 
+RECEIVED = 32_768
+"""Bytes of a connection that the kernel keeps until they are read, twice that with its own. No request needs as much at
+once, and whatever is there is read together, before anybody has looked how long its head is."""
+
 
 class ListenError(OwnerError):
     """The address cannot be listened on; the message says why and what to do."""
@@ -43,6 +47,7 @@ def _tcp(host: str, port: int, stack: contextlib.ExitStack) -> list[socket.socke
     for family, kind, protocol, _, address in dict.fromkeys(addresses):
         listener = stack.enter_context(socket.socket(family, kind, protocol))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)
         if family == socket.AF_INET6:
             # As its own address only: 0.0.0.0 may be another program's.
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
