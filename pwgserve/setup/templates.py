@@ -20,7 +20,6 @@ from pwgserve.problems import OwnerError
 from pwgserve.settings import Listen, Settings
 
 _PLAIN = re.compile(r"[\w./~@+,=:-]*")
-_CACHE_LINE = "# include snippets/pwgserve-cache.conf;"
 
 
 class TemplateError(OwnerError):
@@ -95,9 +94,6 @@ FOLDERS: Mapping[WebServer, Path] = {
 NAMES = tuple(server.value for server in WebServer)
 """What owners call them."""
 
-CACHE_SNIPPETS = ("conf.d/pwgserve-cache.conf", "snippets/pwgserve-cache.conf")
-"""What nginx needs besides to keep public pictures for a second."""
-
 
 def text(server: WebServer, name: str) -> str:
     """A file of deploy/ as it stands. Blocks."""
@@ -117,11 +113,6 @@ def filled(server: WebServer, template: str, site: Site, more: Mapping[str, str]
     # Longest first: an example value may begin like another one.
     pattern = "|".join(re.escape(example) for example in sorted(values, key=len, reverse=True))
     return re.sub(pattern, lambda match: values[match.group()], template)
-
-
-def with_cache(snippet: str) -> str:
-    """The snippet of nginx, keeping public pictures for a second."""
-    return snippet.replace(_CACHE_LINE, _CACHE_LINE.removeprefix("# "))
 
 
 def _values(server: WebServer, site: Site) -> dict[str, str]:

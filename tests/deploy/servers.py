@@ -18,11 +18,12 @@ from pathlib import Path
 from mariadb import program
 from visitor import Visitor
 
-from pwgserve.setup.templates import SNIPPETS, Site, WebServer, filled, text, with_cache
+from pwgserve.setup.templates import SNIPPETS, Site, WebServer, filled, text
 
 START_SECONDS = 120
 WEB_GROUP = "www-data"
 IS_ROOT = getpass.getuser() == "root"
+CACHE_LINE = "# include snippets/pwgserve-cache.conf;"
 
 NGINX = """
 worker_processes 1;
@@ -135,7 +136,9 @@ class WebServerProcess:
         self.files = {name: filled(self.kind, text(self.kind, name), self.site, local) for name in names}
         self.files[site_name] = filled(self.kind, text(self.kind, whole), self.site, local)
         if self.keeps_public:
-            self.files["snippets/pwgserve.conf"] = with_cache(self.files["snippets/pwgserve.conf"])
+            snippet = self.files["snippets/pwgserve.conf"]
+            assert CACHE_LINE in snippet
+            self.files["snippets/pwgserve.conf"] = snippet.replace(CACHE_LINE, CACHE_LINE.removeprefix("# "))
         self.files["main"] = self._main()
         if change is not None:
             change(self.files)

@@ -5,7 +5,7 @@ import pytest
 
 from pwgserve.piwigo.conf import PiwigoConf
 from pwgserve.settings_file import from_values
-from pwgserve.setup.templates import CACHE_SNIPPETS, SNIPPETS, Site, TemplateError, WebServer, filled, text, with_cache
+from pwgserve.setup.templates import SNIPPETS, Site, TemplateError, WebServer, filled, text
 
 EXAMPLE = Site(
     "gallery.example.org", "/photos/", Path("/var/www/photos"), "127.0.0.1:8280", Path("/var/cache/pwgserve")
@@ -13,7 +13,8 @@ EXAMPLE = Site(
 WHOLE = {WebServer.NGINX: "sites/gallery.conf", WebServer.APACHE: "gallery.conf", WebServer.CADDY: "Caddyfile"}
 FILES = [
     *((server, name) for server, names in SNIPPETS.items() for name in names),
-    *((WebServer.NGINX, name) for name in CACHE_SNIPPETS),
+    (WebServer.NGINX, "conf.d/pwgserve-cache.conf"),
+    (WebServer.NGINX, "snippets/pwgserve-cache.conf"),
     *WHOLE.items(),
 ]
 LOCATIONS = ("i.php", "i", "_data/i/", "action.php", "upload/", "galleries/", "pwgs/")
@@ -94,9 +95,3 @@ def test_the_document_root_is_above_the_gallery_only_if_its_folder_lies_as_its_a
     assert EXAMPLE.document_root == Path("/var/www")
     assert replace(EXAMPLE, base="/").document_root == Path("/var/www/photos")
     assert replace(EXAMPLE, base="/pictures/").document_root == Path("/var/www/photos")
-
-
-def test_public_pictures_are_kept_only_if_asked_for():
-    snippet = text(WebServer.NGINX, "snippets/pwgserve.conf")
-    assert "\n    include snippets/pwgserve-cache.conf;" in with_cache(snippet)
-    assert "\n    include snippets/pwgserve-cache.conf;" not in snippet
