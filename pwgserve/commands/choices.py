@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from pwgserve.problems import OwnerError
 from pwgserve.setup import machine
-from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_OUTPUT, Answers
+from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_OUTPUT
 from pwgserve.setup.sites import addresses, visited
 from pwgserve.setup.templates import NAMES, WebServer
 
@@ -115,7 +115,7 @@ def into_web_server(given: Given, server: WebServer | None, seen: machine.WebSee
     return click.confirm(f"Write the lines for {server} into {seen.folder}? (No site is changed)", default=True)
 
 
-def makes_user(given: Given, answers: Answers) -> bool:
+def makes_user(given: Given) -> bool:
     """Whether the database user is to be made now."""
     if given.make_database_user or not given.asks or os.geteuid() != 0:
         return given.make_database_user

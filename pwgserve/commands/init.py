@@ -101,7 +101,7 @@ def _run(given: Given, console: Console) -> None:
     made = plan(replace(answers, there=machine.texts(snippets.places(answers))))
     done = carry_out(made, None if "links" in kept_by_root else answers.keys_file)
     _tell_done(done, console)
-    if answers.wants_database_user and choices.makes_user(given, answers):
+    if answers.wants_database_user and choices.makes_user(given):
         database.make(answers.sql_file)
         console.print("The database user is made.")
         _run(_answered(given, answers), console)
