@@ -1,3 +1,7 @@
+from dataclasses import replace
+
+import pytest
+
 from pwgserve.keys.keyring import KeyRing
 from pwgserve.plugin import KEPT_NONCES, MAX_SKEW, Acquaintance, Asked, key_id
 
@@ -14,8 +18,26 @@ def test_what_was_asked_is_remembered_for_as_long_as_it_could_be_repeated():
     acquaintance = Acquaintance(RING)
     first = asked(acquaintance, 1, NOW + MAX_SKEW)
     assert acquaintance.knows(first, NOW)
-    assert not acquaintance.knows(first, NOW + 2 * MAX_SKEW)
-    assert not acquaintance.knows(first, NOW + 2 * MAX_SKEW + 1), "too old by now"
+    last = NOW + 2 * MAX_SKEW
+    assert acquaintance.knows(asked(acquaintance, 2, last), last), "room is made by other requests"
+    assert not acquaintance.knows(first, last)
+    assert acquaintance.knows(asked(acquaintance, 3, last), last + 1)
+    assert list(acquaintance._nonces) == [f"{number:032x}" for number in (2, 3)]
+    assert not acquaintance.knows(first, last + 1), "too old by now"
+
+
+@pytest.mark.parametrize("seconds", [-MAX_SKEW - 1, MAX_SKEW + 1])
+def test_another_time_than_now_is_refused(seconds):
+    acquaintance = Acquaintance(RING)
+    assert not acquaintance.knows(asked(acquaintance, 1, NOW + seconds), NOW)
+    assert acquaintance.knows(asked(acquaintance, 1, NOW + seconds * MAX_SKEW // (MAX_SKEW + 1)), NOW)
+
+
+@pytest.mark.parametrize("part", ["time", "nonce", "signature"])
+@pytest.mark.parametrize("text", ["", "\u00e9" * 32, "\u0661" * 10, "0" * 33, "-1", "\ud800"])
+def test_what_has_not_the_form_of_a_request_is_none(part, text):
+    acquaintance = Acquaintance(RING)
+    assert not acquaintance.knows(replace(asked(acquaintance, 1), **{part: text}), NOW)
 
 
 def test_no_more_is_remembered_than_there_is_room_for():
