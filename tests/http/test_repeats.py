@@ -2,7 +2,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -17,10 +17,10 @@ ANNAS = Audience(3, Credential("s", "m" * 16))
 NOW = 1000.0
 
 
-def message(path=PATH, method="GET", close=False, **headers):
+def message(path=PATH, method="GET", version=HttpVersion11, close=False, upgrade=False, chunked=False, **headers):
     values = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     return RawRequestMessage(
-        method, path, HttpVersion11, CIMultiDictProxy(values), (), close, None, False, False, URL(path)
+        method, path, version, CIMultiDictProxy(values), (), close, None, upgrade, chunked, URL(path)
     )
 
 
@@ -28,8 +28,11 @@ def link(audience=PUBLIC, expiry=None):
     return Link(1, Wanted(code="me"), audience, expiry or int(time.time()) + 600, "f" * 16)
 
 
-def kept(repeats, audience=PUBLIC, peer="10.0.0.1", body=b"picture", decided=NOW, expiry=None, status=200, **request):
-    response = web.Response(status=status, body=body, headers={"X-Pwgserve": "hit", "Content-Type": "image/jpeg"})
+def kept(
+    repeats, audience=PUBLIC, peer="10.0.0.1", body=b"picture", decided=NOW, expiry=None, status=200, outcome="hit",
+    **request,
+):  # fmt: skip
+    response = web.Response(status=status, body=body, headers={"X-Pwgserve": outcome, "Content-Type": "image/jpeg"})
     asked = SimpleNamespace(_message=message(**request), remote=peer)
     repeats.keep(asked, link(audience, expiry), response, decided)
     return repeats
@@ -90,6 +93,9 @@ def test_words_in_one_header_are_not_taken_for_those_in_another():
         {"method": "HEAD"},
         {"method": "POST"},
         {"close": True},
+        {"version": HttpVersion10},  # its connection ends, unless the answer says otherwise
+        {"upgrade": True},
+        {"chunked": True},
         {"Range": "bytes=0-1"},
         {"If_None_Match": '"x"'},
         {"If_Modified_Since": "Tue, 24 Nov 2026 20:21:01 GMT"},
@@ -140,6 +146,10 @@ def test_only_whole_pictures_are_kept():
     assert found(kept(Repeats(), status=304)) is None
 
 
+def test_that_a_picture_was_made_is_said_once():
+    assert found(kept(Repeats(), outcome="render")) is None
+
+
 def test_the_store_stays_within_its_bytes_and_forgets_what_is_past():
     repeats = Repeats(capacity=3 * (100 + OVERHEAD))
     for number in range(10):
@@ -152,9 +162,17 @@ def test_the_store_stays_within_its_bytes_and_forgets_what_is_past():
     assert repeats._size <= 3 * (100 + OVERHEAD)
 
 
-def test_no_header_can_break_out_of_its_line():
+def test_an_answer_that_is_renewed_takes_no_room_from_others():
+    repeats = kept(Repeats(capacity=3 * (100 + OVERHEAD)), path="/other", body=b"x" * 100)
+    for _ in range(10):
+        kept(repeats, body=b"x" * 100)
+    assert found(repeats, path="/other") is not None
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\n"])
+def test_no_header_can_break_out_of_its_line(end):
     response = web.Response(body=b"x", headers={"X-Pwgserve": "hit"})
-    response.headers.add("X-Name", "a\r\nSet-Cookie: b")
+    response.headers.add("X-Name", f"a{end}Set-Cookie: b")
     asked = SimpleNamespace(_message=message(), remote="10.0.0.1")
     with pytest.raises(ValueError, match="line break"):
         Repeats().keep(asked, link(), response, NOW)
