@@ -155,11 +155,10 @@ class Server(Section):
     @classmethod
     def _check_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
-            if text != "unix":
-                try:
-                    ipaddress.ip_network(text, strict=False)
-                except ValueError as error:
-                    raise ValueError(f'{_shown(text)} is not a network; write one like "127.0.0.1/32"') from error
+            try:
+                ipaddress.ip_network(text, strict=False)
+            except ValueError as error:
+                raise ValueError(f'{_shown(text)} is not a network; write one like "127.0.0.1/32"') from error
         return value
 
     @field_validator("public_url")
@@ -175,12 +174,12 @@ class Server(Section):
     @property
     def own_networks(self) -> tuple[Network, ...]:
         """Where requests of the gallery's own server may seem to come from, besides the machine's addresses."""
-        return tuple(ipaddress.ip_network(text, strict=False) for text in self.own_addresses if text != "unix")
+        return tuple(ipaddress.ip_network(text, strict=False) for text in self.own_addresses)
 
     @property
     def trusted_networks(self) -> tuple[Network, ...]:
         """Whose word about the visitor counts."""
-        return tuple(ipaddress.ip_network(text, strict=False) for text in self.trusted_proxies if text != "unix")
+        return tuple(ipaddress.ip_network(text, strict=False) for text in self.trusted_proxies)
 
 
 class Piwigo(Section):

@@ -113,6 +113,7 @@ def test_a_problem_is_one_line_with_file_and_key_and_without_the_value(tmp_path)
     ("table", "key", "value", "said"),
     [
         ("server", "trusted_proxies", "127.0.0.1", 'write a list like ["127.0.0.1/32"]'),
+        ("server", "trusted_proxies", ["unix"], "'unix' is not a network"),
         ("server", "own_addresses", 3, 'write a list like ["203.0.113.7"]'),
         ("server", "internal_prefix", "x", 'write a path like "/_pwgserve"'),
         ("piwigo", "originals", "/srv", 'write a list like ["/srv/photos"]'),

@@ -220,7 +220,7 @@ def test_damaged_php_is_settings_or_the_one_error(source):
 TOML = """
 [server]
 listen = "127.0.0.1:8280"
-trusted_proxies = ["127.0.0.1/32", "unix"]
+trusted_proxies = ["127.0.0.1/32", "::1/128"]
 [piwigo]
 root = "/"
 database = "mysql://user:password-that-is-secret@127.0.0.1:3306/piwigo"
@@ -237,7 +237,7 @@ sandbox = "require"
 @hostile
 @given(damaged(TOML) | texts)
 @example(TOML.replace('"/"\ndatabase = ', ""))
-@example(TOML.replace('["127.0.0.1/32", "unix"]', '["mysql://user:password-that-is-secret@127.0.0.1:3306/piwigo"]'))
+@example(TOML.replace('["127.0.0.1/32", "::1/128"]', '["mysql://user:password-that-is-secret@127.0.0.1:3306/piwigo"]'))
 def test_a_damaged_configuration_is_settings_or_one_line_without_the_password(text):
     with tempfile.NamedTemporaryFile("wb", suffix=".toml") as file:
         file.write(text.encode("utf-8", "surrogatepass"))
