@@ -143,6 +143,8 @@ def test_an_expired_link_is_refused_like_a_forged_one(brief, clock, no):
 def test_what_programs_append_to_a_link_makes_no_other_answer_of_a_no(gallery, daemon, brief, clock, no):
     appended = daemon.visitor().link(f"/i.php?/{LAKE_PATH}-me.jpg") + "&b=1"
     assert daemon.visitor().get(appended).location == appended.removesuffix("&b=1")
+    for other in ("jp%67", "jpg/../x", "jpg%0d%0aX-Name:%20x"):
+        assert _comparable(daemon.visitor().get(appended.replace(".jpg&", f".{other}&"))) == no
     with gallery.restored():
         gallery.update("images", {"id": LAKE}, level=8)
         time.sleep(PROMISED_AGE)
