@@ -88,7 +88,7 @@ def gc_command(file: Path, max_size: str | None, as_json: bool) -> None:
 
 @cache_command.command("purge")
 @config_file
-@click.option("--photo", "photos", type=ROW, multiple=True, metavar="ID", help="Only of this photo.")
+@click.option("--photo", "photos", type=ROW, multiple=True, metavar="ID", help="Only of this photo; may be repeated.")
 @chosen_albums
 @as_json
 def purge_command(

@@ -24,7 +24,7 @@ from pwgserve.settings import Listen
 @click.option("--address", metavar="ADDRESS", help="Where PHP reaches the daemon; server.listen if not given.")
 @click.option("--group", metavar="NAME", help="PHP's group, like www-data; that of database.inc.php if not given.")
 def export_plugin_command(file: Path, output: Path | None, address: str | None, group: str | None) -> None:
-    """Hand the keys to Piwigo's plugin. Do it again after `keys rotate`."""
+    """Hand the keys to Piwigo's plugin. `keys rotate` renews the plugin's copy, or says to do this again."""
     found = settings_file.load(file)
     where = address or found.server.listen
     try:
