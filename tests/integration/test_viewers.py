@@ -170,11 +170,14 @@ def test_a_forged_remember_me_cookie_is_a_guests(daemon, gallery, forge):
 
 def test_remember_me_may_be_switched_off(daemon, gallery, settled):
     cookie = "pwg_remember=" + gallery.remember_me(USERS["anna"], "anna", int(time.time()))
+    link = daemon.visitor(cookie).link(PARTY)
     with gallery.config("authorize_remembering", "false"):
         settled()
         assert not sees(daemon, PARTY, cookie)
+        assert daemon.visitor().get(link).status == 404, "nor by links that were made with it"
     settled()
     assert sees(daemon, PARTY, cookie)
+    assert daemon.visitor().get(link).status == 200
 
 
 def test_a_link_made_by_remember_me_lives_without_cookies_until_the_password_changes(daemon, gallery, settled):
@@ -238,7 +241,10 @@ def test_a_user_named_by_a_trusted_proxy_counts_if_the_gallery_wants_it(daemon, 
         assert not sees(daemon, PARTY, X_Remote_User="ANNA")
         assert sees(daemon, PARTY, family.cookie("carol"), X_Remote_User="anna")
         assert not sees(daemon, PARTY, family.cookie("anna"), X_Remote_User="nobody"), "not whoever came before"
+        link = daemon.visitor().get(PARTY, X_Remote_User="anna").location
+        assert daemon.visitor().get(link).status == 200
     settled()
+    assert daemon.visitor().get(link).status == 404, "nor do links that were made for who was named"
 
 
 def test_a_user_named_by_a_stranger_counts_for_nothing(gallery, distrustful, settled):
