@@ -75,11 +75,17 @@ def end_session(gallery):
     gallery.update("sessions", {"id": "7F00bensession"}, expiration=gallery.ago(4000))
 
 
+def log_in_as_another(gallery):
+    gallery.update("sessions", {"id": "7F00bensession"}, data=f"pwg_uid|i:{USERS['carol']};")
+
+
 def move_to_annas(gallery):
     gallery.update("image_category", {"image_id": PARTY}, category_id=ANNAS)
 
 
-PRIVATE_CHANGES = [leave_group, close_to_group, lower_level, delete_user, log_out, end_session, move_to_annas]
+PRIVATE_CHANGES = [
+    leave_group, close_to_group, lower_level, delete_user, log_out, end_session, log_in_as_another, move_to_annas,
+]  # fmt: skip
 
 
 def assert_ends(daemon, visitor, link, address, change, gallery):
