@@ -59,6 +59,18 @@ def test_a_path_that_no_row_can_hold_is_refused_like_any_other(older):
     assert comparable(older.visitor(X_Remote_User=name).get("/action.php?id=2&part=e")) == no
 
 
+def test_a_key_or_a_cookie_that_no_row_can_hold_is_a_guests(older):
+    lake = "/action.php?id=1&part=e"
+    for text in older.beyond:
+        for visitor, target in (
+            (older.visitor(), f"{lake}&auth={text}"),
+            (older.visitor(), f"{lake}&auth={text * 30}"),
+            (older.visitor(f"pwg_id={text}"), lake),
+            (older.visitor(f"pwg_remember={text}-{text}-{text}"), lake),
+        ):
+            assert visitor.get(target).status == 302
+
+
 def test_who_asks_for_such_paths_takes_no_answers_from_others(older):
     """Questions of one moment go to the database together."""
     paths = older.gallery.paths

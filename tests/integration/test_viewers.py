@@ -6,10 +6,13 @@ import family
 import pytest
 from daemon import serving
 from family import USERS
-from galleries import GUEST
+from galleries import GUEST, SECRET_KEY
+
+from pwgserve.piwigo.identity import pwg_token
 
 PARTY = "/action.php?id=2&part=e"  # of the family's album
 LETTER = "/action.php?id=3&part=e"  # anna's alone
+WORKSHOP = "/action.php?id=4&part=e"  # of a locked album
 
 
 def sees(daemon, target=PARTY, cookie=None, **headers):
@@ -241,6 +244,9 @@ def test_a_user_named_by_a_trusted_proxy_counts_if_the_gallery_wants_it(daemon, 
         assert not sees(daemon, PARTY, X_Remote_User="ANNA")
         assert sees(daemon, PARTY, family.cookie("carol"), X_Remote_User="anna")
         assert not sees(daemon, PARTY, family.cookie("anna"), X_Remote_User="nobody"), "not whoever came before"
+        token = pwg_token("dorasession", SECRET_KEY)
+        assert sees(daemon, WORKSHOP, family.cookie("dora"), X_Remote_User="dora")
+        assert not sees(daemon, f"{LETTER}&pwg_token={token}", family.cookie("dora"), X_Remote_User="dora")
         link = daemon.visitor().get(PARTY, X_Remote_User="anna").location
         assert daemon.visitor().get(link).status == 200
     settled()
@@ -255,10 +261,6 @@ def test_a_user_named_by_a_stranger_counts_for_nothing(gallery, distrustful, set
 
 
 def test_an_administrator_with_the_pages_token_gets_any_file(daemon, gallery):
-    from galleries import SECRET_KEY
-
-    from pwgserve.piwigo.identity import pwg_token
-
     dora = family.cookie("dora")
     token = pwg_token("dorasession", SECRET_KEY)
     assert not sees(daemon, LETTER, dora)
@@ -266,6 +268,24 @@ def test_an_administrator_with_the_pages_token_gets_any_file(daemon, gallery):
     assert daemon.visitor(dora).follow(f"{LETTER}&pwg_token={token}").status == 200
     assert not sees(daemon, f"{LETTER}&pwg_token={token[:-1]}0", dora)
     assert not sees(daemon, f"{LETTER}&pwg_token={pwg_token('carolsession', SECRET_KEY)}", family.cookie("carol"))
+    remembered = "pwg_remember=" + gallery.remember_me(USERS["dora"], "dora", int(time.time()))
+    guests = f"pwg_id=guestsession; {remembered}"
+    assert sees(daemon, WORKSHOP, guests), "she is known by this"
+    assert not sees(daemon, f"{LETTER}&pwg_token={pwg_token('guestsession', SECRET_KEY)}", guests), "and has no page"
+
+
+def test_a_token_counts_in_a_gallery_with_a_secret_only(daemon, gallery, settled):
+    dora = family.cookie("dora")
+    with gallery.config("secret_key", ""):
+        settled()
+        assert sees(daemon, WORKSHOP, dora)
+        assert not sees(daemon, f"{LETTER}&pwg_token={pwg_token('dorasession', '')}", dora)
+    settled()
+
+
+def test_a_session_counts_before_what_is_remembered(daemon, gallery):
+    remembered = "pwg_remember=" + gallery.remember_me(USERS["anna"], "anna", int(time.time()))
+    assert not sees(daemon, PARTY, f"{family.cookie('carol')}; {remembered}")
 
 
 def test_users_may_live_in_a_table_of_the_owners_own(databases, tmp_path, start, request):
