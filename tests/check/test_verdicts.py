@@ -43,6 +43,12 @@ def test_a_picture_that_everybody_gets_for_everything_is_not_the_photo():
     assert judge(placeholder, placeholder, [FILE]) is Verdict.CLOSED
 
 
+def test_a_head_gives_away_what_its_body_would():
+    nothing = answer(404, "text/plain")
+    assert judge(answer(200, "image/jpeg"), nothing, [FILE]) is Verdict.PICTURE
+    assert judge(answer(200, "image/png"), answer(200, "image/png"), [FILE]) is Verdict.CLOSED
+
+
 def test_an_error_of_the_twin_proves_nothing():
     assert judge(NO, answer(500), [FILE]) is Verdict.UNCLEAR
 
