@@ -16,7 +16,7 @@ from pwgserve.render import workers
 from pwgserve.render.limits import MEGABYTE, Limits
 from pwgserve.render.plan import RenderPlan
 from pwgserve.render.pool import RenderPool
-from pwgserve.render.sandbox import _LANDLOCK_CREATE_RULESET, _LANDLOCK_VERSION
+from pwgserve.render.sandbox import _LANDLOCK_CREATE_RULESET, _LANDLOCK_VERSION, MAX_OPEN_FILES, OUTPUT_SHARE
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError
 
@@ -36,6 +36,7 @@ FORBIDDEN_BY_OTHERS = {
     "load_a_program_into_the_kernel": "kernel.unprivileged_bpf_disabled",
     "use_io_uring": "kernel.io_uring_disabled",
     "keep_the_terminal_busy": "tests have no terminal",
+    "start_a_process_by_the_newer_call": "containers",
 }
 """What may fail without our sandbox, too, and for what reason; of everything else is shown that it works there."""
 
@@ -126,9 +127,37 @@ async def test_what_landlock_knows_is_closed_to_every_thread_where_there_is_no_s
     assert len(of_files) >= 8
     version = ctypes.CDLL(None).syscall(_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION)
     of_network = {"connect_to_the_database", "listen"} if version >= 4 else set()
-    of_others = {"end_the_daemon"} if version >= 6 else set()
+    of_others = {"end_the_daemon", "end_a_thread_of_the_daemon"} if version >= 6 else set()
     closed = of_files | of_network | of_others
     assert {name: results[name] for name in closed if results[name].startswith("DONE")} == {}
+
+
+WITHOUT_LANDLOCK = """
+import errno, runpy
+from pwgserve.render import sandbox
+def lacking():
+    raise OSError(errno.ENOSYS, "this kernel is older")
+sandbox._landlock = lacking
+"""
+
+
+async def test_nothing_works_either_where_there_is_no_landlock(targets, tmp_path, monkeypatch):
+    hostile = WITHOUT_LANDLOCK + f"runpy.run_path({HOSTILE[1]!r}, run_name='__main__')"
+    results = await tried(targets, tmp_path, monkeypatch, "best-effort", ("-P", "-c", hostile))
+    assert {name: result for name, result in results.items() if result.startswith("DONE")} == {}
+
+
+async def test_a_workers_limits_are_as_they_should_be_and_cannot_be_raised():
+    made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require"))
+    await made.start()
+    (worker,) = made.workers.idle
+    limits = Path(f"/proc/{worker.process.pid}/limits").read_text()
+    await made.close()
+    most = {line[:25].strip(): line[25:].split()[:2] for line in limits.splitlines()}
+    assert most["Max core file size"] == ["0", "0"]
+    assert most["Max open files"] == [str(MAX_OPEN_FILES)] * 2
+    assert most["Max file size"] == [str(LIMITS.max_memory // OUTPUT_SHARE)] * 2
+    assert most["Max address space"][0] == most["Max address space"][1] != "unlimited"
 
 
 WITH_A_THREAD = """
@@ -192,8 +221,10 @@ def is_alive(process):
 HIDDEN = """
 import os, sys
 from pwgserve.render import sandbox
+PR_GET_DUMPABLE = 3
 sandbox.hide_memory()
 print(open("/proc/self/limits").read().count("Max core file size        0                    0"))
+print(sandbox._libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0))
 print(os.stat("/proc/self/environ").st_uid, flush=True)
 sys.stdin.read()
 """
@@ -202,5 +233,6 @@ sys.stdin.read()
 def test_the_daemons_own_memory_is_hidden_from_its_user():
     process = subprocess.Popen([sys.executable, "-c", HIDDEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline().strip() == "1"
+    assert process.stdout.readline().strip() == "0"
     assert process.stdout.readline().strip() == "0", "the kernel gives what is not dumpable to root"
     process.communicate("")
