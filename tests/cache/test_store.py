@@ -51,6 +51,17 @@ def files_in(folder):
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
+def test_a_symbolic_link_is_no_derivative(cache, tmp_path):
+    name = cache.name("a")
+    put(cache, name)
+    inside = cache.path(name)
+    inside.rename(tmp_path / "elsewhere")
+    inside.symlink_to(tmp_path / "elsewhere")
+    assert cache.get(name) is None
+    with pytest.raises(NotAtHandError):
+        cache.at_hand(name)
+
+
 def test_what_was_published_is_found(cache):
     name = cache.name("a", "b")
     assert cache.get(name) is None

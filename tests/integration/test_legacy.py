@@ -77,6 +77,10 @@ def test_ajaxload_gets_the_absolute_url_as_json(daemon, anna, gallery):
     assert answer.headers["content-type"].startswith("application/json")
     # As a no: or else a page of another site could tell the two apart.
     assert answer.headers["cross-origin-resource-policy"] == "same-site"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"].startswith("private, max-age=")
+    uncached = anna.get(f"/i.php?/{derivative(gallery, PARTY)}&ajaxload=true&b=1")
+    assert (uncached.status, uncached.headers["cache-control"]) == (200, "no-store")
     base = f"http://127.0.0.1:{daemon.port}"
     assert json.loads(answer.body) == {"url": base + anna.link(f"/i.php?/{derivative(gallery, PARTY)}")}
 
