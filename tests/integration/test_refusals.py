@@ -178,8 +178,15 @@ def test_a_refused_head_is_a_refused_get_without_its_text(daemon, no):
 
 def test_operators_pages_are_not_answered_through_a_proxy(daemon, no):
     assert daemon.visitor().get("/-/metrics").status == 200
-    for page in ("health", "ready", "metrics"):
-        assert _comparable(daemon.visitor().get(f"/-/{page}", X_Forwarded_For="192.0.2.7")) == no
+    for page in ("health", "ready", "metrics", "status"):
+        for told in (
+            {"X_Forwarded_For": "192.0.2.7"},
+            {"X_Forwarded_For": "127.0.0.1"},
+            {"Forwarded": "for=192.0.2.7"},
+            {"X_Real_IP": "192.0.2.7"},
+            {"Via": "1.1 proxy"},
+        ):
+            assert _comparable(daemon.visitor().get(f"/-/{page}", **told)) == no
 
 
 def test_the_links_of_the_gallery_hold_no_path(daemon, gallery):
