@@ -171,7 +171,7 @@ class Upkeep:
             return Collected(removed, removed_size, left, left_size, skipped=skipped)
 
     def purge(self, on_walk: OnWalk | None = None) -> Collected:
-        """Remove everything, as far as it was there when the walk came by."""
+        """Remove everything, as far as it was there when the walk came by. Raises EndedError."""
         self._skipped = 0
         removed, size = 0, 0
         for path, status in self._files(on_walk):

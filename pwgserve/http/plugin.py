@@ -20,6 +20,7 @@ from pwgserve import __version__, fingerprints
 from pwgserve.answers.catalogue import Catalogue
 from pwgserve.answers.sources import ChangedError, Sources
 from pwgserve.cache.standing import Standing
+from pwgserve.cache.upkeep import EndedError
 from pwgserve.finished import Derivatives
 from pwgserve.http.ops import OF_PROXIES
 from pwgserve.http.refusals import SERVER
@@ -212,6 +213,8 @@ class Plugin:
                 await asyncio.wait([before])
             try:
                 await work
+            except EndedError:
+                pass  # the daemon stops, and what is left of the cache stays
             except (GalleryUnavailableError, OSError) as error:
                 _log.warning("purge", problem=str(error) if isinstance(error, GalleryUnavailableError) else "files")
 
