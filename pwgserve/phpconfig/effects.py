@@ -34,6 +34,7 @@ _READERS = """
 """
 _READING = frozenset(_READERS.split()) | INCLUDES | _CALLS
 _IN_ARRAYS = frozenset(("array_creation_expression", "array_element_initializer"))
+_TEXTS = frozenset(("string", "encapsed_string", "binary_expression"))
 _BY_NAME = CHANGES_ANYTHING | {"define"}
 _DECLARING = frozenset(
     (
@@ -71,7 +72,10 @@ class Effects:
 
 
 def effects(statement: Node, has_open_functions: bool) -> Effects:
-    """What a statement may change. has_open_functions: whether a function may end PHP, or was not read."""
+    """What a statement may change.
+
+    has_open_functions: whether a function may end PHP, was not read, or may be called by a name that is a text.
+    """
     found = Effects()
     for node, is_inside in walk(statement):
         if node.type == "variable_name" or (node.type == "dynamic_variable_name" and not _is_in_text(node)):
@@ -120,6 +124,12 @@ def may_end(root: Node) -> bool:
     return any(is_inside and (node.type == "throw_expression" or is_exit(node)) for node, is_inside in walk(root))
 
 
+def names_functions(root: Node) -> bool:
+    """Whether a text in it is the name of a function that may set anything: `$f = 'define'; array_map($f, …);`."""
+    texts = (_literal(node) for node, _ in walk(root) if node.type in _TEXTS)
+    return any(text is not None and text.lower().removeprefix("\\") in _BY_NAME for text in texts)
+
+
 def is_exit(node: Node) -> bool:
     """Whether PHP ends here, in whichever of its spellings: `exit;`, `or die;`, `die('…')`."""
     is_name = node.type == "name" and node.parent is not None and node.parent.type != "variable_name"
@@ -159,10 +169,18 @@ def _note_call(node: Node, found: Effects, has_open_functions: bool) -> None:
         _note_constant(node, found)
     elif name in CHANGES_ANYTHING:
         _note_all(found, f"calls {name}(), which may set anything")
-    elif given := {_literal(part) for one in _arguments(node) for part in parts_of(one)} & _BY_NAME:
-        _note_all(found, f"names the function {given.pop()}(), which may set anything")
+    elif name is None and node.type == "function_call_expression" and not _is_written_out(node):
+        _note_all(found, "calls a function whose name only PHP knows")
     elif has_open_functions and not (name is not None and (takes_values(name, 0) or name.encode() in ENDS)):
         _note_all(found, "calls a function, which may set anything")
+
+
+def _is_written_out(call: Node) -> bool:
+    """Whether the function that is called stands there itself: `(function () { … })()`."""
+    function = call.child_by_field_name("function")
+    while function is not None and function.type == "parenthesized_expression":
+        function = parts_of(function)[0]
+    return function is not None and function.type in FUNCTIONS
 
 
 def _note_all(found: Effects, why: str) -> None:

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 
 ENDS = frozenset((b"exit", b"die"))
 CHANGES_ANYTHING = frozenset(
-    ("eval", "extract", "parse_str", "mb_parse_str", "assert", "create_function", "chdir", "import_request_variables")
+    (
+        *("eval", "extract", "parse_str", "mb_parse_str", "assert", "create_function", "import_request_variables"),
+        *("call_user_func", "call_user_func_array", "chdir"),
+    )
 )
 """These reach the variables of their caller, or run what they are given; `chdir` changes what is included."""
 

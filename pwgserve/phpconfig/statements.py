@@ -10,7 +10,17 @@ import posixpath
 
 from tree_sitter import Node
 
-from pwgserve.phpconfig.effects import INCLUDES, Effects, effects, function_name, is_exit, may_end, parts_of, reach
+from pwgserve.phpconfig.effects import (
+    INCLUDES,
+    Effects,
+    effects,
+    function_name,
+    is_exit,
+    may_end,
+    names_functions,
+    parts_of,
+    reach,
+)
 from pwgserve.phpconfig.expressions import CONF, Names, text_of, value, value_of_argument, variable_of
 from pwgserve.phpconfig.files import Files, PhpConfigError, parsed
 from pwgserve.phpconfig.operators import Php, UnknownValueError, appended, array_key, copied, is_true, operated
@@ -71,7 +81,7 @@ class Reading:
         root = parsed(source, file)
         before = self._file, self._folder, self._may_have_ended, dict(self.names.constants)
         self._file, self._folder, self._may_have_ended = file, posixpath.dirname(path), False
-        self._has_open_functions |= may_end(root)
+        self._has_open_functions |= may_end(root) or names_functions(root)
         reached_at = reach(root)
         if reached_at is not None:
             self._reach = self._line(reached_at)

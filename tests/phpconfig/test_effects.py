@@ -97,6 +97,15 @@ def test_a_setting_that_changes_by_the_back_door_is_unknown(php):
         "function s() { global $conf; unset($conf['guest_access']); }",
         "function s() { exit; } $conf['guest_access'] = 1; s();",
         "array_map('define', array('USERS_TABLE'), array('people'));",
+        "array_map('\\\\Define', array('USERS_TABLE'), array('people'));",
+        "$f = 'define'; $f('USERS_TABLE', 'people');",
+        "$f = array('def' . 'ine'); array_map($f[0], array('USERS_TABLE'), array('people'));",
+        "$f = \"define\"; $g = Closure::fromCallable($f); $g('USERS_TABLE', 'people');",
+        "$f = 'define'; (new ReflectionFunction($f))->invoke('USERS_TABLE', 'people');",
+        "('define')('USERS_TABLE', 'people');",
+        "namespace\\define('USERS_TABLE', 'people');",
+        "$f = strrev('enifed'); $f('USERS_TABLE', 'people');",
+        "call_user_func(strrev('enifed'), 'USERS_TABLE', 'people');",
     ],
 )
 def test_what_may_set_anything_makes_all_unknown(php):
