@@ -8,6 +8,7 @@ decided in `verdicts`.
 from __future__ import annotations
 
 import secrets
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import quote
@@ -22,6 +23,9 @@ FAR_FUTURE = 4_102_444_800
 
 NO_HOST = "pwgserve-check.invalid"
 """A name that no site has, so that the server's default site answers."""
+
+UNASKED = "to be a user, with a wrong password"
+"""nginx has a name for whoever says one (`$remote_user`), and looks at the password only where `auth_basic` is on."""
 
 SHORT = 3
 """Letters of a name that stand in any page."""
@@ -267,6 +271,8 @@ def _said(subject: Subject, place: Place) -> Iterator[Attempt]:
     for target in pictures:
         yield Attempt("said", "to be a user of the gallery", target, headers=(("X-Remote-User", place.user),))
         yield Attempt("said", "to be a user, in other words", target, headers=(("X_Remote_User", place.user),))
+        login = b64encode(f"{place.user}:{subject.made_up}".encode()).decode()
+        yield Attempt("said", UNASKED, target, headers=(("Authorization", f"Basic {login}"),))
         here = (("X-Forwarded-For", "127.0.0.1"), ("X-Real-IP", "127.0.0.1"), ("Forwarded", "for=127.0.0.1"))
         yield Attempt("said", "to come from the server itself", target, headers=here)
         yield Attempt("door", "asking for another host", target, headers=(("Host", NO_HOST),))

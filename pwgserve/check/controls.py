@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
 from pwgserve.check.attempts import Attempt
@@ -61,6 +62,8 @@ def _problem(settings: Settings, answer: Answer, final: Answer) -> str:
         return f"its signed link answers {final.status}: is {folder} routed to pwgserve?"
     if answer.status == HUNG_UP:
         return "the server hangs up without an answer: which rule of it does that?"
+    if answer.status == HTTPStatus.UNAUTHORIZED:
+        return "the web server asks everybody for a password before pwgserve: what is behind that, no stranger can try"
     if answer.status >= 500:
         return f"the answer is {answer.status}: is pwgserve running, and may the web server reach it?"
     return f"the answer is {answer.status}"

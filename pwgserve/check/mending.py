@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pwgserve.check.attempts import AREAS, Attempt
+from pwgserve.check.attempts import AREAS, UNASKED, Attempt
 from pwgserve.check.spelling import encoded
 from pwgserve.check.verdicts import Verdict
 from pwgserve.setup.sites import FoundSite
@@ -52,6 +52,11 @@ class Mender:
             return f'a location or alias for "{folder}" lacks the slash at its end{self._named(folder)}'
         if attempt.area == "door":
             return f"another site of this server has the gallery's folder, too: {self._other_site(attempt)}"
+        if attempt.trick == UNASKED and self.server is WebServer.NGINX:
+            return (
+                "“auth_basic” must stand in the block server { … } itself: elsewhere nginx tells pwgserve a name "
+                "($remote_user) that it asked no password for"
+            )
         if attempt.area == "cache":
             return "cache.dir: move the cache out of the folders that the web server serves"
         if not self._is_used() and (is_there or self.config.lines):

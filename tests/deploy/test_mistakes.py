@@ -1,13 +1,16 @@
 """What owners get wrong, on real servers: the check must find each of these mistakes, and name what to mend."""
 
+import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 from deployment import WAYS, Deployed, deploy
-from family import FILM, PARTY
+from family import FILM, LAKE, LETTER, PARTY, WORKSHOP
 from test_check import checked_here
+
+from pwgserve.setup.templates import WebServer
 
 SNIPPET = "snippets/pwgserve.conf"
 PROXY = "snippets/pwgserve-proxy.conf"
@@ -142,6 +145,16 @@ NGINX = {
         "picture",
         "“proxy_set_header X-Remote-User \"\";” is missing",
         trick="to be a user of the gallery",
+    ),
+    "whoever says a name is told to be that user": Mistake(
+        lambda files, one: (
+            put(files, PROXY, 'X-Remote-User "";', "X-Remote-User $remote_user;"),
+            in_site(files, f"location ~ \\.php$ {{ auth_basic photos; auth_basic_user_file {one.server.folder}/users; }}"),
+        ),
+        "said",
+        "picture",
+        "“auth_basic” must stand in the block server { … } itself",
+        trick="to be a user, with a wrong password",
     ),
     "the default site has the gallery, too": Mistake(
         lambda files, one: files.__setitem__(
@@ -404,3 +417,54 @@ def test_a_mistake_is_found_and_what_to_mend_is_named(daemons, case):
     assert code == 1
     assert all(mistake.mend in leak["mend"] for leak in found), shown
     assert deployed.gallery.paths[mistake.photo] not in json.dumps(report), "a report may be mailed"
+
+
+APACHE_LOGIN = """
+LoadModule auth_basic_module /usr/lib/apache2/modules/mod_auth_basic.so
+LoadModule authn_core_module /usr/lib/apache2/modules/mod_authn_core.so
+LoadModule authn_file_module /usr/lib/apache2/modules/mod_authn_file.so
+LoadModule authz_user_module /usr/lib/apache2/modules/mod_authz_user.so
+<Location />
+    AuthType Basic
+    AuthName photos
+    AuthUserFile {users}
+    Require valid-user
+</Location>
+"""
+
+
+def asks_for_passwords(files: dict[str, str], one: Deployed) -> None:
+    """As the lines of deploy/ say for galleries that trust the web server's own login; the password of anna is pw."""
+    users = f"{one.server.folder}/users"
+    files["users"] = "anna:{SHA}GpHWL3ymc5liWkNopqtdSjuqYHM=\n"
+    match one.way.server:
+        case WebServer.NGINX:
+            put(files, PROXY, 'X-Remote-User "";', "X-Remote-User $remote_user;")
+            in_site(files, f"auth_basic photos; auth_basic_user_file {users};")
+        case WebServer.APACHE:
+            unset, told = "RequestHeader unset X-Remote-User", 'RequestHeader set X-Remote-User "expr=%{REMOTE_USER}"'
+            put(files, "pwgserve.conf", unset, told)
+            files["main"] += APACHE_LOGIN.format(users=users)
+        case WebServer.CADDY:
+            put(files, "pwgserve.caddy", "header_up -X-Remote-User", "header_up X-Remote-User {http.auth.user.id}")
+            login = "basicauth {\n\t\tanna $2a$14$8J85b20HAtxZiy/uaUmiOuOOKlG9losEQF2geZHLDtdIwngqHG92m\n\t}"
+            put(files, "site.caddy", "import pwgserve.caddy", f"{login}\n\timport pwgserve.caddy")
+
+
+@pytest.mark.parametrize("way", ["nginx", "apache", "caddy"])
+def test_who_logs_in_at_the_web_server_is_that_user_of_the_gallery(daemons, way):
+    deployed = daemons(way)
+    deployed.server.stop()
+    deployed.server.clear()
+    deployed.server.write(lambda files: asks_for_passwords(files, deployed))
+    deployed.server.start()
+    found = {}
+    for login in ("anna:pw", "anna:no", ""):
+        said = f"Basic {base64.b64encode(login.encode()).decode()}"
+        visitor = deployed.server.visitor(**({"Authorization": said} if login else {}), X_Remote_User="webmaster")
+        found[login] = [visitor.follow(deployed.size(photo)).status for photo in (LAKE, PARTY, LETTER, WORKSHOP)]
+    assert found == {"anna:pw": [200, 200, 200, 404], "anna:no": [401] * 4, "": [401] * 4}
+    if way == "nginx":
+        code, report = checked_here(deployed, "--photos", "1")
+        assert code == 1
+        assert "asks everybody for a password" in report["controls"][0]["problem"]
