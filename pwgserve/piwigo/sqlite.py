@@ -47,5 +47,5 @@ class Sqlite:
             # The inner one commits.
             with contextlib.closing(sqlite3.connect(self._uri, uri=True, timeout=self._patience)) as database, database:
                 return database.execute(question, items).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:  # the latter: a number beyond 64 bits
             raise DatabaseError(type(error).__name__, None, str(error)) from error

@@ -71,6 +71,13 @@ async def test_a_line_is_written_only_where_that_was_asked_for(tmp_path):
     assert await Sqlite(str(file), 1).rows("SELECT a FROM t", []) == [("it's",)]
 
 
+async def test_a_number_that_sqlite_cannot_hold_is_an_error_like_any_other(tmp_path):
+    file = tmp_path / "g.db"
+    file.touch()
+    with pytest.raises(DatabaseError, match="too large"):
+        await Sqlite(str(file), 1).rows("SELECT %s", [2**63])
+
+
 async def test_no_file_is_made_where_there_is_none(tmp_path):
     for may_write in (False, True):
         with pytest.raises(DatabaseError, match="unable to open"):
