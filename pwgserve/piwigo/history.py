@@ -7,7 +7,7 @@ queue, so that no picture waits for them; when the database takes none, they are
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -24,12 +24,16 @@ from pwgserve.piwigo.wanted import Part, Wanted
 WAITING = 10_000
 ADDRESS_LENGTH = 39
 SECONDS = 10.0
-"""After which a line counts as not written."""
+"""After which lines count as not written."""
+
+AT_ONCE = 500
+"""Lines in one statement at the most: a database that is far away takes many as quickly as one."""
 
 COLUMNS = ("date", "time", "user_id", "IP", "image_id", "image_type", "format_id")
 """What is written of a line; the id comes from the database."""
 
-_INSERT = "INSERT INTO {table} ({columns}) VALUES (CURRENT_DATE, CURRENT_TIME, %s, %s, %s, 'high', %s)"
+_INSERT = "INSERT INTO {table} ({columns}) VALUES "
+_VALUES = "(CURRENT_DATE, CURRENT_TIME, %s, %s, %s, 'high', %s)"
 _log = structlog.get_logger("history")
 
 
@@ -75,26 +79,32 @@ class History:
 
     async def close(self) -> None:
         """Write what waits, for a moment, and let go of the database."""
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(2):
                 await self._waiting.join()
+        except TimeoutError:
+            _log.warning("history-line-dropped", problem="the database is too slow, and the service ends")
         self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
         await self._database.close()
 
     async def _write_for_ever(self) -> None:
         while True:
-            entry = await self._waiting.get()
+            entries = [await self._waiting.get()]
+            while len(entries) < AT_ONCE and not self._waiting.empty():
+                entries.append(self._waiting.get_nowait())
             try:
-                await self._write(entry)
+                await self._write(entries)
             except (DatabaseError, OSError, TimeoutError) as error:
                 kind = error.kind if isinstance(error, DatabaseError) else type(error).__name__
                 problem = f"the database does not take it ({kind}); may its user INSERT into history?"
-                _log.error("history-line-dropped", problem=problem)
+                _log.error("history-line-dropped", problem=problem, lines=len(entries))
             finally:
-                self._waiting.task_done()
+                for _ in entries:
+                    self._waiting.task_done()
 
-    async def _write(self, entry: Line) -> None:
-        values = (entry.user_id, entry.address, entry.photo_id, entry.format_id)
+    async def _write(self, entries: Sequence[Line]) -> None:
+        statement = self._insert + ", ".join([_VALUES] * len(entries))
+        values = [item for one in entries for item in (one.user_id, one.address, one.photo_id, one.format_id)]
         async with asyncio.timeout(SECONDS):
-            await self._database.write(self._insert, values)
+            await self._database.write(statement, values)

@@ -1,12 +1,20 @@
 """The lines that Piwigo's action.php would write, for owners who ask for them."""
 
+import asyncio
 import time
+from dataclasses import replace
 
 import family
 import pytest
 import sqlalchemy as sa
+import structlog
+from between import Between
 from family import FILM, PARTY
 from waiting import until
+
+from pwgserve.piwigo.address import Address
+from pwgserve.piwigo.gallery import database_address
+from pwgserve.piwigo.history import History, Line
 
 
 @pytest.fixture
@@ -78,3 +86,31 @@ def test_without_the_setting_nothing_is_ever_written(daemon, history):
     daemon.visitor().link("/action.php?id=1&part=e")
     time.sleep(0.5)
     assert history(0) == []
+
+
+async def test_many_lines_take_a_database_that_is_far_away_no_longer_than_one(gallery, history):
+    address = database_address(gallery.address)
+    between = None if gallery.is_sqlite else Between(address.port)
+    if between:
+        between.mode, between.delay = "slow", 0.2
+        address = replace(address, port=between.port)
+    book = History(address, "piwigo_history")
+    for photo_id in range(1, 301):
+        book.note(Line(2, "192.0.2.9", photo_id))
+    await asyncio.wait_for(book._waiting.join(), 60)
+    await book.close()
+    assert [line[2] for line in history(300)] == list(range(1, 301)), "each once, in their order"
+    if between:
+        assert between.connections == 1
+        between.close()
+
+
+async def test_lines_that_are_lost_at_the_end_are_told(databases):
+    between = Between(databases.server.port)
+    between.mode = "hang"
+    book = History(Address("mysql", "x", host="127.0.0.1", port=between.port), "piwigo_history")
+    book.note(Line(2, "192.0.2.9", 1))
+    with structlog.testing.capture_logs() as told:
+        await book.close()
+    assert [one["event"] for one in told] == ["history-line-dropped"]
+    between.close()
