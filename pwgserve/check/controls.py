@@ -30,8 +30,9 @@ async def control(
     how: GallerySettings,
     photos: Sequence[Photo],
     guest: Viewer | None,
+    front: Answer,
 ) -> None:
-    """A public photo must be shown, through pwgserve."""
+    """A public photo must be shown, through pwgserve. front: how the gallery's first page answers."""
     if not photos:
         report.notes.append("No photo is public, so it was not tried whether pictures are shown.")
         return
@@ -48,12 +49,17 @@ async def control(
         final = await stranger.end(answer, attempt)
         if tells_path(final):
             note(report, mender, attempt, Verdict.PATH, final.status, photo.photo_id)
-        report.controls.append(Control(f"{what} (photo {photo.photo_id})", _problem(settings, answer, final)))
+        report.controls.append(Control(f"{what} (photo {photo.photo_id})", _problem(settings, answer, final, front)))
 
 
-def _problem(settings: Settings, answer: Answer, final: Answer) -> str:
+def _problem(settings: Settings, answer: Answer, final: Answer, front: Answer) -> str:
     """Why a public photo is not shown as it should be, empty if it is."""
     folder = f"{settings.server.base_path}{settings.links.prefix}/"
+    if final.status == HTTPStatus.OK and front.status == HTTPStatus.UNAUTHORIZED:
+        return (
+            "everybody is shown it, although the web server asks for a password before the gallery's page: let it ask "
+            f"for {folder} and pwgserve's other addresses as well; see docs/install.md, “Your web server's own login”"
+        )
     if final.status == 200 and "x-pwgserve" in final.headers and final.body:
         return "" if final is not answer else "it is shown, but without a signed link"
     if final.status == 200:

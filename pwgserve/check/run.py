@@ -113,7 +113,7 @@ async def _checked(
     report.findings += of_settings(settings)
     report.findings += [one.finding for one in caches if one.finding]
     public = await public_photos(gallery, guest, how, 1)
-    await control(report, stranger, mender, settings, how, public, guest)
+    await control(report, stranger, mender, settings, how, public, guest, front)
     _tell_untried(report, photos, samples)
     doors = await _other_doors(report, stranger, settings, options)
     doors += await _neighbours(report, stranger, mender, configs, doors)

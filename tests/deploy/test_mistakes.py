@@ -424,12 +424,12 @@ LoadModule auth_basic_module /usr/lib/apache2/modules/mod_auth_basic.so
 LoadModule authn_core_module /usr/lib/apache2/modules/mod_authn_core.so
 LoadModule authn_file_module /usr/lib/apache2/modules/mod_authn_file.so
 LoadModule authz_user_module /usr/lib/apache2/modules/mod_authz_user.so
-<Location />
+<{place}>
     AuthType Basic
     AuthName photos
     AuthUserFile {users}
     Require valid-user
-</Location>
+</{kind}>
 """
 
 
@@ -444,7 +444,7 @@ def asks_for_passwords(files: dict[str, str], one: Deployed) -> None:
         case WebServer.APACHE:
             unset, told = "RequestHeader unset X-Remote-User", 'RequestHeader set X-Remote-User "expr=%{REMOTE_USER}"'
             put(files, "pwgserve.conf", unset, told)
-            files["main"] += APACHE_LOGIN.format(users=users)
+            files["main"] += APACHE_LOGIN.format(users=users, place='Location "/"', kind="Location")
         case WebServer.CADDY:
             put(files, "pwgserve.caddy", "header_up -X-Remote-User", "header_up X-Remote-User {http.auth.user.id}")
             login = "basicauth {\n\t\tanna $2a$14$8J85b20HAtxZiy/uaUmiOuOOKlG9losEQF2geZHLDtdIwngqHG92m\n\t}"
@@ -468,3 +468,28 @@ def test_who_logs_in_at_the_web_server_is_that_user_of_the_gallery(daemons, way)
         code, report = checked_here(deployed, "--photos", "1")
         assert code == 1
         assert "asks everybody for a password" in report["controls"][0]["problem"]
+
+
+def asks_for_pages_only(files: dict[str, str], one: Deployed) -> None:
+    """As owners do who think of Piwigo's folder, or of the gallery's address: pwgserve's lines are beside that."""
+    users = f"{one.server.folder}/users"
+    if one.way.server is WebServer.NGINX:
+        asked = f"location /photos/ {{ auth_basic photos; auth_basic_user_file {users};"
+        put(files, "site.conf", "location /photos/ {", asked)
+    else:
+        place = f'Directory "{one.gallery.root}"'
+        files["site.conf"] += APACHE_LOGIN.format(users=users, place=place, kind="Directory")
+
+
+@pytest.mark.parametrize("way", ["nginx", "apache"])
+def test_a_password_for_the_pages_that_is_none_for_the_pictures_is_told(daemons, way):
+    deployed = daemons(way)
+    deployed.server.stop()
+    deployed.server.clear()
+    deployed.server.write(lambda files: asks_for_pages_only(files, deployed))
+    deployed.server.start()
+    assert deployed.server.visitor().get("/photos/").status == 401
+    assert deployed.server.visitor().follow(deployed.size(LAKE)).status == 200
+    code, report = checked_here(deployed, "--photos", "1")
+    assert code == 1
+    assert "although the web server asks for a password" in report["controls"][0]["problem"]
