@@ -87,7 +87,10 @@ async def _checked(
     configs = await asyncio.to_thread(_configs, options, named)
     origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.server.public_url))
     if (elsewhere := leads_to(front)) not in ("", origin):
-        report.notes.append(f"server.public_url redirects to {elsewhere}; write the address where visitors end.")
+        report.notes.append(
+            f"server.public_url redirects to {elsewhere}; write the address where visitors end. If that is a login of "
+            "the web server, pictures must ask for it, too: docs/install.md, “Your web server's own login”."
+        )
     gallery, how = reached.gallery, await reached.catalogue.settings()
     guest = (await People(gallery).viewers([how.conf.guest_id])).get(how.conf.guest_id)
     guest = replace(guest, status=Status.GUEST) if guest else None
