@@ -6,14 +6,18 @@ Every event is a name with values; values are numbers, addresses and words of ou
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import atexit
 import logging
-import sys
 from typing import Any
 
 import structlog
 
+from pwgserve.log_lines import Lines, to_standard_error
+
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+_lines = Lines("log", to_standard_error)
+atexit.register(_lines.close)
 
 
 def configure(level: str, form: str) -> None:
@@ -35,13 +39,17 @@ def configure(level: str, form: str) -> None:
 
 
 class _Output:
-    """Writes lines to standard error; a full disk there is no reason to keep anybody from a picture."""
+    """Hands lines over to be written to standard error, and says how many were lost when that goes on."""
+
+    told = 0
 
     def msg(self, line: str) -> None:
-        with contextlib.suppress(OSError):
-            # In one piece: all processes write here, and `print` would let another's line in before the end of its own.
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
+        lost = _lines.lost - _Output.told
+        if lost and not _lines.waiting:
+            _Output.told += lost
+            log = structlog.get_logger("logs")
+            log.warning("log-lines-lost", lines=lost)
+        _lines.put(f"{line}\n")
 
     debug = info = warning = error = msg
 

@@ -1,5 +1,6 @@
 import os
 import re
+import threading
 import time
 
 import pytest
@@ -84,18 +85,8 @@ def test_it_comes_back_when_its_folder_does(tmp_path, monkeypatch):
     log.close()
 
 
-def test_a_flood_takes_bounded_memory(monkeypatch, tmp_path):
-    monkeypatch.setattr(audit, "WAITING", 10)
-    log = AuditLog(str(tmp_path / "audit.log"))
-    log._thread = object.__new__(type("Stuck", (), {}))
-    for _ in range(100):
-        note(log)
-    assert log._lines.qsize() == 10
-    assert log.lost == 90
-
-
 def test_off_does_nothing(tmp_path):
     log = AuditLog("off")
     note(log)
-    assert log._thread is None
+    assert "audit-log" not in {thread.name for thread in threading.enumerate()}
     log.close()

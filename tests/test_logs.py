@@ -1,6 +1,9 @@
+import contextlib
 import socket
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 LOGGING = """
 import structlog
@@ -45,3 +48,35 @@ def test_an_error_that_nobody_waited_for_is_told_with_its_task_and_without_its_m
     assert "event=unexpected-error error=ValueError" in told.stderr
     assert "never retrieved fail" in told.stderr
     assert "private" not in told.stderr
+
+
+MORE_THAN_ANYBODY_TAKES = """
+import structlog
+from pwgserve import logs
+logs.configure("info", "text")
+log = structlog.get_logger("test")
+for number in range(15_000):
+    log.info("line", number=number)
+print("all told", flush=True)
+while logs._lines.waiting:
+    input()
+log.info("after")
+"""
+
+
+def test_lines_that_nobody_took_are_lost_and_their_number_is_told():
+    command = [sys.executable, "-c", MORE_THAN_ANYBODY_TAKES]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"all told\n"  # though the pipe has room for some hundred only
+        with ThreadPoolExecutor(1) as pool:
+            told = pool.submit(process.stderr.read)
+            while process.poll() is None:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(b"\n")
+                    process.stdin.flush()
+                time.sleep(0.01)
+            lines = told.result().decode().splitlines()
+    there = sum("event=line" in line for line in lines)
+    (lost,) = (int(line.rpartition("lines=")[2]) for line in lines if "event=log-lines-lost" in line)
+    assert there + lost == 15_000
+    assert lost > 1_000

@@ -1,6 +1,7 @@
 """Connections that want to drown the daemon: idle ones, slow ones, endless ones; and a renderer that has too much to do."""
 
 import contextlib
+import fcntl
 import itertools
 import json
 import os
@@ -230,6 +231,25 @@ def test_a_body_is_not_taken_for_headers(daemon):
         assert statuses(received(connection)) == [405]
 
 
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_log_that_nobody_takes_keeps_nobody_from_a_picture(gallery, tmp_path, kind):
+    """A stranger makes the lines, and whoever should take them has stopped: a journal on a slow disk, a container's log."""
+    reading, writing = os.pipe() if kind == "pipe" else (end.detach() for end in socket.socketpair())
+    if kind == "pipe":
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    else:
+        socket.socket(fileno=os.dup(writing)).setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    daemon = Daemon(gallery, tmp_path, preexec=lambda: os.dup2(writing, 2)).start()
+    stranger = daemon.visitor()
+    for number in range(60):
+        assert stranger.get(f"/i.php?/upload/2026/{number}-th.jpg").status == 404
+    assert not select.select([], [writing], [], 0)[1], "there is room left"
+    assert daemon.visitor().follow(PUBLIC).status == 200
+    daemon.stop()
+    for end in (reading, writing):
+        os.close(end)
+
+
 def test_finished_pictures_are_served_while_the_renderer_is_saturated(limited, gallery):
     lake = gallery.paths[family.LAKE]
     hit = limited.visitor().link(f"/i.php?/{lake.replace('.jpg', '-th.jpg')}")
@@ -293,6 +313,7 @@ def test_a_broken_picture_is_remembered_until_it_is_mended(limited, gallery):
             answer = limited.visitor(cookie).follow(target)
             assert (answer.status, answer.headers["cache-control"]) == (422, "no-store")
             assert limited.visitor().get(target).status == 404, "nobody else learns that there is a picture"
+        until(lambda: '"unrenderable"' in limited.log)
         told = [json.loads(line) for line in limited.log.splitlines() if '"event": "unrenderable"' in line]
         assert {event["photo"] for event in told} == {family.PARTY}
         wanted = [event["wanted"] for event in told]  # another encoding may have been tried ahead

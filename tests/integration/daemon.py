@@ -80,7 +80,14 @@ class Daemon:
 
     @property
     def log(self) -> str:
-        return (self.directory / "log").read_text()
+        """What it has told so far. A thread writes it, a moment after what it is about."""
+        file = self.directory / "log"
+        for _ in range(20):
+            size = file.stat().st_size
+            time.sleep(0.05)
+            if file.stat().st_size == size:
+                break
+        return file.read_text()
 
     @property
     def pid(self) -> int:

@@ -6,6 +6,7 @@ import time
 import family
 from family import LAKE, PARTY
 from links import parts_of
+from waiting import until
 
 
 def test_the_log_holds_nothing_that_opens_a_picture_or_names_one(gallery, start):
@@ -54,6 +55,7 @@ def test_the_log_holds_nothing_that_opens_a_picture_or_names_one(gallery, start)
             assert b"SECRET" not in answer
             assert b" 500 " not in answer
 
+    until(lambda: '"event": "unrenderable"' in daemon.log)
     log = daemon.log
     assert '"event": "refused"' in log, "the log tells that something was refused"
     assert '"reason": "forged"' in log
