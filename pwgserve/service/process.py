@@ -22,6 +22,9 @@ from pwgserve.service.share import Share
 START_SECONDS = 60.0
 """How long a process may take until its first sign of life: a slow machine reads much code from a slow disk."""
 
+SECOND_LOOK_SECONDS = 1.0
+"""How long is looked once more for a sign of life before a process is ended for having given none."""
+
 FINISH_SECONDS = 30.0
 """How long a process that was told to finish may go on with requests that are under way."""
 
@@ -142,8 +145,7 @@ class ServerProcess:
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         patience = START_SECONDS
         while True:
-            async with asyncio.timeout(patience):
-                line = await reader.readline()
+            line = await _next_line(reader, patience)
             if not line:
                 return
             protections, problem = reports.parse(line)
@@ -151,6 +153,15 @@ class ServerProcess:
                 self.protections, self._problem = protections or "", problem
                 self._told.set()
             patience = self._patience
+
+
+async def _next_line(reader: asyncio.StreamReader, patience: float) -> bytes:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            return await reader.readline()
+    # It was the supervisor that stood still, if what the process has said lies there by now.
+    async with asyncio.timeout(SECOND_LOOK_SECONDS):
+        return await reader.readline()
 
 
 def _words(code: int) -> str:

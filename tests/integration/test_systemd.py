@@ -235,6 +235,17 @@ def test_a_service_leaves_another_one_its_folder(gallery, tmp_path):
             daemon.kill()
 
 
+def test_a_supervisor_that_was_stopped_finds_the_signs_of_life_of_that_time(systemd, watched):
+    """Ctrl-Z, or a machine that stood still: its processes are not to blame."""
+    before = watched.processes()
+    told = systemd.told.count("WATCHDOG=1")
+    watched.signal(signal.SIGSTOP)
+    time.sleep(8)
+    watched.signal(signal.SIGCONT)
+    until(lambda: systemd.told.count("WATCHDOG=1") > told + 2)
+    assert watched.processes() == before
+
+
 def test_a_process_that_hangs_is_killed_and_replaced_and_the_service_lives(systemd, watched):
     victim = watched.processes()[0]
     os.kill(victim, signal.SIGSTOP)
