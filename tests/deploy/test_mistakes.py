@@ -382,13 +382,18 @@ def daemons(gallery, place):
         one.daemon.stop()
 
 
+def configure_anew(deployed: Deployed, change: Callable[[dict[str, str], Deployed], None]) -> None:
+    """Start the web server again, with its files as `change` leaves them."""
+    deployed.server.stop()
+    deployed.server.clear()
+    deployed.server.write(lambda files: change(files, deployed))
+    deployed.server.start()
+
+
 @pytest.mark.parametrize(("way", "name"), [("nginx", "strangers say where they come from"), ("nginx-keeping-public", "the cache keeps private pictures")])  # fmt: skip
 def test_a_mistake_that_no_configuration_here_shows_is_found_from_outside(daemons, way, name, tmp_path):
     deployed, mistake = daemons(way), MISTAKES[way][name]
-    deployed.server.stop()
-    deployed.server.clear()
-    deployed.server.write(lambda files: mistake.change(files, deployed))
-    deployed.server.start()
+    configure_anew(deployed, mistake.change)
     code, report = checked_here(deployed, "--photos", "1", "--web-config", str(tmp_path))
     leaks = [(leak["address"], leak["what"], leak["trick"]) for leak in report["leaks"]]
     tricks = {"links": "that somebody else has just opened", "said": "to come from another address"}
@@ -401,10 +406,7 @@ def test_a_mistake_is_found_and_what_to_mend_is_named(daemons, case):
     way, name = case
     mistake = MISTAKES[way][name]
     deployed = daemons(way)
-    deployed.server.stop()
-    deployed.server.clear()
-    deployed.server.write(lambda files: mistake.change(files, deployed))
-    deployed.server.start()
+    configure_anew(deployed, mistake.change)
     also = f"http://localhost:{deployed.server.plain_port}/"
     code, report = checked_here(deployed, "--photo", str(mistake.photo), "--also", also)
     found = [
@@ -454,10 +456,7 @@ def asks_for_passwords(files: dict[str, str], one: Deployed) -> None:
 @pytest.mark.parametrize("way", ["nginx", "apache", "caddy"])
 def test_who_logs_in_at_the_web_server_is_that_user_of_the_gallery(daemons, way):
     deployed = daemons(way)
-    deployed.server.stop()
-    deployed.server.clear()
-    deployed.server.write(lambda files: asks_for_passwords(files, deployed))
-    deployed.server.start()
+    configure_anew(deployed, asks_for_passwords)
     found = {}
     for login in ("anna:pw", "anna:no", ""):
         said = f"Basic {base64.b64encode(login.encode()).decode()}"
@@ -484,10 +483,7 @@ def asks_for_pages_only(files: dict[str, str], one: Deployed) -> None:
 @pytest.mark.parametrize("way", ["nginx", "apache"])
 def test_a_password_for_the_pages_that_is_none_for_the_pictures_is_told(daemons, way):
     deployed = daemons(way)
-    deployed.server.stop()
-    deployed.server.clear()
-    deployed.server.write(lambda files: asks_for_pages_only(files, deployed))
-    deployed.server.start()
+    configure_anew(deployed, asks_for_pages_only)
     assert deployed.server.visitor().get("/photos/").status == 401
     assert deployed.server.visitor().follow(deployed.size(LAKE)).status == 200
     code, report = checked_here(deployed, "--photos", "1")
