@@ -11,7 +11,7 @@ from pathlib import Path
 MAX_FILES = 20_000
 """Open files that a process of ours ever needs."""
 
-_CGROUPS, _OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+_CGROUPS, _OWN_GROUPS = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
 def memory() -> int:
@@ -58,7 +58,7 @@ def _core_limits() -> Iterator[float]:
 
 def _groups(controller: str) -> Iterator[tuple[Path, bool]]:
     """The control groups that this process is in, each before those around it, and whether they are of version 2."""
-    for line in _read(_OWN).splitlines():
+    for line in _read(_OWN_GROUPS).splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):
             continue

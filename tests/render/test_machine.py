@@ -29,6 +29,6 @@ def test_a_group_may_have_less_than_the_machine(tmp_path, monkeypatch, own, file
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content + "\n")
     monkeypatch.setattr(machine, "_CGROUPS", tmp_path)
-    monkeypatch.setattr(machine, "_OWN", tmp_path / "own")
+    monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "own")
     monkeypatch.setattr(machine.os, "sched_getaffinity", lambda _: range(64))
     assert (machine.memory(), machine.cores()) == (memory, cores)
