@@ -18,7 +18,7 @@ from pwgserve.piwigo.address import Address, AddressError, parsed
 from pwgserve.piwigo.asking import DatabaseError, Row, Value
 from pwgserve.piwigo.charsets import can_hold
 from pwgserve.piwigo.database import opened
-from pwgserve.piwigo.permissions import Album, Photo
+from pwgserve.piwigo.permissions import NOBODYS, Album, Photo
 from pwgserve.piwigo.schema import READ, RECENT, Schema
 from pwgserve.problems import OwnerError
 
@@ -286,7 +286,7 @@ def _photo(rows: Sequence[Row]) -> Photo:
         photo_id=int(photo_id),
         path=as_text(path),
         file=as_text(file),
-        level=int(level),
+        level=NOBODYS if level is None else int(level),
         width=width,
         height=height,
         rotation=None if rotation is None else int(rotation) % 4,

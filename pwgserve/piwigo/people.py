@@ -86,7 +86,7 @@ class People:
             int(user_id): Viewer(
                 user_id=int(user_id),
                 status=Status(status),
-                level=int(level),
+                level=-1 if level is None else int(level),  # below that of every photo
                 enabled_high=enabled_high == "true",
                 albums=frozenset(albums[int(user_id)]),
             )

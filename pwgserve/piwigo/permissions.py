@@ -11,6 +11,9 @@ from enum import StrEnum
 
 from pwgserve.piwigo.sizing import Size, turned
 
+NOBODYS = 2**31
+"""The level of a photo whose row says none: above that of every viewer."""
+
 
 class Status(StrEnum):
     """A user's standing in the gallery (`user_infos.status`)."""

@@ -7,6 +7,7 @@ import pytest
 
 from pwgserve.piwigo.gallery import Gallery, GalleryConfigurationError, GalleryUnavailableError, database_address
 from pwgserve.piwigo.people import People
+from pwgserve.piwigo.permissions import GalleryRules, may_see
 from pwgserve.piwigo.schema import schema
 
 # Only what the daemon reads, with the types that a person would give in SQLite.
@@ -70,6 +71,19 @@ async def test_a_missing_column_is_named_with_its_table(tmp_path):
     async with opened(tmp_path / "gallery.db", script.replace(", NULL, 0);", ", NULL);")) as gallery:
         with pytest.raises(GalleryConfigurationError, match=r"not the tables of a Piwigo gallery .*pwg_images.level"):
             await gallery.check()
+
+
+async def test_a_row_without_a_level_is_nobodys_and_keeps_no_other_from_its_answer(tmp_path):
+    rows = "INSERT INTO pwg_images VALUES (2, 'b.jpg', './upload/b.jpg', 30, 20, 0, NULL, NULL, NULL);"
+    rows += "INSERT INTO pwg_image_category VALUES (2, 5);"
+    rows += "INSERT INTO pwg_users VALUES (4, 'berta', 'x'); INSERT INTO pwg_user_access VALUES (4, 5);"
+    rows += "UPDATE pwg_user_infos SET level = NULL WHERE user_id = 4;"
+    async with opened(tmp_path / "gallery.db", BARE + rows) as gallery:
+        photos, viewers = await gallery.photos([1, 2]), await People(gallery).viewers([3, 4])
+        seen = {
+            (user, photo): may_see(viewers[user], photos[photo], GalleryRules()) for user in (3, 4) for photo in (1, 2)
+        }
+        assert seen == {(3, 1): True, (3, 2): False, (4, 1): False, (4, 2): False}
 
 
 @pytest.mark.parametrize("name", ["with space.db", "100%.db", "a#b.db", "Grüße.db"])
