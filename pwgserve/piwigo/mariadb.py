@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
+import os
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import aiomysql
-
 from pwgserve.piwigo.address import Address
 from pwgserve.piwigo.asking import DatabaseError, Row, Value, with_values
+
+try:
+    getpass.getuser()
+except (KeyError, OSError):
+    # In a container this process's user may have no name. Without one the driver cannot be loaded, which never uses it.
+    os.environ["LOGNAME"] = "pwgserve"
+import aiomysql
 
 CONNECT_SECONDS = 3
 CONNECTIONS = 5
