@@ -16,7 +16,11 @@ from pwgserve.check.mending import Mender
 from pwgserve.check.report import Finding, Report
 from pwgserve.check.samples import Sample
 from pwgserve.check.stranger import Stranger, UnreachableError
-from pwgserve.check.verdicts import Answer, Verdict, differs, is_ops, judge, seen
+from pwgserve.check.verdicts import Answer, Verdict, differs, differs_in_figures, is_ops, judge, seen
+
+LOOKS_AT_FIGURES = 6
+"""How often is looked again at answers that differ in figures alone: a page that tells how many milliseconds it took
+says the same twice by chance, and something else of its twin."""
 
 Progress = Callable[[int, int], None]
 """Is told how many attempts have been made, and of how many."""
@@ -118,11 +122,17 @@ async def _verdict(stranger: Stranger, one: Try, answer: Answer, other: Try, twi
     if not differs(answer, twin, words, twin_words, is_steady=True):
         return Verdict.CLOSED
     # A page may hold the time of day. Whatever is another answer each time tells nothing.
-    again, twin_again = await stranger.ask(one.attempt), await stranger.ask(other.twin)
-    is_steady = seen(twin, twin_words) == seen(twin_again, twin_words) and seen(answer, words) == seen(again, words)
-    if again.is_unclear or twin_again.is_unclear:
-        return Verdict.UNCLEAR
-    return Verdict.EXISTENCE if differs(again, twin_again, words, twin_words, is_steady) else Verdict.CLOSED
+    is_steady = True
+    for _ in range(LOOKS_AT_FIGURES if differs_in_figures(answer, twin, words, twin_words) else 1):
+        again, twin_again = await stranger.ask(one.attempt), await stranger.ask(other.twin)
+        is_steady &= seen(answer, words) == seen(again, words) and seen(twin, twin_words) == seen(
+            twin_again, twin_words
+        )
+        if again.is_unclear or twin_again.is_unclear:
+            return Verdict.UNCLEAR
+        if not differs(again, twin_again, words, twin_words, is_steady):
+            return Verdict.CLOSED
+    return Verdict.EXISTENCE
 
 
 def repeated(target: str, subject: Subject) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ LEAST = 16
 _MEDIA = ("image/", "video/", "audio/", "application/pdf")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"%PDF-")
 _TELLING = ("x-accel-redirect", "x-sendfile")
+_FIGURES = re.compile(r"\d+")
 _RANGE = re.compile(r"bytes (\d+)-\d+/")
 TOO_MANY = 429
 
@@ -113,6 +114,12 @@ def differs(answer: Answer, twin: Answer, words: Sequence[str], twin_words: Sequ
     """
     first, second = seen(answer, words), seen(twin, twin_words)
     return first != second if is_steady else first[:3] != second[:3]
+
+
+def differs_in_figures(answer: Answer, twin: Answer, words: Sequence[str], twin_words: Sequence[str]) -> bool:
+    """Whether two answers that differ do so in figures alone, as pages do that tell how long they took."""
+    first, second = seen(answer, words), seen(twin, twin_words)
+    return first[:3] == second[:3] and _FIGURES.sub("0", first[3]) == _FIGURES.sub("0", second[3])
 
 
 def seen(answer: Answer, words: Sequence[str]) -> tuple[int, str, str, str]:

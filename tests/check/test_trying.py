@@ -46,3 +46,40 @@ async def test_what_leaks_at_the_gallerys_own_address_is_not_told_again_of_the_s
     ]
     await try_all(report, Leaking(), Mender(WebServer.NGINX, SITE), tries, [], lambda done, total: None)
     assert sorted(finding.area for finding in report.leaks) == sorted(areas)
+
+
+class Timed:
+    """A server whose page tells how long it took: figures that repeat by chance. pages: for the photo, for its twin."""
+
+    def __init__(self, pages, twin_pages):
+        self.pages = {"real": iter(pages), "none": iter(twin_pages)}
+        self.asked = 0
+
+    async def ask(self, attempt):
+        self.asked += 1
+        name = "real" if "real" in attempt.target else "none"
+        return Answer(200, {"content-type": "text/html"}, next(self.pages[name]).encode())
+
+    async def end(self, answer, attempt):
+        return answer
+
+
+def told(*seconds):
+    return [f"Page generated in {one} s" for one in seconds]
+
+
+@pytest.mark.parametrize(
+    ("pages", "twin_pages", "leaks", "asked"),
+    [
+        (told("0.014"), told("0.014"), 0, 2),
+        (told("0.014", "0.014", "0.014", "0.013"), told("0.013", "0.013", "0.013", "0.013"), 0, 8),
+        (told("0.014", "0.014", "0.015"), told("0.013", "0.013", "0.013"), 0, 6),
+        (["12 photos"] * 7, ["11 photos"] * 7, 1, 14),
+        (["here"] * 2, ["not here"] * 2, 1, 4),
+    ],
+)
+async def test_figures_that_differ_tell_something_only_when_they_go_on_doing_so(pages, twin_pages, leaks, asked):
+    report, server = Report("https://a.test/"), Timed(pages, twin_pages)
+    attempt = Try(SAMPLE, Attempt("said", "x", "/?real.jpg"), Attempt("said", "x", "/?none.jpg"))
+    await try_all(report, server, Mender(WebServer.NGINX, SITE), [attempt], [], lambda done, total: None)
+    assert (len(report.leaks), server.asked) == (leaks, asked)
