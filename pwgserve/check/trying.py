@@ -117,27 +117,30 @@ async def _verdict(stranger: Stranger, one: Try, answer: Answer, other: Try, twi
     final = await stranger.end(answer, one.attempt)
     if final is not answer and judge(final, twin, one.sample.files).is_leak:
         return judge(final, twin, one.sample.files)
-    words = repeated(one.attempt.target, one.sample.subject)
-    twin_words = repeated(other.twin.target, other.sample.twin)
-    if not differs(answer, twin, words, twin_words, is_steady=True):
+    words = repeated((one.attempt.target, one.sample.subject), (other.twin.target, other.sample.twin))
+    if not differs(answer, twin, words, is_steady=True):
         return Verdict.CLOSED
     # A page may hold the time of day. Whatever is another answer each time tells nothing.
     is_steady = True
-    for _ in range(LOOKS_AT_FIGURES if differs_in_figures(answer, twin, words, twin_words) else 1):
+    for _ in range(LOOKS_AT_FIGURES if differs_in_figures(answer, twin, words) else 1):
         again, twin_again = await stranger.ask(one.attempt), await stranger.ask(other.twin)
-        is_steady &= seen(answer, words) == seen(again, words) and seen(twin, twin_words) == seen(
-            twin_again, twin_words
-        )
+        is_steady &= seen(answer, words) == seen(again, words) and seen(twin, words) == seen(twin_again, words)
         if again.is_unclear or twin_again.is_unclear:
             return Verdict.UNCLEAR
-        if not differs(again, twin_again, words, twin_words, is_steady):
+        if not differs(again, twin_again, words, is_steady):
             return Verdict.CLOSED
     return Verdict.EXISTENCE
 
 
-def repeated(target: str, subject: Subject) -> tuple[str, ...]:
-    """What an answer may repeat of a request: all of its address, or what stands in it of the photo."""
-    return target, quote(target), quote(target, safe=""), *subject.words()
+def repeated(*requests: tuple[str, Subject]) -> tuple[str, ...]:
+    """What answers may repeat of requests, given by address and photo: all of the address, or what stands in it of the
+    photo. The longest first."""
+    found = {
+        word
+        for target, subject in requests
+        for word in (target, quote(target), quote(target, safe=""), *subject.words())
+    }
+    return tuple(sorted(found, key=len, reverse=True))
 
 
 def note(report: Report, mender: Mender, attempt: Attempt, verdict: Verdict, status: int, photo: int | None) -> None:

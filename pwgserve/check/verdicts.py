@@ -107,23 +107,24 @@ def tells_path(answer: Answer) -> bool:
     return any(name in answer.headers for name in _TELLING)
 
 
-def differs(answer: Answer, twin: Answer, words: Sequence[str], twin_words: Sequence[str], is_steady: bool) -> bool:
+def differs(answer: Answer, twin: Answer, words: Sequence[str], is_steady: bool) -> bool:
     """Whether the two answers can be told apart by more than what they repeat of the requests.
 
-    is_steady: whether this address gives the same page each time; otherwise only status, type and way are compared.
+    words: of both requests, since a page may hold one of them without repeating it. is_steady: whether this address
+    gives the same page each time; otherwise only status, type and way are compared.
     """
-    first, second = seen(answer, words), seen(twin, twin_words)
+    first, second = seen(answer, words), seen(twin, words)
     return first != second if is_steady else first[:3] != second[:3]
 
 
-def differs_in_figures(answer: Answer, twin: Answer, words: Sequence[str], twin_words: Sequence[str]) -> bool:
+def differs_in_figures(answer: Answer, twin: Answer, words: Sequence[str]) -> bool:
     """Whether two answers that differ do so in figures alone, as pages do that tell how long they took."""
-    first, second = seen(answer, words), seen(twin, twin_words)
+    first, second = seen(answer, words), seen(twin, words)
     return first[:3] == second[:3] and _FIGURES.sub("0", first[3]) == _FIGURES.sub("0", second[3])
 
 
 def seen(answer: Answer, words: Sequence[str]) -> tuple[int, str, str, str]:
-    """What a stranger sees of an answer: status, type, where it leads, page; without the words of his own request."""
+    """What a stranger sees of an answer: status, type, where it leads, page; without these words."""
     location, page = answer.headers.get("location", ""), answer.body.decode("utf-8", "replace")
     for word in words:
         location, page = location.replace(word, "…"), page.replace(word, "…")
