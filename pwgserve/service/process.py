@@ -13,8 +13,6 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import structlog
-
 from pwgserve.service import reports
 from pwgserve.service.recruit import Recruit, StartError, cannot_start
 from pwgserve.service.share import Share
@@ -30,8 +28,6 @@ FINISH_SECONDS = 30.0
 
 END_SECONDS = 10.0
 """How much longer than that it may take to end, before it is killed."""
-
-_log = structlog.get_logger("service")
 
 
 @dataclass(frozen=True)

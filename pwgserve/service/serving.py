@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
@@ -58,8 +57,6 @@ browser and no proxy sends nearly as much. What is not complete is kept, and a s
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 """For SO_LINGER: forget what was not sent."""
-
-_log = structlog.get_logger("serving")
 
 
 class _Connection(RepeatingHandler):
