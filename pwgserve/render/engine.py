@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import pyvips
 
@@ -29,13 +28,6 @@ _OF_WARM_UP = Limits(max_pixels=10_000, max_frames=1, max_source=100_000, max_me
 
 class UnrenderableError(Exception):
     """The picture cannot be rendered, today and tomorrow: broken, too large, or not a picture."""
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """What a rendering made. `size` in pixels."""
-
-    size: Size
 
 
 def confine() -> None:
@@ -89,7 +81,7 @@ def render(
     limits: Limits,
     ask: Callable[[int], None],
     shared: Shared | None = None,
-) -> Rendered:
+) -> None:
     """Render the picture in descriptor `source` into descriptor `output`.
 
     watermark: descriptor of the watermark's picture, None when the gallery has none. limits: what is beyond is refused
@@ -122,7 +114,6 @@ def render(
             _write(steps.done(plan, *loaded, mark), plan, output)
     except pyvips.Error as error:
         raise UnrenderableError(_first_line(error)) from error
-    return Rendered(layout.output)
 
 
 def _write(image: pyvips.Image, plan: RenderPlan, descriptor: int) -> None:

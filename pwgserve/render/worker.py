@@ -106,6 +106,8 @@ def _rendered(
     jobs: socket.socket,
     shared: Shared | None,
 ) -> dict[str, object]:
+    """The answer to a job: what became of it, empty when the picture was made."""
+
     def ask(needed: int) -> None:
         # The daemon knows what else is being rendered: a large picture waits until it says so.
         jobs.send(json.dumps({"needs": needed}).encode())
@@ -120,7 +122,7 @@ def _rendered(
 
     try:
         plan = RenderPlan.from_json(str(job["plan"]))
-        done = engine.render(plan, files["source"], files["output"], files.get("watermark"), limits, ask, shared)
+        engine.render(plan, files["source"], files["output"], files.get("watermark"), limits, ask, shared)
     except engine.UnrenderableError as error:
         return {"unrenderable": str(error)}
     except _LaterError:
@@ -129,7 +131,7 @@ def _rendered(
         return {"unrenderable": "needs more memory than render.max_memory allows"}
     except OSError as error:
         return {"failed": error.strerror or type(error).__name__}
-    return {"size": done.size}
+    return {}
 
 
 def _give_back_memory() -> None:
