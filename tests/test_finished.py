@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -219,7 +220,7 @@ async def test_a_claim_is_given_back_when_looking_fails(tmp_path):
 
 async def test_a_folder_of_the_cache_that_cannot_be_entered_keeps_nobody_from_a_picture(gallery):
     """As one that is somebody else's, or lies where a disk fails; this one nobody can enter, not even root."""
-    first = gallery.cache.path(await gallery.name()).parents[1]
+    first = Path(gallery.cache.location(await gallery.name())).parents[1]
     first.symlink_to("x" * 300)
     with pytest.raises(OSError, match="too long"):
         (first / "file").exists()

@@ -300,12 +300,8 @@ class Cache:
         self.upkeep.tally.add(-size, -1)
         return size
 
-    def path(self, name: str) -> Path:
-        """Where the derivative with this name lies or would lie."""
-        return self._directory / name
-
     def location(self, name: str) -> str:
-        """The same as a text, which is much sooner made."""
+        """Where the derivative with this name lies or would lie; as a text, which is much sooner made than a Path."""
         return f"{self._directory}/{name}"
 
 

@@ -54,7 +54,7 @@ def files_in(folder):
 def test_a_symbolic_link_is_no_derivative(cache, tmp_path):
     name = cache.name("a")
     put(cache, name)
-    inside = cache.path(name)
+    inside = Path(cache.location(name))
     inside.rename(tmp_path / "elsewhere")
     inside.symlink_to(tmp_path / "elsewhere")
     assert cache.get(name) is None
@@ -128,8 +128,8 @@ def test_names_depend_on_every_fact_and_on_the_key(cache, tmp_path):
 def test_files_are_for_the_daemon_only(cache, tmp_path):
     name = cache.name("a")
     put(cache, name)
-    assert cache.path(name).stat().st_mode & 0o077 == 0
-    assert cache.path(name).parent.stat().st_mode & 0o077 == 0
+    assert Path(cache.location(name)).stat().st_mode & 0o077 == 0
+    assert Path(cache.location(name)).parent.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("size", [7, 5_000, SMALL, SMALL + 1, 3 * SMALL])
@@ -139,7 +139,7 @@ def test_a_damaged_file_is_no_derivative_and_is_removed(cache, size, damage):
     content = os.urandom(size)
     put(cache, name, content)
     assert content_of(cache, name) == content
-    path = cache.path(name)
+    path = Path(cache.location(name))
     match damage:
         case "empty":
             os.truncate(path, 0)
@@ -163,7 +163,7 @@ def test_a_power_cut_that_keeps_the_times_but_not_the_bytes_is_noticed(cache, tm
     """What a disk may hold after one: the file's length and times, and zeros."""
     name = cache.name("a")
     put(cache, name, b"picture" * 1000)
-    path = cache.path(name)
+    path = Path(cache.location(name))
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
     path.write_bytes(bytes(7000))
     os.utime(path, ns=times)
@@ -275,7 +275,7 @@ def test_what_the_disk_has_lost_is_made_again(cache, monkeypatch, code):
         patched.setattr(os, "pread", lost)
         assert cache.get(name) is None
     assert open_descriptors() == before
-    assert not cache.path(name).exists()
+    assert not Path(cache.location(name)).exists()
     put(cache, name, b"again")
     assert content_of(cache, name) == b"again"
 
@@ -328,7 +328,7 @@ def test_the_tally_knows_what_was_removed(cache):
         put(cache, name, b"x" * 100)
     assert cache.remove(names[0]) == 100
     assert cache.remove(names[0]) is None
-    cache.path(names[1]).write_bytes(b"y" * 100)
+    Path(cache.location(names[1])).write_bytes(b"y" * 100)
     assert cache.get(names[1]) is None, "damaged"
     assert (cache.upkeep.tally.get().files, cache.upkeep.tally.get().size) == (1, 100)
 
@@ -338,8 +338,8 @@ def test_a_planted_link_is_not_followed(cache, tmp_path):
     put(cache, name)
     secret = tmp_path / "secret"
     secret.write_text("keys")
-    cache.path(name).unlink()
-    cache.path(name).symlink_to(secret)
+    Path(cache.location(name)).unlink()
+    Path(cache.location(name)).symlink_to(secret)
     assert cache.get(name) is None
 
 
@@ -347,14 +347,14 @@ def test_reading_does_not_write_each_time(cache, monkeypatch):
     name = cache.name("a")
     put(cache, name)
     content_of(cache, name)
-    before = cache.path(name).stat().st_atime_ns
+    before = Path(cache.location(name)).stat().st_atime_ns
     noted = []
     monkeypatch.setattr(os, "utime", lambda *use, **times: noted.append(use))
     cache.get(name)
     assert noted == []
     # Some systems mount /tmp so that the kernel itself notes every use (strictatime), where nobody is to blame.
-    if os.statvfs(cache.path(name)).f_flag & (os.ST_RELATIME | os.ST_NOATIME):
-        assert cache.path(name).stat().st_atime_ns == before
+    if os.statvfs(Path(cache.location(name))).f_flag & (os.ST_RELATIME | os.ST_NOATIME):
+        assert Path(cache.location(name)).stat().st_atime_ns == before
 
 
 def test_opening_removes_what_was_abandoned_and_keeps_what_is_being_made(cache, tmp_path):
@@ -439,7 +439,7 @@ def test_what_is_at_hand_is_what_would_be_got(cache):
         assert content_at_hand(cache, name) == b"x" * 1000
     except NotAtHandError:
         pytest.skip("this kernel or file system cannot say what it has in memory; then threads read everything")
-    used(cache.path(name), time.time() - 7200)
+    used(Path(cache.location(name)), time.time() - 7200)
     with pytest.raises(NotAtHandError):
         cache.at_hand(name)
     assert content_of(cache, name) == b"x" * 1000, "which notes the use"
@@ -451,10 +451,10 @@ def test_what_is_damaged_or_gone_is_not_at_hand(cache, harm):
     name = cache.name("a")
     put(cache, name, b"x" * 1000)
     content_of(cache, name)
-    cache.path(name).write_bytes(harm)
+    Path(cache.location(name)).write_bytes(harm)
     with pytest.raises(NotAtHandError):
         cache.at_hand(name)
-    cache.path(name).unlink()
+    Path(cache.location(name)).unlink()
     with pytest.raises(NotAtHandError):
         cache.at_hand(name)
 

@@ -34,12 +34,12 @@ def filled(cache, number, size=9_000, age=10_000):
     names = [cache.name(str(index)) for index in range(number)]
     for index, name in enumerate(names):
         cache.put(name, b"x" * size)
-        used(cache.path(name), time.time() - age + index)
+        used(Path(cache.location(name)), time.time() - age + index)
     return names
 
 
 def there(cache, names):
-    return [name for name in names if cache.path(name).exists()]
+    return [name for name in names if Path(cache.location(name)).exists()]
 
 
 def eventually(condition):
@@ -52,7 +52,7 @@ def eventually(condition):
 def test_the_least_recently_used_go_when_it_is_full(tmp_path):
     cache = store(tmp_path, 100_000)
     names = filled(cache, 10)
-    used(cache.path(names[0]), time.time())
+    used(Path(cache.location(names[0])), time.time())
     names += [cache.name("another"), cache.name("and another")]
     cache.put(names[10], b"x" * 9_000)
     cache.put(names[11], b"x" * 9_000)
@@ -73,7 +73,7 @@ def test_exactly_the_oldest_go_however_few_are_sorted_at_once(tmp_path, monkeypa
     for days in range(30):
         name = cache.name(f"day {days}")
         cache.put(name, b"x" * 1000)
-        used(cache.path(name), time.time() - 86_400 * (30 - days) - 50)
+        used(Path(cache.location(name)), time.time() - 86_400 * (30 - days) - 50)
         names.append(name)
     done = cache.upkeep.collect(max_size=20_000)
     assert (done.removed, done.removed_size, done.left, done.left_size) == (12, 12_000, 18, 18_000)
@@ -191,11 +191,11 @@ def test_what_belongs_to_somebody_else_is_skipped_and_told_in_one_line(open_fold
     names = [cache.name(str(index)) for index in range(200)]
     for index, name in enumerate(names):
         cache.put(name, b"x" * 10_000)
-        used(cache.path(name), time.time() - 10_000 + index)
+        used(Path(cache.location(name)), time.time() - 10_000 + index)
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, 65534, 65534)
     # The oldest lies in a folder that nobody else enters, the next in one where nobody else removes anything.
-    closed, fixed = cache.path(names[0]).parent.parent, cache.path(names[1]).parent
+    closed, fixed = Path(cache.location(names[0])).parent.parent, Path(cache.location(names[1])).parent
     assert closed not in fixed.parents
     for path, mode in ((closed, 0o700), (fixed, 0o755)):
         os.chown(path, 0, 0)
@@ -267,7 +267,7 @@ def test_what_was_counted_today_is_not_counted_again(tmp_path):
     measured = cache.upkeep.tally.get()
     assert measured.files == 2
     filled(cache, 1)
-    cache.path(cache.name("0")).unlink()
+    Path(cache.location(cache.name("0"))).unlink()
     cache.upkeep.collect_if_due()
     assert cache.upkeep.tally.get().measured == measured.measured
 
@@ -277,7 +277,7 @@ def test_ages_are_told_by_time(tmp_path):
     for days in (0.01, 3, 40):
         name = cache.name(str(days))
         cache.put(name, b"x" * 100)
-        used(cache.path(name), time.time() - days * 86_400)
+        used(Path(cache.location(name)), time.time() - days * 86_400)
     contents = cache.upkeep.measure()
     assert (contents.size, contents.files) == (300, 3)
     assert contents.used_within(86_400) == (100, 1)
