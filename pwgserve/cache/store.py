@@ -27,7 +27,7 @@ import structlog
 from pwgserve import at_hand
 from pwgserve.at_hand import AtHand, NotAtHandError
 from pwgserve.cache.tally import is_replaced
-from pwgserve.cache.upkeep import ABANDONED_AFTER, TEMPORARY, Upkeep
+from pwgserve.cache.upkeep import TEMPORARY, Upkeep
 from pwgserve.problems import OwnerError
 from pwgserve.shortage import ShortageError, is_missing
 
@@ -95,10 +95,7 @@ class Cache:
                 self._at_hand = AtHand(self._directory)
             if self._claims is None:
                 self._claims = self._opened_claims()
-            for file in (self._directory / TEMPORARY).iterdir():
-                with contextlib.suppress(FileNotFoundError):
-                    if file.stat().st_mtime < time.time() - ABANDONED_AFTER:
-                        file.unlink()
+            self.upkeep.remove_abandoned()
         except OSError as error:
             raise CacheError(
                 f"cache.dir: cannot write to {self._directory}: {error.strerror}; "

@@ -157,7 +157,7 @@ class Upkeep:
         with self._alone() as is_alone:
             if not is_alone:
                 return Collected(is_busy=True)
-            self._remove_abandoned()
+            self.remove_abandoned()
             contents = self.measure(on_walk)
             removed, removed_size = 0, 0
             if contents.size > limit:
@@ -180,6 +180,14 @@ class Upkeep:
         self.tally.set(0, 0)
         self._tell(self._skipped)
         return Collected(removed, size, skipped=self._skipped)
+
+    def remove_abandoned(self) -> None:
+        """Remove what processes that were killed left unfinished."""
+        with contextlib.suppress(OSError), os.scandir(self._directory / TEMPORARY) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime < time.time() - ABANDONED_AFTER:
+                        Path(entry.path).unlink()
 
     def _remove(self, contents: Contents, excess: int, on_walk: OnWalk | None) -> tuple[int, int]:
         """Remove `excess` bytes of the oldest; returns how many files and bytes went."""
@@ -226,13 +234,6 @@ class Upkeep:
                 "cache-upkeep",
                 problem=f"{skipped} files or folders cannot be read or removed; give all of cache.dir to this user",
             )
-
-    def _remove_abandoned(self) -> None:
-        with contextlib.suppress(OSError), os.scandir(self._directory / TEMPORARY) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_mtime < time.time() - ABANDONED_AFTER:
-                        Path(entry.path).unlink()
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[bool]:
