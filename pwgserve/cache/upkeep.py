@@ -46,7 +46,6 @@ REST_EVERY, REST_SECONDS = 64, 0.002
 AGAIN_SECONDS = 60.0
 """After how long it is tried again to empty a store that stayed too full because files could not be removed."""
 
-NICENESS = 15
 _FINENESS = math.log(1.01)
 _log = structlog.get_logger("cache")
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from pwgserve import logs, settings_file
 from pwgserve.cache.standing import Removed, Standing
 from pwgserve.cache.store import CacheError
-from pwgserve.cache.upkeep import NICENESS, Collected, Upkeep
+from pwgserve.cache.upkeep import Collected, Upkeep
 from pwgserve.commands.options import ROW, as_json, chosen_albums, config_file
 from pwgserve.commands.owner import become_owner_of, keys_as_owner
 from pwgserve.foundation import Foundation
@@ -29,6 +29,7 @@ from pwgserve.piwigo.gallery import BULK_SECONDS, GalleryConfigurationError
 from pwgserve.piwigo.walking import Walk
 from pwgserve.settings import Settings
 
+NICENESS = 15
 AGES = (("an hour", 3600.0), ("a day", 86_400.0), ("a week", 604_800.0), ("a month", 2_592_000.0))
 
 
