@@ -2,8 +2,8 @@
 
 Names are keyed hashes; a file appears by an atomic rename and never changes. Every file carries a checksum in its time
 of modification, so that a damaged one is never served (docs/decisions/0009). What a name stands for is decided by the
-caller; what goes when the store is full, by `upkeep`. `open`, `has`, `get` and `put` block: call them in a thread. All
-else waits for no disk.
+caller; what goes when the store is full, by `upkeep`. `open`, `has`, `get`, `put` and `remove` block: call them in a
+thread. All else waits for no disk.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from pwgserve.piwigo.asking import Row, Value
 
 
 class Database(Protocol):
-    """One database, for many tasks at once. Both raise DatabaseError and OSError."""
+    """One database, for many tasks at once. `rows` and `write` raise DatabaseError and OSError."""
 
     async def rows(self, question: str, values: Sequence[Value]) -> list[Row]:
         """The answer to a question; it may be put twice."""
