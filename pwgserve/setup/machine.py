@@ -65,7 +65,7 @@ def web_servers(
         if server not in running and not folder.is_dir():
             continue
         sites = tuple(site for site in sites_in(read(server, folder), find) if not site.leads_on)
-        group = running.get(server) or ("www-data" if _has_group("www-data") else None)
+        group = running.get(server) or ("www-data" if group_exists("www-data") else None)
         has_module = server is WebServer.APACHE and (folder / XSENDFILE).exists()
         found.append(WebSeen(server, folder, server in running, group, sites, has_module))
     return sorted(found, key=lambda one: (not one.sites, not one.is_running))
@@ -103,7 +103,11 @@ def parts(root: Path, tops: Iterable[str], folder: Path) -> list[tuple[str, str]
 
 def group_exists(name: str) -> bool:
     """Whether this machine has a group."""
-    return _has_group(name)
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def user_exists(name: str) -> bool:
@@ -164,11 +168,3 @@ def _running(proc: Path) -> dict[WebServer, str | None]:
             if name in names and (found.get(server) is None or gid != 0):
                 found[server] = group_name(gid) if gid != 0 else found.get(server)
     return found
-
-
-def _has_group(name: str) -> bool:
-    try:
-        grp.getgrnam(name)
-    except KeyError:
-        return False
-    return True
