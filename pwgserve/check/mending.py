@@ -12,17 +12,15 @@ from dataclasses import dataclass, field
 from pwgserve.check.attempts import AREAS, UNASKED, Attempt
 from pwgserve.check.spelling import encoded
 from pwgserve.check.verdicts import Verdict
+from pwgserve.setup.routing import INCLUDE
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.statements import Line
 from pwgserve.setup.templates import FOLDERS, SNIPPETS, Site, WebServer, filled, text
 from pwgserve.setup.webconfig import WebConfig
 
 _PASSES = re.compile(r"\s*ProxyPass(?P<match>Match)?\s+\"?(?P<what>[^\s\"]+)\"?\s+\"?(?P<to>[^\s\"]+)", re.IGNORECASE)
-_INCLUDES = {
-    WebServer.NGINX: "include snippets/pwgserve.conf;",
-    WebServer.APACHE: "Include pwgserve.conf",
-    WebServer.CADDY: "import pwgserve.caddy",
-}
+_OWN = frozenset(name.rpartition("/")[2] for names in SNIPPETS.values() for name in names)
+"""What the files of pwgserve's own lines are called."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class Mender:
         """What a site needs that shows the gallery without pwgserve."""
         if site.part or site.path != self.site.base:
             return f"close {site.path} there, or let it redirect to the gallery's address"
-        return f"add “{_INCLUDES[site.server]}” to it"
+        return f"add “{INCLUDE[site.server]}” to it"
 
     def _address(self, area: str) -> str:
         site = self.site
@@ -99,7 +97,7 @@ class Mender:
             for line in filled(self.server, text(self.server, name), self.site).splitlines():
                 if mark and mark in line and not line.lstrip().startswith("#"):
                     return " ".join(line.partition("  #")[0].split())
-        return _INCLUDES[self.server]
+        return INCLUDE[self.server]
 
     def _place(self, expected: str) -> tuple[str, bool]:
         """The expected line with its place, and whether it is there."""
@@ -110,13 +108,12 @@ class Mender:
 
     def _include(self) -> str:
         assert self.server is not None
-        return f"“{_INCLUDES[self.server]}” to the site of the gallery, below {FOLDERS[self.server]}"
+        return f"“{INCLUDE[self.server]}” to the site of the gallery, below {FOLDERS[self.server]}"
 
     def _is_used(self) -> bool:
         """Whether a site has pwgserve's lines, brought in or written out."""
-        own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
         return any(
-            "pwgserve" in line.text and line.file.name not in own and not line.text.lstrip().startswith("#")
+            "pwgserve" in line.text and line.file.name not in _OWN and not line.text.lstrip().startswith("#")
             for line in self.config.lines
         )
 
@@ -124,18 +121,16 @@ class Mender:
         """Other lines that speak of the same address."""
         address = self._address(area).rstrip("/")
         if self.server is WebServer.APACHE and (first := self._passed_on_before(self._address(area))):
-            must = f"“{_INCLUDES[self.server]}” must stand before every ProxyPass, and none outside of the site"
+            must = f"“{INCLUDE[self.server]}” must stand before every ProxyPass, and none outside of the site"
             return f": {first.place} passes it on; {must}"
-        own = {name.rpartition("/")[2] for names in SNIPPETS.values() for name in names}
-        found = [line for line in self.config.lines if address in line.text and line.file.name not in own]
+        found = [line for line in self.config.lines if address in line.text and line.file.name not in _OWN]
         return f": look at {found[0].place}" if found else ""
 
     def _passed_on_before(self, address: str) -> Line | None:
         """The line of Apache that sends an address elsewhere: of several ProxyPass the first one counts."""
-        own = {name.rpartition("/")[2] for name in SNIPPETS[WebServer.APACHE]}
         for line in self.config.lines:
             found = _PASSES.match(line.text)
-            if found and line.file.name not in own and _passes(found, address):
+            if found and line.file.name not in _OWN and _passes(found, address):
                 return line
         return None
 
@@ -153,9 +148,9 @@ class Mender:
             if site.part:
                 return f"{place} shows its folder {site.part}/ at {site.path}; close that address there"
             if first := [*site.outside, *site.ahead]:
-                return f"in {place}, “{_INCLUDES[site.server]}” must stand above {first[0]}"
+                return f"in {place}, “{INCLUDE[site.server]}” must stand above {first[0]}"
             if site.path == self.site.base:
-                return f"add “{_INCLUDES[site.server]}” to {place}, too, or let it redirect to the gallery's address"
+                return f"add “{INCLUDE[site.server]}” to {place}, too, or let it redirect to the gallery's address"
             return f"{place} shows it at {site.path}; let that redirect to the gallery's address"
         return "close it there as well"
 
