@@ -33,7 +33,7 @@ from pwgserve.settings import Settings
 from pwgserve.setup import database, folders, machine, snippets
 from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers
 from pwgserve.setup.grants import user_for
-from pwgserve.setup.plan import Plan, missing_helpful, plan, usual_listen
+from pwgserve.setup.plan import Plan, helpful_in, plan, usual_listen
 from pwgserve.setup.reading import readers_problem
 from pwgserve.setup.sites import visited
 from pwgserve.setup.templates import NAMES, Site
@@ -260,7 +260,7 @@ async def _answers(
             further=await _further(reached),
             database_hosts=await asyncio.to_thread(database.hosts_elsewhere, reached.database),
             shared=folders.shared(cache_dir, keys_file, sql_file.parent),
-            piwigo_has=frozenset(missing_helpful(_owners_conf(found.piwigo.root))),
+            piwigo_has=frozenset(helpful_in(_owners_conf(found.piwigo.root))),
         )
 
 

@@ -229,6 +229,6 @@ def _php(value: object) -> str:
     return f"'{value}'" if isinstance(value, str) else str(value)
 
 
-def missing_helpful(conf: dict[str, Any]) -> Sequence[str]:
-    """The helpful settings that a configuration of Piwigo has already."""
+def helpful_in(conf: dict[str, Any]) -> Sequence[str]:
+    """The settings of HELPFUL that a configuration of Piwigo has already."""
     return [name for name, value, _ in HELPFUL if conf.get(name) == value]
