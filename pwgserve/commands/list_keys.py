@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pwgserve import settings_file
-from pwgserve.commands.options import config_file, keys_file
+from pwgserve.commands.options import as_json, config_file, keys_file
 from pwgserve.keys.keyring import KeyRing
 from pwgserve.keys.keys_file import opened
 from pwgserve.keys.keywatch import lifetime
@@ -20,7 +20,7 @@ from pwgserve.plugin import key_id
 @click.command("list")
 @config_file
 @keys_file
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@as_json
 def list_command(file: Path, keys: Path | None, as_json: bool) -> None:
     """Show the keys that sign links: names from which they cannot be found, ages, and what each is for."""
     found = settings_file.load(file)
