@@ -50,7 +50,7 @@ class SyncChars:
 
 @dataclass(frozen=True)
 class PiwigoConf:
-    """One gallery's settings. Times in seconds; `*_ext` in lower case without the dot."""
+    """One gallery's settings. Times in seconds; `picture_ext` in lower case without the dot."""
 
     guest_id: int = 2
     guest_access: bool = True
@@ -67,7 +67,6 @@ class PiwigoConf:
     users_table: str | None = None
     user_fields: Mapping[str, str] = field(default_factory=lambda: dict(USER_FIELDS))
     picture_ext: tuple[str, ...] = PICTURE_EXT
-    format_ext: tuple[str, ...] = FORMAT_EXT
     enable_formats: bool = False
     log: bool = True
     history_admin: bool = False
@@ -94,7 +93,7 @@ class PiwigoConf:
                 changes[name] = dict(USER_FIELDS) | _names(name, value)
             elif name == "users_table":
                 changes[name] = _text(name, value) or None
-            elif name in ("picture_ext", "format_ext"):
+            elif name == "picture_ext":
                 changes[name] = tuple(item.lower() for item in _texts(name, value))
             elif name in _READERS:
                 changes[name] = _READERS[name](name, value)

@@ -43,6 +43,11 @@ def test_an_included_file_counts_when_it_comes_changes_and_goes(tmp_path, write)
     assert OwnerFile(tmp_path, {"guest_access": False}).conf().guest_access is False
 
 
+def test_only_php_may_know_what_changes_no_answer(tmp_path, write):
+    write("$conf['format_ext'] = extensions_of_ours();")
+    assert OwnerFile(tmp_path, {}).conf() == PiwigoConf()
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "unreadable"])
 def test_what_is_no_readable_file_is_not_included(tmp_path, write, kind):
     write("include __DIR__ . '/more.php';")
