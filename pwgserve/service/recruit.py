@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pwgserve.problems import OwnerError
-from pwgserve.service.systemd import OF_SYSTEMD
+from pwgserve.service import systemd
 
 COMMAND = ("-P", "-m", "pwgserve.service.entry")
 """What Python is started with to be a server process."""
@@ -58,7 +58,7 @@ class Recruit:
                     json.dumps({"parent": os.getpid(), "orders": theirs.fileno()}),
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
-                    env={name: value for name, value in os.environ.items() if name not in OF_SYSTEMD},
+                    env={name: value for name, value in os.environ.items() if name not in systemd.VARIABLES},
                     # A Ctrl-C in the terminal is for the supervisor, which lets processes finish. The session is the
                     # same for all: Linux shares the processor among sessions first (docs/decisions/0034).
                     process_group=0,

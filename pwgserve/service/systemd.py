@@ -11,8 +11,8 @@ import socket
 from collections.abc import Sequence
 
 FIRST_DESCRIPTOR = 3
-OF_SYSTEMD = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
-"""Environment variables that are meant for the service's first process only."""
+VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
+"""Those of the environment that are meant for the service's first process only."""
 
 
 def sockets() -> Sequence[socket.socket]:
