@@ -5,12 +5,12 @@ And whether the daemon itself can be reached, past the web server.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
 from pwgserve.check.attempts import Attempt
+from pwgserve.check.doors import is_loopback
 from pwgserve.check.mending import Mender
 from pwgserve.check.report import Control, Finding, Report
 from pwgserve.check.stranger import HUNG_UP, Stranger, UnreachableError
@@ -79,7 +79,7 @@ async def past_the_web_server(report: Report, settings: Settings) -> None:
     """Whether the daemon itself can be reached from outside, past the web server."""
     listen = Listen.parse(settings.server.listen)
     host = urlsplit(settings.server.public_url).hostname or ""
-    if listen.path or _is_loopback(listen.host):
+    if listen.path or is_loopback(listen.host):
         return
     async with Stranger(f"http://{host}:{listen.port}", 10) as stranger:
         try:
@@ -89,10 +89,3 @@ async def past_the_web_server(report: Report, settings: Settings) -> None:
     if is_ops(answer):
         mend = f'server.listen: {settings.server.listen} is open to everybody; listen on "127.0.0.1:{listen.port}"'
         report.findings.append(Finding(Verdict.NUMBERS, "ops", "past the web server", None, answer.status, mend))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -5,6 +5,7 @@ Pure. What is tried at the gallery's own address is in `attempts`, which sites t
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
@@ -50,6 +51,14 @@ def other_doors(public_url: str, also: Sequence[str] = ()) -> tuple[Door, ...]:
             bases = found[origin].bases if origin in found else ()
             found[origin] = Door(origin, tuple(dict.fromkeys((*bases, base))), is_named=True)
     return tuple(found.values())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host of this name or address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def door_attempts(subject: Subject, place: Place, doors: Sequence[Door]) -> Iterator[Attempt]:

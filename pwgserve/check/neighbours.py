@@ -5,14 +5,13 @@ Pure. A site of another name answers nobody who asks for the gallery's own, so t
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from pwgserve.check.attempts import NO_HOST
-from pwgserve.check.doors import Door
+from pwgserve.check.doors import Door, is_loopback
 from pwgserve.check.spelling import encoded
 from pwgserve.setup.sites import FoundSite
 from pwgserve.setup.templates import WebServer
@@ -89,7 +88,7 @@ def _neighbour(site: FoundSite, address: _Address, public_url: str, here: Sequen
         )
         for target in dict.fromkeys(targets)
     )
-    is_inside = _is_loopback(address.host) and not _is_loopback(host)
+    is_inside = is_loopback(address.host) and not is_loopback(host)
     url = f"{address.scheme}://{address.name or '*'}{tail}{site.path}"
     is_protected = is_ours or site.leads_on or site.protects(unquote(parts.path or "/"))
     return Neighbour(site, url, doors, is_inside, is_protected)
@@ -167,10 +166,3 @@ def _split(address: str, port: int) -> tuple[str, int]:
 def _port_of(url: str) -> int:
     parts = urlsplit(url)
     return parts.port or (443 if parts.scheme == "https" else 80)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
