@@ -11,6 +11,7 @@ import grp
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from pwgserve.keys.keyring import KeyRing
@@ -39,28 +40,20 @@ def text(keys: KeyRing, address: str) -> str:
 
 def renew(file: Path, keys: KeyRing) -> None:
     """Put other keys into a file that was written before; all else about it stays. Raises KeysError. Blocks."""
+
+    def as_before(handle: int) -> None:
+        os.fchmod(handle, status.st_mode & 0o777)
+        if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+            os.fchown(handle, status.st_uid, status.st_gid)
+
     try:
         status = file.stat()
         content = json.loads(file.read_text("utf-8").partition(_END)[2])
-        written = text(keys, str(content["address"]))
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".pwgserve-")
+        _replace(file, text(keys, str(content["address"])), as_before)
     except OSError as error:
         raise KeysError(f"{file}: cannot renew it: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise KeysError(f"{file}: not what keys export-plugin writes") from error
-    try:
-        with os.fdopen(handle, "w") as stream:
-            os.fchmod(handle, status.st_mode & 0o777)
-            if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(handle, status.st_uid, status.st_gid)
-            stream.write(written)
-            stream.flush()
-            os.fsync(handle)
-        Path(temporary).replace(file)
-    except OSError as error:
-        raise KeysError(f"{file}: cannot renew it: {error.strerror}") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def write(file: Path, content: str, group: str | None = None) -> None:
@@ -68,27 +61,33 @@ def write(file: Path, content: str, group: str | None = None) -> None:
 
     Raises KeysError. Blocks.
     """
+
+    def for_php(handle: int) -> None:
+        os.fchmod(handle, MODE)
+        _give_away(handle, file.parent, group)
+
     try:
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".pwgserve-")
+        _replace(file, content, for_php)
+    except LookupError as error:
+        raise KeysError(f"--group: this machine has no group {group}") from error
     except OSError as error:
         raise KeysError(
             f"{file}: cannot write there: {error.strerror}; run this as root, or give --output and move the file"
         ) from error
+
+
+def _replace(file: Path, content: str, give: Callable[[int], None]) -> None:
+    """Write all of a file or nothing. give: lets it be whose it is to be, before anything is in it. Raises OSError."""
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=".pwgserve-")
     try:
         with os.fdopen(handle, "w") as stream:
-            os.fchmod(handle, MODE)
-            _give_away(handle, file.parent, group)
+            give(handle)
             stream.write(content)
             stream.flush()
             os.fsync(handle)
         Path(temporary).replace(file)
-    except LookupError as error:
-        raise KeysError(f"--group: this machine has no group {group}") from error
-    except OSError as error:
-        raise KeysError(f"{file}: cannot write it: {error.strerror}") from error
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
+        Path(temporary).unlink(missing_ok=True)
 
 
 def _give_away(handle: int, folder: Path, group: str | None) -> None:
