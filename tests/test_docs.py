@@ -81,7 +81,7 @@ def reasons_of_refusals():
     for call in re.findall(r"RefusedError\((.*)\)", source):
         reasons |= set(re.findall(r'"([a-z-]+)"', call))
     legacy = (ROOT / "pwgserve/http/legacy.py").read_text()
-    body = legacy[legacy.index("def _reason(") :].partition("\n    async def ")[0]
+    body = legacy[legacy.index("def _reason(") :].partition("\n\n\n")[0]
     for line in re.findall(r"^ +return (.*)$", body, re.M):
         reasons |= set(re.findall(r'"([a-z-]+)"', line))
     return reasons

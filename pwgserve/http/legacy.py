@@ -69,7 +69,10 @@ class Legacy:
         accept = request.headers.getall("Accept", ())
         issued = await self._issued(asker, found, settings, accept) if asker else None
         if asker is None or issued is None:
-            raise RefusedError(self._reason(request, claimed, asker, found, settings))
+            if self._is_of_own_server(request):
+                self._make_ahead(found, settings)
+                raise RefusedError("own-server")
+            raise RefusedError(_reason(claimed, asker, found))
         if self.history is not None and path == ACTION and request.method == "GET":
             photo, wanted = found[0].photo, found[0].wanted
             entry = history_line(asker.viewer, claimed.address, photo.photo_id, wanted, settings.conf)
@@ -79,24 +82,14 @@ class Legacy:
             return _as_json(urljoin(self.public_url, issued.path), browsers_keep(issued, not asked.uncached))
         return redirect(issued, asked.download, keep=not asked.uncached, vary=VARY)
 
-    def _reason(
-        self,
-        request: web.BaseRequest,
-        claimed: Claims,
-        asker: Asker | None,
-        found: tuple[Found, ...],
-        settings: GallerySettings,
-    ) -> str:
-        """Why a request is refused, for those who watch for attacks."""
+    def _is_of_own_server(self, request: web.BaseRequest) -> bool:
         visitor = self.proxies.visitor(request.remote, request.headers.getall(FORWARDED_FOR, ()))
-        if self.own_addresses.has(visitor, request.headers):
-            for one in found[:1]:
-                self.ahead.ask(target(one.photo, one.wanted, settings, one.format_extension), settings)
-            return "own-server"
-        if not found:
-            return "unknown-photo"
-        was_logged_in = claimed.session_id or claimed.remember_me
-        return "logged-out" if was_logged_in and (asker is None or asker.credential is None) else "forbidden"
+        return self.own_addresses.has(visitor, request.headers)
+
+    def _make_ahead(self, found: tuple[Found, ...], settings: GallerySettings) -> None:
+        """Have what Piwigo asks for after an upload made soon, for whoever may see it."""
+        for one in found[:1]:
+            self.ahead.ask(target(one.photo, one.wanted, settings, one.format_extension), settings)
 
     async def _issued(
         self, asker: Asker, found: tuple[Found, ...], settings: GallerySettings, accept: Sequence[str]
@@ -130,6 +123,14 @@ class Legacy:
             return await self.sources.tells_more(await self.sources.version(original))
         except MissingOriginalError:
             return True
+
+
+def _reason(claimed: Claims, asker: Asker | None, found: tuple[Found, ...]) -> str:
+    """Why a request is refused, for those who watch for attacks."""
+    if not found:
+        return "unknown-photo"
+    was_logged_in = claimed.session_id or claimed.remember_me
+    return "logged-out" if was_logged_in and (asker is None or asker.credential is None) else "forbidden"
 
 
 def _as_json(url: str, cache_control: str) -> web.Response:
