@@ -21,8 +21,8 @@ _INTRODUCTION = """# Performance
 
 Measured by `make bench`, which writes this page. Peers are measured in the same run, in turns, with the same files and
 the same client, and what counts is the ratio: absolute numbers are those of the machine below. Of several turns
-it is the median of each turn's ratio, so not always that of the two medians beside it. Permission is asked again for
-every request of pwgserve's, as always.
+it is the median of each turn's ratio, so not always that of the two medians beside it; bars are compared with it before
+it is rounded. Permission is asked again for every request of pwgserve's, as always.
 """
 
 

@@ -1,5 +1,6 @@
 from xml.etree import ElementTree
 
+from benchmarks import report
 from benchmarks.charts import svg
 from benchmarks.results import Bar, Rounds, Row, Table, interleaved
 
@@ -41,3 +42,9 @@ def test_a_chart_is_well_formed_and_says_every_value():
 
 def test_a_table_without_a_row_is_no_reason_to_lose_all_others():
     assert ElementTree.fromstring(svg(Table("none", "None", "per second", "a file", []))) is not None
+
+
+def test_the_page_says_what_was_measured_by_hand_and_how_as_it_is_recorded():
+    page = report.DOCUMENT.read_text()
+    assert page.startswith(report._INTRODUCTION)
+    assert report._recorded().strip() in page
