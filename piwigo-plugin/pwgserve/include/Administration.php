@@ -92,12 +92,7 @@ final class Administration
             'galleries',
             $this->prefix(),
         );
-        $address = '127.0.0.1:8280';
-        try {
-            $address = $this->plugin->keys()->address;
-        } catch (Problem $problem) {
-            $address = '127.0.0.1:8280';
-        }
+        $address = $this->plugin->keys()->address;
         $pattern = 'i\.php|i/|action\.php|' . implode('|', array_map(function (string $folder) {
             return preg_quote(trim(preg_replace('#/+#', '/', $folder), './')) . '/';
         }, $folders));

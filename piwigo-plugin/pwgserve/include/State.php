@@ -20,16 +20,13 @@ final class State
         $this->values = $values;
     }
 
-    /** The state as it is known, asked anew when it is due. $kept: the text in $conf; $keys: null when there are none. */
-    public static function current(string $kept, ?Keys $keys): self
+    /** The state as it is known, asked anew when it is due. $kept: the text in $conf. */
+    public static function current(string $kept, Keys $keys): self
     {
         $values = json_decode($kept, true);
         $state = new self(is_array($values) ? $values : array());
-        if ($keys === null) {
-            return new self(array('problem' => 'no_keys'));
-        }
-        $is_due = abs(time() - $state->number('checked')) >= self::AGAIN || $state->text('key') !== $keys->linkKeyId();
-        return $is_due && self::claim($kept, $state) ? self::asked($keys, self::SECONDS) : $state;
+        $isDue = abs(time() - $state->number('checked')) >= self::AGAIN || $state->text('key') !== $keys->linkKeyId();
+        return $isDue && self::claim($kept, $state) ? self::asked($keys, self::SECONDS) : $state;
     }
 
     /** Ask the daemon now, and keep what it says. */
