@@ -93,7 +93,7 @@ final class Administration
             $this->prefix(),
         );
         $address = $this->plugin->keys()->address;
-        $pattern = 'i\.php|i/|action\.php|' . implode('|', array_map(function (string $folder) {
+        $pattern = 'i(?:\.php|/|$)|action\.php|' . implode('|', array_map(function (string $folder) {
             return preg_quote(trim(preg_replace('#/+#', '/', $folder), './')) . '/';
         }, $folders));
         $nginx = strpos($address, 'unix:') === 0 ? "http://$address:" : "http://$address";
