@@ -50,7 +50,7 @@ pages: $(VENV)/.build
 # Exact versions for tests and demo, from the ranges in pyproject.toml.
 lock: $(VENV)/.made
 	$(PIP) install uv
-	$(call compile,test) --extra demo --extra test --extra lint --extra bench --extra build
+	$(call compile,test) --extra demo --extra test --extra lint --extra build
 	$(call compile,demo) --extra demo
 	$(call compile,build) --extra build
 	$(call compile,run)
