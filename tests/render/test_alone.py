@@ -180,5 +180,5 @@ async def test_who_gives_up_waiting_leaves_the_turn_to_the_next(tmp_path):
 
 
 async def test_a_folder_where_nothing_can_be_locked_is_no_reason_to_stop(tmp_path):
-    async with Alone(tmp_path / "missing/large"), asyncio.timeout(120):
+    async with asyncio.timeout(120), Alone(tmp_path / "missing/large"):
         pass
