@@ -84,7 +84,7 @@ def test_folders_of_any_script_are_spelled_in_ascii():
     assert "/photos/%d0%b0%D1%80%D1%85%D0%B8%D0%B2/a.jpg" in dict(spellings("/photos/", "архив/a.jpg")).values()
 
 
-def test_a_spelling_means_the_same_file_to_some_server():
+def test_a_spelling_names_the_file_once_however_it_is_read():
     for _, target in spellings("/photos/", "upload/a b/ü.jpg"):
         assert "%20" in target
         assert unquote(unquote(target)).lower().replace("\\", "/").count(".jpg") == 1

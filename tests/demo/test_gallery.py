@@ -29,8 +29,10 @@ def image(gallery, name, **options):
 
 
 def test_the_tables_say_what_lies_in_the_files(made):
-    rows = sqlite3.connect(made.database).execute("SELECT path, width, height, representative_ext FROM piwigo_images")
-    for path, width, height, representative in rows.fetchall():
+    asked = "SELECT path, width, height, representative_ext FROM piwigo_images"
+    rows = sqlite3.connect(made.database).execute(asked).fetchall()
+    assert len(rows) == len(PICTURES)
+    for path, width, height, representative in rows:
         file = made.root / path
         if representative:
             file = made.root / FOLDER / "pwg_representative" / f"{file.stem}.{representative}"

@@ -228,6 +228,7 @@ async def test_a_broken_picture_is_refused_and_the_worker_lives(tmp_path):
 async def test_a_worker_knows_none_of_the_daemons_settings(tmp_path, monkeypatch):
     monkeypatch.setenv("PWGSERVE_PIWIGO__DATABASE", "mysql://user:topsecret@host/x")
     async with pool():
+        assert workers()
         for pid in workers():
             assert b"topsecret" not in Path(f"/proc/{pid}/environ").read_bytes()
             descriptors = {str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()}
