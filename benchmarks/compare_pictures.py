@@ -1,6 +1,6 @@
 """Compares our derivatives with those that a real Piwigo made of the same photos: same sizes, and how alike they look.
 
-    python benchmarks/compare_pictures.py FOLDER
+    python -m benchmarks.compare_pictures FOLDER
 
 FOLDER holds `sources/NAME.EXT`, one folder for each of Piwigo's graphics libraries with `NAME-CODE.EXT` as i.php sent
 it, and optionally `derivatives.txt` (row `derivatives` of table `config`), `watermark.png`, and `photos.json` with

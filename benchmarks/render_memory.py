@@ -1,6 +1,6 @@
 """What rendering costs in memory, picture by picture, in the worker that does it; and what we say it costs at most.
 
-    python benchmarks/render_memory.py [--megapixels 100] [--only WebP]
+    python -m benchmarks.render_memory [--megapixels 100] [--only WebP]
 
 Makes the pictures itself. Prints a table in Markdown: the worker's peak above what it had before, the address space
 that it reserved (which is what the kernel limits), our estimate (which decides what is refused and what is alone),

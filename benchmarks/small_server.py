@@ -1,6 +1,6 @@
 """Whether a small server renders what it promises: a real daemon, with the defaults of such a machine, in its memory.
 
-    python benchmarks/small_server.py [--machine 1000] [--others 350] [--photos 60]
+    python -m benchmarks.small_server [--machine 1000] [--others 350] [--photos 60]
 
 --machine: megabytes of the machine; --others: what its system, database and PHP have of them. The daemon gets the rest
 and not a byte more (a control group's limit; nothing can be swapped), where this kernel lets us make a group; otherwise
@@ -19,9 +19,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyvips
-from lab import Daemon, Databases
-from render_memory import photograph
 
+from benchmarks.lab import Daemon, Databases
+from benchmarks.render_memory import photograph
 from pwgserve.render.limits import MEGABYTE, memory_for_one, workers_for
 from pwgserve.service.share import processes_for
 

@@ -1,6 +1,6 @@
 """Whether rendering leaks: the memory of the process that asks and of the workers, over thousands of renderings.
 
-    nice python benchmarks/soak_renderings.py [--renderings 10000] [--per-worker 1000]
+    nice python -m benchmarks.soak_renderings [--renderings 10000] [--per-worker 1000]
 
 Pictures of all formats, some of them broken, through a real pool with confined workers; half of the time four sizes of
 one picture are asked for together. Prints a table in Markdown with

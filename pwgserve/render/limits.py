@@ -1,6 +1,6 @@
 """What one picture may cost, what it will cost, and how many fit a machine. Pure.
 
-The figures are measured: docs/decisions/0008, `python benchmarks/render_memory.py`.
+The figures are measured: docs/decisions/0008, `python -m benchmarks.render_memory`.
 """
 
 from __future__ import annotations
