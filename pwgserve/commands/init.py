@@ -31,11 +31,12 @@ from pwgserve.piwigo.requests import UnservedRequestError, clean_path
 from pwgserve.piwigo.walking import Walk
 from pwgserve.settings import Settings
 from pwgserve.setup import database, folders, machine, snippets
-from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers
+from pwgserve.setup.answers import DEFAULT_CACHE, DEFAULT_KEYS, DEFAULT_OUTPUT, Answers, extras_of, sql_file_of
+from pwgserve.setup.database import OwnUser
 from pwgserve.setup.grants import user_for
 from pwgserve.setup.plan import Plan, helpful_in, plan, usual_listen
 from pwgserve.setup.reading import readers_problem
-from pwgserve.setup.sites import visited
+from pwgserve.setup.sites import FoundSite, visited
 from pwgserve.setup.templates import NAMES, Site
 from pwgserve.setup.writing import KEPT, Done, carry_out
 
@@ -184,32 +185,14 @@ async def _answers(
     _refuse_unread(found)
     async with AsyncExitStack() as resources:
         reached = await Reached.open(found, resources)
-        number = await Walk(reached.gallery).count()
-        how = await reached.catalogue.settings()
-        guest = (await People(reached.gallery).viewers([how.conf.guest_id])).get(how.conf.guest_id)
-        hidden = await hidden_photos(reached.gallery, guest, how, 5)
-        what = "some of them hidden from guests" if hidden else "none of them hidden from guests"
-        console.print(f"Found a gallery of {number} photos, {what}.")
+        hidden = await _hidden(reached, console)
         server = choices.web_server(given, seen, found.server.public_url, console)
         # Whoever is asked may know better which one it is.
         seen = next((one for one in all_seen if one.server is server), None) if server else seen
         sites = seen.sites if seen and server else ()
-        site = visited(sites, found.server.public_url)
-        if sites and site is None:
-            shown = ", ".join(dict.fromkeys(one.url or f"{one.path} at {one.file}" for one in sites))
-            console.print(
-                f"[yellow]No site here shows the gallery at {found.server.public_url}[/], but {escape(shown)}. "
-                "Unless another server in front changes the address, run this again with that as --url."
-            )
+        site = _visited(sites, found.server.public_url, console)
         send_file = choices.send_file(given, known, server, seen)
-        sql_file = given.output.parent / given.output.stem / "database-user.sql"
-        old_sql = _old_sql(sql_file)
-        is_second = given.output.absolute() != DEFAULT_OUTPUT and DEFAULT_OUTPUT.exists()
-        user_name = user_for(given.output, is_second)
-        own = database.own_user(reached, found.piwigo.log_history, user_name, old_sql)
-        address = known.get("piwigo", {}).get("database") or given.database
-        if address is None and own is not None and old_sql is not None and await database.works(found, own.address):
-            address = own.address
+        own, address = await _database(given, found, known, reached)
         user = USER if os.geteuid() == 0 and machine.user_exists(USER) else None
         samples = [found.piwigo.root / path for path in _inside(hidden)][:2]
         needed = [found.piwigo.root / DATABASE_FILE]
@@ -259,9 +242,45 @@ async def _answers(
             originals=tuple(found.piwigo.originals),
             further=await _further(reached),
             database_hosts=await asyncio.to_thread(database.hosts_elsewhere, reached.database),
-            shared=folders.shared(cache_dir, keys_file, sql_file.parent),
+            shared=folders.shared(cache_dir, keys_file, extras_of(given.output)),
             piwigo_has=frozenset(helpful_in(_owners_conf(found.piwigo.root))),
         )
+
+
+async def _hidden(reached: Reached, console: Console) -> list[Photo]:
+    """Some photos that guests may not see; says what gallery this is."""
+    number = await Walk(reached.gallery).count()
+    how = await reached.catalogue.settings()
+    guest = (await People(reached.gallery).viewers([how.conf.guest_id])).get(how.conf.guest_id)
+    hidden = await hidden_photos(reached.gallery, guest, how, 5)
+    what = "some of them hidden from guests" if hidden else "none of them hidden from guests"
+    console.print(f"Found a gallery of {number} photos, {what}.")
+    return hidden
+
+
+def _visited(sites: Sequence[FoundSite], url: str, console: Console) -> FoundSite | None:
+    """The site that visitors of the gallery's address reach; says so if only others are here."""
+    site = visited(sites, url)
+    if sites and site is None:
+        shown = ", ".join(dict.fromkeys(one.url or f"{one.path} at {one.file}" for one in sites))
+        console.print(
+            f"[yellow]No site here shows the gallery at {url}[/], but {escape(shown)}. "
+            "Unless another server in front changes the address, run this again with that as --url."
+        )
+    return site
+
+
+async def _database(
+    given: Given, found: Settings, known: dict[str, Any], reached: Reached
+) -> tuple[OwnUser | None, str | None]:
+    """The database user that may be made, and the address for the configuration: None to use Piwigo's access."""
+    old_sql = _old_sql(sql_file_of(given.output))
+    is_second = given.output.absolute() != DEFAULT_OUTPUT and DEFAULT_OUTPUT.exists()
+    own = database.own_user(reached, found.piwigo.log_history, user_for(given.output, is_second), old_sql)
+    address = known.get("piwigo", {}).get("database") or given.database
+    if address is None and own is not None and old_sql is not None and await database.works(found, own.address):
+        address = own.address
+    return own, address
 
 
 async def _further(reached: Reached) -> tuple[str, ...]:

@@ -33,6 +33,16 @@ class Place(StrEnum):
     EXTRAS = "extras"
 
 
+def extras_of(output: Path) -> Path:
+    """The folder beside a configuration for what is not the configuration."""
+    return output.parent / output.stem
+
+
+def sql_file_of(output: Path) -> Path:
+    """Where the statements for a configuration's database user lie."""
+    return extras_of(output) / "database-user.sql"
+
+
 @dataclass(frozen=True)
 class Answers:
     """What was found, and what the owner chose.
@@ -93,12 +103,12 @@ class Answers:
     @property
     def extras(self) -> Path:
         """The folder beside the configuration for what is not the configuration."""
-        return self.output.parent / self.output.stem
+        return extras_of(self.output)
 
     @property
     def sql_file(self) -> Path:
         """Where the statements for the database user lie."""
-        return self.extras / "database-user.sql"
+        return sql_file_of(self.output)
 
     @property
     def snippets(self) -> Path:
