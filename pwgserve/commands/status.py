@@ -15,8 +15,9 @@ from rich.table import Table
 from pwgserve import settings_file
 from pwgserve.commands.options import as_json, config_file
 from pwgserve.http.status_page import count, duration, percent, size, span
-from pwgserve.numbers.opsclient import Numbers, OpsClient
-from pwgserve.numbers.trend import PICTURES, ratio
+from pwgserve.numbers.opsclient import OpsClient
+from pwgserve.numbers.shared import Samples
+from pwgserve.numbers.trend import PICTURES, by, by_outcome, ratio, reasons, total
 
 UNHEALTHY = 1
 
@@ -67,7 +68,7 @@ async def _asked(listen: str) -> Status:
     client = OpsClient(listen)
     try:
         code, text = await client.get("ready")
-        told = told_by(await client.numbers())
+        told = told_by(await client.samples())
         told.healthy = code == 200
         told.problem = "" if code == 200 else text.strip()
         return told
@@ -79,40 +80,32 @@ async def _asked(listen: str) -> Status:
         await client.close()
 
 
-def told_by(numbers: Numbers) -> Status:
-    """What the daemon's metrics say."""
-    outcomes = numbers.by("pwgserve_responses_total", "outcome")
-    of_operators = numbers.by("pwgserve_responses_total", "outcome", kind="ops")
-    outcomes = {name: number - of_operators.get(name, 0.0) for name, number in outcomes.items()}
+def told_by(samples: Samples) -> Status:
+    """What the daemon's numbers say."""
+    outcomes = by_outcome(samples)
     pictures = {name: outcomes.get(name, 0.0) for name in PICTURES}
-    rendered = numbers.total("pwgserve_render_seconds_count")
+    rendered = total(samples, "pwgserve_render_seconds_count")
     return Status(
-        version=next(iter(numbers.by("pwgserve_build_info", "version")), ""),
-        uptime=numbers.total("pwgserve_uptime_seconds"),
-        processes=int(numbers.total("pwgserve_processes")),
-        connections=int(numbers.total("pwgserve_connections")),
+        version=next(iter(by(samples, "pwgserve_build_info", "version")), ""),
+        uptime=total(samples, "pwgserve_uptime_seconds"),
+        processes=int(total(samples, "pwgserve_processes")),
+        connections=int(total(samples, "pwgserve_connections")),
         pictures=pictures,
         hit_rate=ratio(pictures["hit"], pictures["hit"] + pictures["render"]),
-        sent_bytes=numbers.total("pwgserve_sent_bytes_total"),
+        sent_bytes=total(samples, "pwgserve_sent_bytes_total"),
         renderings=rendered,
-        mean_render_seconds=ratio(numbers.total("pwgserve_render_seconds_sum"), rendered),
-        render_queue=numbers.total("pwgserve_render_queue"),
-        workers=numbers.total("pwgserve_workers"),
-        workers_confined_by=next(iter(numbers.by("pwgserve_workers_confined_info", "by")), ""),
-        workers_ended={
-            name: number for name, number in numbers.by("pwgserve_workers_ended_total", "reason").items() if number
-        },
-        refusals={
-            name: number
-            for name, number in sorted(outcomes.items(), key=lambda pair: -pair[1])
-            if name not in PICTURES and not name.isdigit() and number
-        },
-        cache_bytes=numbers.total("pwgserve_cache_bytes"),
-        cache_files=numbers.total("pwgserve_cache_files"),
-        cache_limit_bytes=numbers.total("pwgserve_cache_limit_bytes"),
-        database_questions=numbers.total("pwgserve_database_questions_total"),
-        database_failures=numbers.total("pwgserve_database_failures_total"),
-        audit_lost=numbers.total("pwgserve_audit_lost_total"),
+        mean_render_seconds=ratio(total(samples, "pwgserve_render_seconds_sum"), rendered),
+        render_queue=total(samples, "pwgserve_render_queue"),
+        workers=total(samples, "pwgserve_workers"),
+        workers_confined_by=next(iter(by(samples, "pwgserve_workers_confined_info", "by")), ""),
+        workers_ended=by(samples, "pwgserve_workers_ended_total", "reason"),
+        refusals=dict(reasons(samples)),
+        cache_bytes=total(samples, "pwgserve_cache_bytes"),
+        cache_files=total(samples, "pwgserve_cache_files"),
+        cache_limit_bytes=total(samples, "pwgserve_cache_limit_bytes"),
+        database_questions=total(samples, "pwgserve_database_questions_total"),
+        database_failures=total(samples, "pwgserve_database_failures_total"),
+        audit_lost=total(samples, "pwgserve_audit_lost_total"),
     )
 
 

@@ -18,7 +18,7 @@ from pydantic import ByteSize
 from pwgserve.http import charts
 from pwgserve.http.charts import Series
 from pwgserve.numbers.shared import Samples
-from pwgserve.numbers.trend import Trend, ratio, reasons, total
+from pwgserve.numbers.trend import Trend, by, ratio, reasons, total
 
 SPANS = 96
 """How many points a chart has at the most."""
@@ -43,7 +43,7 @@ HEADERS: Mapping[str, str] = {
 def page(samples: Samples, trend: Trend, problem: str | None) -> str:
     """The page. problem: why nothing can be served now, None when all is well."""
     state = f'<span class="state away">{escape(problem)}</span>' if problem else '<span class="state">healthy</span>'
-    version = _label(samples, "pwgserve_build_info", "version")
+    version = next(iter(by(samples, "pwgserve_build_info", "version")), "")
     up = span(total(samples, "pwgserve_uptime_seconds"))
     processes = int(total(samples, "pwgserve_processes"))
     return (
@@ -157,16 +157,12 @@ def _chart(title: str, series: list[Series], drawing: str) -> str:
 
 def _tables(samples: Samples) -> str:
     refused = [(name, count(number)) for name, number in reasons(samples)[:12]] or [("none yet", "")]
-    ended = [
-        (dict(labels)["reason"], count(number))
-        for (name, labels), number in samples.items()
-        if name == "pwgserve_workers_ended_total" and number
-    ]
+    ended = by(samples, "pwgserve_workers_ended_total", "reason")
     questions, failures = (total(samples, f"pwgserve_database_{what}_total") for what in ("questions", "failures"))
     machine = [
         ("workers that render", count(total(samples, "pwgserve_workers"))),
-        ("confined by", _label(samples, "pwgserve_workers_confined_info", "by") or "–"),
-        *((f"workers ended: {reason}", number) for reason, number in ended),
+        ("confined by", next(iter(by(samples, "pwgserve_workers_confined_info", "by")), "–")),
+        *((f"workers ended: {reason}", count(number)) for reason, number in ended.items()),
         ("questions to the database", count(questions)),
         ("of these without an answer", count(failures)),
         ("derivatives in the cache", count(total(samples, "pwgserve_cache_files"))),
@@ -178,12 +174,6 @@ def _tables(samples: Samples) -> str:
 def _table(title: str, rows: list[tuple[str, str]]) -> str:
     lines = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows)
     return f'<section class="card"><h2>{escape(title)}</h2><table>{lines}</table></section>'
-
-
-def _label(samples: Samples, name: str, label: str) -> str:
-    return next(
-        (dict(labels).get(label, "") for (found, labels), value in samples.items() if found == name and value), ""
-    )
 
 
 def _several(number: int, one: str, more: str) -> str:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from pwgserve.numbers.shared import Samples
+from pwgserve.numbers.trend import total
 from pwgserve.settings import Listen
 
 TIMEOUT = aiohttp.ClientTimeout(total=5)
@@ -20,38 +21,6 @@ ASK_AGAIN = 1.0
 
 LONGEST_WAIT = 20.0
 """Seconds after which work goes on however busy the daemon is: a gallery that is never idle must be warmed, too."""
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """The daemon's metrics. samples: (name, labels) → value."""
-
-    samples: dict[tuple[str, frozenset[tuple[str, str]]], float] = field(default_factory=dict)
-
-    @classmethod
-    def parse(cls, text: str) -> Numbers:
-        """From Prometheus' text format. Raises ValueError."""
-        return cls(
-            {
-                (sample.name, frozenset(sample.labels.items())): sample.value
-                for family in text_string_to_metric_families(text)
-                for sample in family.samples
-            }
-        )
-
-    def total(self, name: str, **labels: str) -> float:
-        """The sum of all samples of a name that have these labels; 0 when there is none."""
-        asked = set(labels.items())
-        return sum(value for (found, has), value in self.samples.items() if found == name and asked <= has)
-
-    def by(self, name: str, label: str, **labels: str) -> dict[str, float]:
-        """The sums by the values of one label, among samples that have the other labels."""
-        asked, found = set(labels.items()), dict[str, float]()
-        for (sample, has), value in self.samples.items():
-            key = dict(has).get(label)
-            if sample == name and key is not None and asked <= has:
-                found[key] = found.get(key, 0.0) + value
-        return found
 
 
 class OpsClient:
@@ -74,9 +43,9 @@ class OpsClient:
         except aiohttp.ClientError as error:
             raise OSError(str(error)) from error
 
-    async def numbers(self) -> Numbers:
-        """The daemon's metrics. Raises OSError, TimeoutError and ValueError."""
-        return Numbers.parse((await self.get("metrics"))[1])
+    async def samples(self) -> Samples:
+        """The daemon's numbers. Raises OSError, TimeoutError and ValueError."""
+        return parsed((await self.get("metrics"))[1])
 
     async def wait_while_rendering(self) -> None:
         """Return when the daemon renders nothing for visitors, does not run, or has been busy for long."""
@@ -84,7 +53,7 @@ class OpsClient:
         while time.monotonic() - began < LONGEST_WAIT:
             if time.monotonic() - self._asked_at > ASK_AGAIN:
                 try:
-                    self._is_rendering = (await self.numbers()).total("pwgserve_render_jobs") > 0
+                    self._is_rendering = total(await self.samples(), "pwgserve_render_jobs") > 0
                 except (OSError, TimeoutError, ValueError):
                     self._is_rendering = False
                 self._asked_at = time.monotonic()
@@ -104,3 +73,12 @@ class OpsClient:
             host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
         host = f"[{host}]" if ":" in host else host
         return f"{host}:{port}" if port else host
+
+
+def parsed(text: str) -> Samples:
+    """Numbers in Prometheus' text format. Raises ValueError."""
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }

@@ -1,6 +1,7 @@
 """How the daemon's numbers were in the last hours: a bounded memory of them, and what happened between two moments.
 
-For the status page. Prometheus remembers longer and is the place for alarms.
+For the status page; `pwgserve status` reads the present ones by the same functions. Prometheus remembers longer and is
+the place for alarms.
 """
 
 from __future__ import annotations
@@ -121,19 +122,22 @@ def difference(first: Moment, last: Moment) -> Moment:
     return Moment(**values)
 
 
-def total(samples: Samples, name: str) -> float:
-    """The sum of all samples of a name."""
-    return sum(value for (found, _), value in samples.items() if found == name)
+def total(samples: Samples, name: str, **labels: str) -> float:
+    """The sum of all samples of a name that have these labels; 0 when there is none."""
+    asked = set(labels.items())
+    return sum(value for (found, has), value in samples.items() if found == name and asked <= set(has))
+
+
+def by(samples: Samples, name: str, label: str) -> dict[str, float]:
+    """The sums of a name's samples by the values of a label, those that are not 0."""
+    values = {dict(has).get(label, "") for (found, has), number in samples.items() if found == name and number}
+    return {value: total(samples, name, **{label: value}) for value in sorted(values - {""})}
 
 
 def by_outcome(samples: Samples) -> dict[str, float]:
     """How many responses had which outcome, without those to operators."""
-    found: dict[str, float] = {}
-    for (name, labels), value in samples.items():
-        about = dict(labels)
-        if name == "pwgserve_responses_total" and about.get("kind") != "ops":
-            found[about["outcome"]] = found.get(about["outcome"], 0.0) + value
-    return found
+    of_visitors = {key: value for key, value in samples.items() if ("kind", "ops") not in key[1]}
+    return by(of_visitors, "pwgserve_responses_total", "outcome")
 
 
 def reasons(samples: Samples) -> list[tuple[str, float]]:

@@ -4,7 +4,8 @@ import pytest
 from aiohttp import web
 
 from pwgserve.numbers import opsclient
-from pwgserve.numbers.opsclient import Numbers, OpsClient
+from pwgserve.numbers.opsclient import OpsClient, parsed
+from pwgserve.numbers.trend import by, total
 
 TEXT = """# TYPE pwgserve_responses_total counter
 pwgserve_responses_total{kind="signed",outcome="hit"} 3.0
@@ -46,12 +47,11 @@ class Daemon:
 
 
 def test_numbers_are_summed_by_labels():
-    numbers = Numbers.parse(TEXT % 5)
-    assert numbers.total("pwgserve_responses_total") == 9
-    assert numbers.total("pwgserve_responses_total", kind="signed") == 5
-    assert numbers.by("pwgserve_responses_total", "outcome") == {"hit": 7, "render": 2}
-    assert numbers.by("pwgserve_responses_total", "outcome", kind="legacy") == {"hit": 4}
-    assert numbers.total("pwgserve_nothing") == 0
+    samples = parsed(TEXT % 5)
+    assert total(samples, "pwgserve_responses_total") == 9
+    assert total(samples, "pwgserve_responses_total", kind="signed") == 5
+    assert by(samples, "pwgserve_responses_total", "outcome") == {"hit": 7, "render": 2}
+    assert total(samples, "pwgserve_nothing") == 0
 
 
 async def test_work_waits_while_visitors_wait_and_no_longer(quick):

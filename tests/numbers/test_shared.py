@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from pwgserve.numbers.metrics import Metrics
-from pwgserve.numbers.opsclient import Numbers
+from pwgserve.numbers.opsclient import parsed
 from pwgserve.numbers.shared import SharedNumbers
+from pwgserve.numbers.trend import by, total
 
 CHILD = """
 import asyncio, sys
@@ -52,11 +53,11 @@ def child(folder):
 
 
 def hits(metrics):
-    return told(metrics).total("pwgserve_responses_total", outcome="hit")
+    return total(told(metrics), "pwgserve_responses_total", outcome="hit")
 
 
 def told(metrics):
-    return Numbers.parse(metrics.text(asyncio.run(metrics.samples())).decode())
+    return parsed(metrics.text(asyncio.run(metrics.samples())).decode())
 
 
 def test_one_process_alone_tells_its_own():
@@ -64,10 +65,10 @@ def test_one_process_alone_tells_its_own():
     metrics.responses.labels("signed", "hit").inc(3)
     metrics.read("pwgserve_connections", lambda: 2)
     numbers = told(metrics)
-    assert numbers.by("pwgserve_responses_total", "outcome") == {"hit": 3}
-    assert numbers.total("pwgserve_connections") == 2
-    assert numbers.total("pwgserve_processes") == 1
-    assert numbers.total("pwgserve_build_info") == 1
+    assert by(numbers, "pwgserve_responses_total", "outcome") == {"hit": 3}
+    assert total(numbers, "pwgserve_connections") == 2
+    assert total(numbers, "pwgserve_processes") == 1
+    assert total(numbers, "pwgserve_build_info") == 1
 
 
 def test_any_process_tells_the_numbers_of_all(folder, child):
@@ -78,13 +79,13 @@ def test_any_process_tells_the_numbers_of_all(folder, child):
     metrics.read("pwgserve_connections", lambda: 1)
     metrics.read("pwgserve_cache_bytes", lambda: 1200)
     numbers = told(metrics)
-    assert numbers.total("pwgserve_responses_total", kind="signed", outcome="hit") == 31
-    assert numbers.total("pwgserve_processes") == 3
-    assert numbers.total("pwgserve_connections") == 11
-    assert numbers.total("pwgserve_cache_bytes") == 1200, "each process sees the one cache"
-    assert numbers.total("pwgserve_render_seconds_count") == 2
-    assert numbers.total("pwgserve_render_seconds_bucket", le="0.25") == 2
-    assert numbers.total("pwgserve_render_seconds_bucket", le="0.1") == 0
+    assert total(numbers, "pwgserve_responses_total", kind="signed", outcome="hit") == 31
+    assert total(numbers, "pwgserve_processes") == 3
+    assert total(numbers, "pwgserve_connections") == 11
+    assert total(numbers, "pwgserve_cache_bytes") == 1200, "each process sees the one cache"
+    assert total(numbers, "pwgserve_render_seconds_count") == 2
+    assert total(numbers, "pwgserve_render_seconds_bucket", le="0.25") == 2
+    assert total(numbers, "pwgserve_render_seconds_bucket", le="0.1") == 0
 
 
 def test_counters_survive_the_death_of_processes_and_the_folder_does_not_grow(folder, child):
@@ -96,8 +97,8 @@ def test_counters_survive_the_death_of_processes_and_the_folder_does_not_grow(fo
     assert hits(metrics) == 40
     assert hits(metrics) == 40, "counted once"
     numbers = told(metrics)
-    assert numbers.total("pwgserve_processes") == 1
-    assert numbers.total("pwgserve_connections") == 0, "the dead have no connections"
+    assert total(numbers, "pwgserve_processes") == 1
+    assert total(numbers, "pwgserve_connections") == 0, "the dead have no connections"
     assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".lock", ".lock"]
     child(2)
     assert hits(metrics) == 42
