@@ -68,6 +68,7 @@ class History:
         table = ".".join(quoted(part) for part in split(name) if part)
         self._insert = _INSERT.format(table=table, columns=", ".join(quoted(column) for column in COLUMNS))
         self._waiting: asyncio.Queue[Line] = asyncio.Queue(WAITING)
+        self._unwritten = 0
         self._writer = asyncio.create_task(self._write_for_ever())
 
     def note(self, entry: Line) -> None:
@@ -75,7 +76,9 @@ class History:
         try:
             self._waiting.put_nowait(entry)
         except asyncio.QueueFull:
-            _log.warning("history-line-dropped", problem="the database is too slow")
+            _log.warning("history-line-dropped", problem="the database is too slow", lines=1)
+        else:
+            self._unwritten += 1
 
     async def close(self) -> None:
         """Write what waits, for a moment, and let go of the database."""
@@ -83,7 +86,8 @@ class History:
             async with asyncio.timeout(2):
                 await self._waiting.join()
         except TimeoutError:
-            _log.warning("history-line-dropped", problem="the database is too slow, and the service ends")
+            problem = "the database is too slow, and the service ends"
+            _log.warning("history-line-dropped", problem=problem, lines=self._unwritten)
         self._writer.cancel()
         await asyncio.gather(self._writer, return_exceptions=True)
         await self._database.close()
@@ -100,6 +104,7 @@ class History:
                 problem = f"the database does not take it ({kind}); may its user INSERT into history?"
                 _log.error("history-line-dropped", problem=problem, lines=len(entries))
             finally:
+                self._unwritten -= len(entries)
                 for _ in entries:
                     self._waiting.task_done()
 

@@ -109,8 +109,9 @@ async def test_lines_that_are_lost_at_the_end_are_told(databases):
     between = Between(databases.server.port)
     between.mode = "hang"
     book = History(Address("mysql", "x", host="127.0.0.1", port=between.port), "piwigo_history")
-    book.note(Line(2, "192.0.2.9", 1))
+    for photo_id in (1, 2, 3):
+        book.note(Line(2, "192.0.2.9", photo_id))
     with structlog.testing.capture_logs() as told:
         await book.close()
-    assert [one["event"] for one in told] == ["history-line-dropped"]
+    assert [(one["event"], one["lines"]) for one in told] == [("history-line-dropped", 3)]
     between.close()
