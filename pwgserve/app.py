@@ -54,7 +54,7 @@ from pwgserve.service.share import ALL, Share
 from pwgserve.settings import Settings
 
 COUNT_SECONDS = 3600.0
-"""How often is asked whether the files of the cache are to be counted: somebody has, in the last day, or nobody."""
+"""How often a process looks whether the cache's files are to be counted again: once a day, by one of all processes."""
 
 METHODS = ("GET", "HEAD")
 _log = structlog.get_logger("http")

@@ -1,4 +1,4 @@
-"""Loading code quickly: every command, start and reload waits for it. What is loaded say those who use this."""
+"""Loading code quickly: every command, start and reload waits for it. Which code, is up to those who use this."""
 
 from __future__ import annotations
 

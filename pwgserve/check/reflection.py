@@ -44,14 +44,12 @@ KEPT = Finding(
     200,
     "something before pwgserve keeps private pictures for others: let it heed Cache-Control, or keep nothing of these",
 )
-
-
 ANSWERS = "pwgserve answers at this address"
 
 
 async def reflect(report: Report, stranger: Stranger, settings: Settings, read: Sequence[Finding]) -> None:
-    """Try both mistakes and note what came of it; and whether it is pwgserve that answers, which only the mirror shows
-    where no photo is public: a no may come from anybody.
+    """Try whether answers are kept for others and strangers believed, and note what came of it; and whether it is
+    pwgserve that answers, which only the mirror shows where no photo is public: a no may come from anybody.
 
     read: what the web server's configuration seems to have of them; named where it is true, and believed where it
     cannot be tried. Raises UnreachableError.

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 A_PATH = click.Path(path_type=Path, readable=False)
-"""A path as it is given. What is wrong with it says whoever opens it, in one line and with what to do."""
+"""A path as it is given. Whoever opens it says what is wrong with it, in one line and with what to do."""
 
 config_file = click.option(
     "--config",

@@ -68,7 +68,7 @@ class Ops:
 
 
 def _is_of_this_machine(request: web.BaseRequest) -> bool:
-    """Whether a connection comes from here: over loopback, between one address, or along our own Unix socket."""
+    """Whether a connection comes from here: over loopback, from the address that it was made to, or our Unix socket."""
     peer = request.remote
     if not peer:
         return True

@@ -90,10 +90,10 @@ class Signed:
     async def _answered(
         self, request: web.BaseRequest, link: Link, extension: str, download: bool
     ) -> web.StreamResponse:
-        decided = await in_time(lambda: self._decided(request, link, extension, download))
-        if isinstance(decided, web.StreamResponse):
-            return decided
-        return await self._picture(request, link, decided, download)
+        decision = await in_time(lambda: self._decided(request, link, extension, download))
+        if isinstance(decision, web.StreamResponse):
+            return decision
+        return await self._picture(request, link, decision, download)
 
     async def _decided(
         self, request: web.BaseRequest, link: Link, extension: str, download: bool

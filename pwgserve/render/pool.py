@@ -200,7 +200,7 @@ class RenderPool:
                 job.group, job.together = group, together
 
     async def _render_together(self, together: Sequence[_Job]) -> None:
-        """Render all of them with one worker after the other's end, small ones first; the first has the turn."""
+        """Render them one after the other, small ones first. Together they have the turn of the one that was called."""
         # Whatever becomes of single jobs, a worker never takes what it keeps of one file for another's.
         group = next(self._groups)
         turn = self.workers.turn()

@@ -58,6 +58,9 @@ _ALLOCATOR = {
 """For glibc: what one picture's pixels took is kept for the next one's until the worker itself gives it back. To get it
 anew from the kernel, page by page, takes up to an eighth of a rendering. A second arena would give nothing back."""
 
+FILES_TO_START = 16
+"""More open files than starting a process takes: other threads may take some at the same moment."""
+
 ENDINGS = ("timeout", "crash", "killed", "age", "growth")
 """Why workers end, see `Workers.ended`."""
 
@@ -68,10 +71,6 @@ class UnrenderableError(Exception):
 
 class RenderFailedError(OwnerError):
     """The rendering failed for a reason that may pass: a worker was killed, or cannot be started."""
-
-
-FILES_TO_START = 16
-"""More open files than starting a process takes: other threads may take some at the same moment."""
 
 
 class LaterError(Exception):
