@@ -57,7 +57,9 @@ INTERRUPTED = 130
 @click.option(
     "--for", "whom", type=click.Choice(list(FOR)), default="all", show_default=True, help="Whose encodings of pictures."
 )
-@click.option("--jobs", type=click.IntRange(1, 64), default=None, help="Renderings at once; default: half the cores.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=None, help="Renderings at once; default: half of render.workers."
+)
 @click.option("--after", type=click.IntRange(0, ROW.max), default=0, metavar="ID", help="Go on behind this photo.")
 def warm_command(
     file: Path, albums: tuple[int, ...], sub_albums: bool, types: str, whom: str, jobs: int | None, after: int
