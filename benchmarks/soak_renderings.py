@@ -75,7 +75,7 @@ async def soak(renderings: int, per_worker: int) -> bool:
     rows: list[tuple[int, int, int]] = []
     good = broken = 0
     started = time.monotonic()
-    pool = RenderPool(PoolSettings(2, 1000, 60.0, LIMITS, jobs_of_a_worker=per_worker))
+    pool = RenderPool(PoolSettings(2, 1000, 60.0, LIMITS, renderings_per_worker=per_worker))
     await pool.start()
     print("| renderings | daemon's side | largest worker | descriptors | workers so far | refused | minutes |")
     print("|---|---|---|---|---|---|---|")

@@ -81,7 +81,7 @@ class LaterError(Exception):
 class PoolSettings:
     """How many and which workers.
 
-    timeout: seconds for one picture. sandbox: as in `sandbox.enter`. jobs_of_a_worker: after so many pictures one is
+    timeout: seconds for one picture. sandbox: as in `sandbox.enter`. renderings_per_worker: after so many one is
     replaced: what its libraries leak, or an attacker left in it, ends with it. alone: as in `alone.Alone`. idle:
     seconds without another picture after which a worker gives back memory that it kept for one. apart: whether workers
     have sessions of their own, as those of a program in a terminal must; else who starts them has left the terminal.
@@ -93,7 +93,7 @@ class PoolSettings:
     timeout: float
     limits: Limits
     sandbox: str = "best-effort"
-    jobs_of_a_worker: int = 1000
+    renderings_per_worker: int = 1000
     alone: Path | None = None
     idle: int = IDLE_SECONDS
     apart: bool = True
@@ -203,7 +203,7 @@ class Workers:
         worker.done += 1
         worker.first_memory = worker.first_memory or memory
         has_grown = memory > worker.first_memory + GROWTH
-        if worker.done >= self._settings.jobs_of_a_worker or has_grown:
+        if worker.done >= self._settings.renderings_per_worker or has_grown:
             self.ended["growth" if has_grown else "age"] += 1
             await self._end(worker)
         else:

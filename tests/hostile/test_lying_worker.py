@@ -91,7 +91,7 @@ async def test_the_daemon_never_takes_more_than_a_result_can_be(monkeypatch, tmp
 
 
 async def test_a_worker_may_be_used_for_one_picture_only(tmp_path):
-    made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require", jobs_of_a_worker=1))
+    made = RenderPool(PoolSettings(1, 10, 30.0, LIMITS, "require", renderings_per_worker=1))
     await made.start()
     seen = set()
     for _ in range(3):

@@ -31,10 +31,12 @@ PLAN = RenderPlan((300, 200), 0, None, None, 0, 0, 90, "jpeg", None)
 
 
 @contextlib.asynccontextmanager
-async def pool(workers=1, queue=10, timeout=30.0, jobs_of_a_worker=1000, alone=None, idle=1, patience=60.0, **limits):
+async def pool(
+    workers=1, queue=10, timeout=30.0, renderings_per_worker=1000, alone=None, idle=1, patience=60.0, **limits
+):
     wanted = replace(LIMITS, **limits)
     made = RenderPool(
-        PoolSettings(workers, queue, timeout, wanted, "require", jobs_of_a_worker, alone, idle, patience=patience)
+        PoolSettings(workers, queue, timeout, wanted, "require", renderings_per_worker, alone, idle, patience=patience)
     )
     await made.start()
     try:
@@ -250,7 +252,7 @@ async def test_no_descriptor_is_left_open(tmp_path):
 
 
 async def test_a_worker_is_replaced_after_its_number_of_pictures(tmp_path):
-    async with pool(jobs_of_a_worker=3) as made:
+    async with pool(renderings_per_worker=3) as made:
         seen = []
         for _ in range(7):
             with files(tmp_path) as (source, output, file):
