@@ -22,12 +22,16 @@ from pwgserve.http.visitor import FORWARDED_FOR, Proxies, claims
 from pwgserve.originals import MissingOriginalError
 from pwgserve.piwigo.history import History
 from pwgserve.piwigo.history import line as history_line
-from pwgserve.piwigo.requests import ACTION, UnlistedSizeError, parse
+from pwgserve.piwigo.permissions import NOBODYS, Album, Photo
+from pwgserve.piwigo.requests import ACTION, PictureRequest, UnlistedSizeError, parse
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.targets import GallerySettings, Target, changes_nothing, is_allowed, recoded, target
 
 VARY = "Cookie, Accept"
 """What decides where one address leads: who asks, and which encodings their browser shows."""
+
+NOBODYS_PHOTO = 0
+"""The id that no photo has."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Legacy:
             return await self.icons.answer(request, asked, asker, settings)
         found = await self.catalogue.find(asked)
         accept = request.headers.getall("Accept", ())
-        issued = await self._issued(asker, found, settings, accept) if asker else None
+        issued = await self._issued(asker, found or (_of_nobody(asked),), settings, accept) if asker else None
         if asker is None or issued is None:
             if self._is_of_own_server(request):
                 self._make_ahead(found, settings)
@@ -98,6 +102,8 @@ class Legacy:
             picture = target(one.photo, one.wanted, settings, one.format_extension)
             # Files are looked at only for who may see them: a no must not take longer for a photo that exists.
             if picture is None or not is_allowed(asker.viewer, picture, settings, asker.is_trusted_admin):
+                continue
+            if one.photo.photo_id == NOBODYS_PHOTO:
                 continue
             for choice in await self._choices(picture, settings):
                 choice = recoded(choice, self.encodings, accept, settings)
@@ -131,6 +137,14 @@ def _reason(claimed: Claims, asker: Asker | None, found: tuple[Found, ...]) -> s
         return "unknown-photo"
     was_logged_in = claimed.session_id or claimed.remember_me
     return "logged-out" if was_logged_in and (asker is None or asker.credential is None) else "forbidden"
+
+
+def _of_nobody(asked: PictureRequest) -> Found:
+    """What is judged where there is no photo: a no takes as much work, or else who asks often enough could tell."""
+    path = f"./{asked.path or 'upload/0000/00/00/00000000000000-00000000.jpg'}"
+    album = Album(0, private=True, visible=False)
+    photo = Photo(NOBODYS_PHOTO, path, path, NOBODYS, None, None, 0, None, asked.extension, (album,))
+    return Found(photo, asked.wanted, asked.extension or "raw")
 
 
 def _as_json(url: str, cache_control: str) -> web.Response:

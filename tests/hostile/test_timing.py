@@ -9,6 +9,7 @@ import itertools
 import math
 import os
 import random
+import statistics
 import textwrap
 import time
 
@@ -157,6 +158,45 @@ def test_how_long_a_no_takes_does_not_tell_whether_there_is_a_picture(daemon, ga
     print({" / ".join(pair): round(value, 2) for pair, value in differences.items()}, number, "requests")
     assert max(abs(value) for value in differences.values()) < BAR, differences
     assert sees_three_milliseconds(found), "of these very samples, the same test finds three milliseconds"
+
+
+BATCHES, TOGETHER, EACH = 40, 100, 10
+"""How often so many connections ask for one address together, and how often each of them: they wait for one another, and
+no pace hides how long all of it takes."""
+
+
+def test_how_much_work_a_no_is_does_not_tell_whether_there_is_a_picture(start, gallery):
+    daemon = start(gallery, log={"level": "error"})
+    (pid,) = daemon.processes()
+    there = gallery.paths[family.PARTY]
+    kinds = {"there": there, "nowhere": there.replace("-0", "-f")}
+    spent = {kind: [] for kind in kinds}
+    for batch in range(BATCHES + 1):
+        for kind in random.sample(list(kinds), 2):
+            began = _processor_seconds(pid)
+            asyncio.run(_all_refused(daemon.port, request(f"/{kinds[kind]}", "X-Forwarded-For: 203.0.113.9")))
+            if batch > 0:  # the first one also loads code
+                spent[kind].append((_processor_seconds(pid) - began) / TOGETHER / EACH)
+    found = deviation(spent["there"], spent["nowhere"])
+    print(f"{found:.2f}", {kind: f"{statistics.median(values) * 1e6:.0f} µs" for kind, values in spent.items()})
+    assert abs(found) < BAR
+
+
+async def _all_refused(port, data):
+    async def one():
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(EACH):
+            writer.write(data)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 404 ")
+            await reader.readexactly(len(b"Not found\n"))
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(TOGETHER)))
+
+
+def _processor_seconds(pid):
+    """What a process has taken of the processor, by the clock that the kernel has for each."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 PLANTED = """
