@@ -71,7 +71,7 @@ def _is_of_this_machine(request: web.BaseRequest) -> bool:
     """Whether a connection comes from here: over loopback, from the address that it was made to, or our Unix socket."""
     peer = request.remote
     if not peer:
-        return True
+        return peer is not None  # who has left already may have been anybody
     own = request.transport.get_extra_info("sockname") if request.transport else None
     if own and own[0] == peer:
         return True

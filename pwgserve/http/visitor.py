@@ -32,9 +32,12 @@ class Proxies:
     visitor_address: str
 
     def is_trusted(self, peer: str | None) -> bool:
-        """Whether the connection's other end may speak for visitors; who reaches our own Unix socket may."""
+        """Whether the connection's other end may speak for visitors; who reaches our own Unix socket (`""`) may.
+
+        None is who has left before anybody looked: that may have been a stranger.
+        """
         if not peer:
-            return True
+            return peer is not None
         try:
             address = _address(peer)
         except ValueError:
@@ -60,7 +63,7 @@ class Proxies:
         return self.visitor_address
 
     def _as_told(self, peer: str | None, forwarded_for: Sequence[str]) -> str | None:
-        told = peer or None
+        told = peer
         hops = [hop.strip() for line in forwarded_for for hop in line.split(",")]
         while self.is_trusted(told) and hops:
             told = hops.pop()
@@ -68,7 +71,7 @@ class Proxies:
                 _address(told)
             except ValueError:
                 return None
-        return told
+        return told or None
 
 
 def claims(

@@ -1,11 +1,15 @@
 """Headers that lie: of proxies that are none, of other visitors, of other hosts; and requests hidden behind requests."""
 
+import os
+import signal
 import socket
+import struct
 
 import family
 import pytest
 from daemon import serving
-from wire import comparable, exchange, received, request, statuses
+from waiting import until
+from wire import comparable, connected, exchange, received, request, statuses
 
 PUBLIC = "/action.php?id=1&part=e"
 PRIVATE = "/action.php?id=2&part=e"
@@ -64,6 +68,20 @@ def test_headers_of_proxies_from_strangers_change_no_answer(strict, claim):
         assert b"elsewhere" not in answer
         if status == 302:
             assert f"Location: {told.location}\r\n".encode() in answer
+
+
+def test_who_has_left_before_being_looked_at_is_a_stranger(strict):
+    """The kernel names nobody at the other end of a connection that was reset, as at that of a Unix socket."""
+    (pid,) = strict.processes()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with connected(strict.port) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(request(PRIVATE, "X-Forwarded-For: 203.0.113.66", "X-Remote-User: anna"))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    until(lambda: '"visitor": null' in strict.log)
+    assert "203.0.113.66" not in strict.log
 
 
 @pytest.mark.parametrize("host", ["elsewhere.example", "127.0.0.1:1", "", "a b", "x/y", "[::1", "é.example"])
