@@ -66,7 +66,7 @@ class Signed:
         Raises RefusedError, GalleryUnavailableError and what making a derivative raises.
         """
         decided = asyncio.get_running_loop().time()
-        name, ampersand, appended = name.partition("&")
+        name, _, appended = name.partition("&")
         token, _, extension = name.rpartition(".")
         link = self.signer.verify(token)
         if link is None:
@@ -74,11 +74,13 @@ class Signed:
                 return seen
             raise RefusedError("outdated" if claims_to_be_expired(token, time.time()) else "forged")
         download = DOWNLOAD in [option.partition("=")[0] for option in f"{query}&{appended}".split("&")]
-        is_odd = (ampersand or query not in ("", DOWNLOAD)) and extension.isalnum() and extension.isascii()
+        issued = self.issuer.repeated(f"{token}.{extension}")
+        is_usual = request.raw_path in (issued.path, f"{issued.path}?{DOWNLOAD}")
+        is_odd = not is_usual and extension.isalnum() and extension.isascii()
         if is_odd and not link.is_expired(time.time()) and await self._may_still(request, link):
             # Programs append i.php's options (`&b=…`) to whatever address a page holds. One picture has one address,
             # or else caches could be filled with copies of it.
-            return redirect(self.issuer.repeated(f"{token}.{extension}"), download, keep=False)
+            return redirect(issued, download, keep=False)
         try:
             response = await self._answered(request, link, extension, download)
         except BaseException:

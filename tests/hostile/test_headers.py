@@ -283,6 +283,9 @@ def test_a_link_has_one_spelling_over_http(daemon, gallery, no):
         link.replace(".me.", ".cu_s0792.") if ".me." in link else link + "x",
     ):
         assert daemon.visitor().get(other).status in (400, 404), other
+    for other in (f"{link}#", f"{link}#x", f"{link}?", f"{link}?#x", f"http://elsewhere.example{link}"):
+        answer = daemon.visitor().get(other)
+        assert (answer.status, answer.headers.get("location")) == (302, link), other
 
 
 def own_address():
