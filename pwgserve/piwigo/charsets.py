@@ -1,4 +1,4 @@
-"""Which texts a column of the database can hold at all, by its character set.
+"""Which texts a column of the database can hold at all, by its character set and length.
 
 Pure. To compare a column with a text beyond its character set is an error in MariaDB, for the whole question: a visitor
 who asks for such a path would take the answers from all who asked in the same moment. Piwigo's tables are `utf8`, which
@@ -8,6 +8,10 @@ has no emoji. Whether a row has the text is asked in `gallery`.
 from __future__ import annotations
 
 import codecs
+
+LONGEST = 255
+"""Characters that Piwigo's columns for paths and names hold. To look for longer ones, as long as addresses are, takes
+the database twenty times as long, and everybody who asked in the same moment waits for it."""
 
 _UTF8_OF_3_BYTES = ("utf8mb3", "utf8", "ucs2")
 _LAST_OF_3_BYTES = "\uffff"
@@ -20,6 +24,8 @@ def can_hold(charset: str | None, text: str) -> bool:
 
     Of character sets that nobody knows only ASCII is believed, which all of them have.
     """
+    if len(text) > LONGEST:
+        return False
     if text.isascii():
         return True
     if charset in _UTF8_OF_3_BYTES:

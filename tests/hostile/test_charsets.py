@@ -86,6 +86,18 @@ def test_who_asks_for_such_paths_takes_no_answers_from_others(older):
     assert set(answers) == {(True, 302), (False, 404)}
 
 
+def test_a_path_that_is_longer_than_any_row_costs_the_database_nothing(databases, older, tmp_path):
+    """Some hundred of them in one question took it half a second, and were more than some servers take at once."""
+    databases.server.execute("SET GLOBAL max_allowed_packet = 16384")
+    daemon = Daemon(older.gallery, tmp_path).start()
+    try:
+        answers = [daemon.visitor().get(target.format("'" * 4000)).status for target in TARGETS[:4]]
+    finally:
+        databases.server.execute("SET GLOBAL max_allowed_packet = DEFAULT")
+        daemon.stop()
+    assert answers == [404] * 4
+
+
 @pytest.mark.parametrize("charset", ["utf8mb4", *BEYOND])
 def test_a_columns_character_set_is_told_without_reading_a_row(databases, tmp_path, charset):
     """A start must not take longer with a million photos, and a gallery may have none yet."""

@@ -8,6 +8,8 @@ from pwgserve.piwigo.charsets import can_hold
 @pytest.mark.parametrize(
     ("charset", "text", "expected"),
     [
+        (None, "a" * 255, True),
+        ("utf8mb4", "a" * 256, False),
         (None, "\U0001f600", True),
         (None, "ann\udce4", False),
         ("utf8mb4", "./upload/\U0001f600.jpg", True),
