@@ -143,7 +143,7 @@ class Derivatives:
         with self._pool.on_its_way(version.source):
             task = self._under_way.get(name)
             if task is None:
-                looked = await asyncio.to_thread(self._looked, order)
+                looked = await self._sources.in_turn(order.found.path, partial(self._looked, order))
                 if isinstance(looked, Entry):
                     return Finished(name, looked, was_rendered=False)
                 with looked:
@@ -226,7 +226,7 @@ class Derivatives:
                 except ElsewhereError:
                     if (made := await self._made_elsewhere(order.name)) is not None:
                         return made
-                files = await asyncio.to_thread(self._opened, order)
+                files = await self._sources.in_turn(order.found.path, partial(self._opened, order))
             return await self._timed(order, files, None)
         except UnrenderableError as error:
             self._note_broken(order.name, str(error))
@@ -270,7 +270,7 @@ class Derivatives:
         for attempt in range(1, ATTEMPTS + 1):
             if attempt > 1:
                 with self._pool.on_its_way(order.version.source):
-                    files = await asyncio.to_thread(self._opened, order)
+                    files = await self._sources.in_turn(order.found.path, partial(self._opened, order))
             with files:
                 try:
                     await self._render(order, files, begin)

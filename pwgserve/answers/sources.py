@@ -8,6 +8,10 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from pwgserve.answers.freshness import Fresh
 from pwgserve.originals import MissingOriginalError, Originals, Source
@@ -15,11 +19,16 @@ from pwgserve.render.metadata import tells_more
 from pwgserve.targets import Target
 from pwgserve.versions import SourceFacts, Version
 
+T = TypeVar("T")
+
 KEPT = 50_000
 """How many files are remembered, each for `freshness.MAX_AGE`."""
 
 METADATA_BYTES = 4_000_000
 """How much of a file is looked at for metadata."""
+
+AT_ONCE = 4
+"""Threads that wait for the files of one folder. On a disk that does not answer (a NAS that is away) they stay."""
 
 
 class ChangedError(Exception):
@@ -36,6 +45,7 @@ class Sources:
         # Of one version of a file this never changes.
         self._telling = Fresh(self._ask_telling, KEPT, max_age=math.inf)
         self._watermark_facts = Fresh(self._ask_watermark, KEPT)
+        self._turns: defaultdict[tuple[str, ...], asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
     async def version(self, found: Target) -> Version:
         """The present version of what a target is made from. Raises MissingOriginalError."""
@@ -68,18 +78,26 @@ class Sources:
         """
         return _opened(self.watermarks, version.watermark) if version.watermark else None
 
+    async def in_turn(self, path: str, work: Callable[[], T]) -> T:
+        """Do in a thread what may wait for the file at a path; no file of another disk waits for it.
+
+        Disks are told apart by the first two folders: links and mounts lie there.
+        """
+        async with self._turns[tuple(path.split("/")[:-1][:2])]:
+            return await asyncio.to_thread(work)
+
     async def _ask_telling(self, facts: SourceFacts) -> bool:
-        return await asyncio.to_thread(self._read_metadata, facts)
+        return await self.in_turn(facts.path, partial(self._read_metadata, facts))
 
     def _read_metadata(self, facts: SourceFacts) -> bool:
         with self._originals.opened(facts.path) as source:
             return tells_more(os.pread(source.descriptor, METADATA_BYTES, 0), facts.size <= METADATA_BYTES)
 
     async def _ask_original(self, path: str) -> SourceFacts | None:
-        return await asyncio.to_thread(self._originals.facts, path)
+        return await self.in_turn(path, partial(self._originals.facts, path))
 
     async def _ask_watermark(self, path: str) -> SourceFacts | None:
-        return await asyncio.to_thread(self.watermarks.facts, path)
+        return await self.in_turn(path, partial(self.watermarks.facts, path))
 
 
 def _opened(folder: Originals, facts: SourceFacts) -> Source:

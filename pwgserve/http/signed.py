@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import time
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
@@ -224,7 +225,7 @@ class Signed:
         """The file that may be sent, and how it came about, in the words of `X-Pwgserve`."""
         found, version = permitted.found, permitted.version
         if found.plan is None:
-            source = await asyncio.to_thread(self.sources.open, version)
+            source = await self.sources.in_turn(found.path, partial(self.sources.open, version))
             facts = source.facts
             internal = f"originals/{facts.path}"
             file = OpenFile(source.descriptor, facts.size, source.real_path, internal, mtime=facts.mtime)

@@ -14,6 +14,7 @@ import socket
 import struct
 import termios
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,10 @@ MAKING_ROOM = 0.01
 
 FILES_OF_OURS = 100
 """Descriptors that are not connections or pictures: database, workers, logs."""
+
+THREADS = 32
+"""For what waits for files: more than the few that Python has for a small machine, of which disks that do not answer
+would soon hold all."""
 
 MAX_HEAD = 40_000
 """Bytes that a request may have before its body. Each header has a limit of its own, and there may be a hundred; no
@@ -277,6 +282,7 @@ async def serve(settings: Settings, listeners: Sequence[socket.socket], share: S
     """Serve on sockets that listen already, until SIGTERM. Raises what `Daemon.open` raises."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(THREADS))
     logs.watch(loop)
     sandbox.hide_memory()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,6 +1,7 @@
 """What goes wrong on real machines, made to happen: never a torn picture, never a wrong one, never another viewer's."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import resource
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -393,6 +395,50 @@ def test_a_cache_that_becomes_read_only_keeps_nobody_from_a_picture(stormy, tmp_
     finally:
         daemon.stop()
     assert "unexpected-error" not in daemon.log
+
+
+@contextlib.contextmanager
+def a_disk_that_never_answers(folder):
+    """Mounts one: a file system of which nobody speaks for the kernel."""
+    if os.getuid() != 0 or not Path("/dev/fuse").exists():
+        pytest.skip("only root mounts such a disk, and only where the kernel has FUSE")
+    libc = ctypes.CDLL(None, use_errno=True)
+    device = os.open("/dev/fuse", os.O_RDWR)
+    try:
+        options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+        if libc.mount(b"nobody", bytes(folder), b"fuse", 0, options) != 0:
+            pytest.skip(f"mount: {os.strerror(ctypes.get_errno())}")
+        try:
+            yield
+        finally:
+            libc.umount2(bytes(folder), 2)  # at once, whoever waits there
+    finally:
+        os.close(device)
+
+
+def test_a_disk_that_never_answers_keeps_nobody_from_pictures_on_another(stormy, start):
+    folder = stormy.root / "galleries/nas"
+    folder.mkdir(parents=True)
+    away = range(1000, 1040)
+    with stormy.restored():
+        for number in away:
+            row = {"file": "x.jpg", "rotation": 0, "level": 0, "width": 900, "height": 600}
+            stormy.insert("images", id=number, path=f"./galleries/nas/{number}.jpg", **row)
+            stormy.insert("image_category", image_id=number, category_id=storm.PUBLIC)
+        daemon = start(stormy)
+        assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "render"
+        with ThreadPoolExecutor(len(away)) as pool:
+            with a_disk_that_never_answers(folder):
+                waiting = [
+                    pool.submit(daemon.visitor().get, f"/i.php?/galleries/nas/{number}-me.jpg") for number in away
+                ]
+                time.sleep(1.2)  # longer than an answer is given again
+                assert not any(one.done() for one in waiting)
+                for photo, outcome in ((EVEN, "hit"), (EVEN + 2, "render")):
+                    began = time.monotonic()
+                    assert daemon.visitor().follow(address(stormy, photo)).headers["x-pwgserve"] == outcome
+                    assert time.monotonic() - began < 10
+            assert {one.result().status for one in waiting} <= {404, 503}
 
 
 def test_an_original_that_is_cut_short_while_it_is_rendered(stormy, start):
