@@ -21,7 +21,8 @@ MAX_COOKIE_HEADER = 16_384
 _SESSION_ID = re.compile(r"[A-Za-z0-9,-]{1,128}")
 _AUTH_KEY = re.compile(r"[A-Za-z0-9]{30}")
 _ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
-_DECIMAL = re.compile(r"[0-9]{1,10}")
+# One spelling of each number: the key is for the text, of which we keep the number.
+_DECIMAL = re.compile(r"[1-9][0-9]{0,9}")
 
 
 def cookies(header: str) -> dict[str, str]:
@@ -32,9 +33,9 @@ def cookies(header: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for part in header[:MAX_COOKIE_HEADER].split(";"):
-        name, equals, value = part.strip().partition("=")
+        name, _, value = part.lstrip(" \t\n\r\v\f").partition("=")
         name = name.replace(".", "_").replace(" ", "_")
-        if equals and name not in found:
+        if name and name not in found:
             try:
                 # The library reads a byte that is not UTF-8 as half a character, which this turns back into a byte.
                 found[name] = unquote_to_bytes(value.encode("utf-8", "surrogateescape")).decode("utf-8")
