@@ -18,7 +18,7 @@ from pwgserve.piwigo.sizing import Box, Size, compute, round_half_up, turned
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.render.quality import is_reached, quality_like
 
-REVISION = 3
+REVISION = 4
 """Raised when the engine makes other pixels from the same plan: everything is then rendered anew."""
 
 FORMATS = {"jpg": "jpeg", "jpeg": "jpeg", "png": "png", "gif": "gif", "webp": "webp"}

@@ -197,6 +197,9 @@ def _marked(image: pyvips.Image, plan: RenderPlan, mark: pyvips.Image, output: S
 
 def write(image: pyvips.Image, plan: RenderPlan, target: pyvips.Target) -> None:
     """Encode a picture with all its steps done."""
+    image = image.copy()
+    # It is upright now, whatever the camera noted. AVIF tells browsers to turn even where no metadata are kept.
+    image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     keep = "none"
     if plan.keeps_metadata((image.width, image.height)) and plan.format != "gif":
         image, keep = _with_harmless_metadata(image, plan.rules.strip_gps), "exif|iptc|xmp"
@@ -233,6 +236,4 @@ def _with_harmless_metadata(image: pyvips.Image, strip_gps: bool) -> pyvips.Imag
         for name in ("xmp-data", "iptc-data"):
             if image.get_typeof(name):
                 image.remove(name)
-    # It is upright now, whatever the camera noted.
-    image.set_type(pyvips.GValue.gint_type, "orientation", 1)
     return image

@@ -66,6 +66,21 @@ def test_every_source_in_every_encoding_it_may_have_is_the_same_picture(tmp_path
     assert ssim(before, after) > 0.97
 
 
+@pytest.mark.parametrize(("native", "encoding"), [*MADE, *((native, None) for native in RECODED)])
+@pytest.mark.parametrize("code", ["sq", "xs", "xl"])
+@pytest.mark.parametrize("rotation", [0, 3])
+def test_browsers_are_not_told_to_turn_what_is_upright_already(tmp_path, native, encoding, code, rotation):
+    extension = EXTENSIONS.get(native, native)
+    plain = corners(1200, 800)
+    noted = plain.copy()
+    noted.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    made = plan(extension, encoding, code, rotation=rotation)
+    expected = opened(content(write(plain, tmp_path / f"plain.{extension}"), made))
+    shown = opened(content(write(noted, tmp_path / f"noted.{extension}"), made)).autorot()
+    assert (shown.width, shown.height) == (expected.width, expected.height)
+    assert corner_colours(shown) == corner_colours(expected)
+
+
 @pytest.mark.parametrize(("native", "encoding"), [("png", "webp"), ("webp", "avif")])
 def test_what_is_transparent_stays_transparent(tmp_path, native, encoding):
     alpha = (pyvips.Image.xyz(900, 600)[0] > 450).ifthenelse(255, 0).cast("uchar")
