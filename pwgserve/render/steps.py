@@ -53,8 +53,9 @@ class Source:
 
     def layout(self, plan: RenderPlan) -> Layout:
         """What a plan means for this picture."""
-        orientation = self.image.get("orientation") if self.image.get_typeof("orientation") else 1
-        return plan.layout(self.header.size, orientation)
+        # Of other formats Piwigo reads no EXIF.
+        is_noted = self.header.loader == "jpeg" and self.image.get_typeof("orientation")
+        return plan.layout(self.header.size, self.image.get("orientation") if is_noted else 1)
 
 
 def opened(descriptor: int, **options: object) -> pyvips.Image:

@@ -94,6 +94,16 @@ def test_exif_turns_a_photo_only_while_piwigo_has_not_noted_its_turn(tmp_path, o
     assert corner_colours(rendered(source, plan(rotation=0))) == ["red", "green", "white", "blue"]
 
 
+@pytest.mark.parametrize("extension", ["png", "webp"])
+def test_exif_turns_nothing_but_jpegs(tmp_path, extension):
+    image = corners(900, 600).copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", 6)
+    source = write(image, tmp_path / f"a.{extension}")
+    made = rendered(source, plan(file_format=FORMATS[extension], rotation=None))
+    assert (made.width, made.height) == (300, 200)
+    assert corner_colours(made) == ["red", "green", "white", "blue"]
+
+
 @pytest.mark.parametrize(("coi", "side"), [("aaea", "left"), ("vazz", "right"), (None, "middle")])
 def test_a_centre_of_interest_moves_the_crop(tmp_path, coi, side):
     image = rendered(write(corners(2400, 600), tmp_path / "a.jpg"), plan(SQUARE, coi=coi))
