@@ -116,7 +116,10 @@ async def _verdict(stranger: Stranger, one: Try, answer: Answer, other: Try, twi
         return verdict
     final = await stranger.end(answer, one.attempt)
     if final is not answer and judge(final, twin, one.sample.files).is_leak:
-        return judge(final, twin, one.sample.files)
+        # Some sites send whoever asks for any picture to one that says so.
+        led = judge(final, await stranger.end(twin, other.twin), one.sample.files)
+        if led.is_leak:
+            return led
     words = repeated((one.attempt.target, one.sample.subject), (other.twin.target, other.sample.twin))
     if not differs(answer, twin, words, is_steady=True):
         return Verdict.CLOSED
