@@ -49,7 +49,7 @@ def _quality(parameters: Iterable[str]) -> float | None:
     quality = 1.0
     for parameter in parameters:
         name, _, value = parameter.partition("=")
-        if name.strip(" \t").lower() != "q" or not _QUALITY.fullmatch(value.strip(" \t")):
+        if name.lower() != "q" or not _QUALITY.fullmatch(value):
             return None
         quality = float(value)
     return quality
