@@ -135,12 +135,10 @@ def _derivative(path: str, options: str, conf: PiwigoConf, derivatives: Derivati
     path = path.lstrip("/")
     if not all(conf.sync_chars.allows(part) for part in re.split("/+", path)):
         raise MalformedRequestError("characters that this gallery does not allow in names")
-    stem, dot, extension = path.rpartition(".")
-    if not dot:
-        raise MalformedRequestError("no extension")
+    stem, _, extension = path.rpartition(".")
     stem, dash, suffix = stem.rpartition("-")
     if not dash:
-        raise MalformedRequestError("no derivative type")
+        raise MalformedRequestError("no extension, or no derivative type")
     code, *tokens = suffix.split("_")
     if code == CUSTOM:
         custom = custom_params(tokens)
@@ -213,7 +211,7 @@ def _identifier(text: str) -> int:
 def _parameters(query: str) -> dict[str, str]:
     """The parameters of a query, as PHP has them: of several with one name the last, and no space before a name."""
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS, errors="replace")
+        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
         raise MalformedRequestError(f"more than {MAX_PARAMETERS} parameters") from error
     return {name.lstrip(" "): value for name, value in pairs}

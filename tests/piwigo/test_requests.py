@@ -71,14 +71,29 @@ def test_a_recorded_request_is_malformed_exactly_when_piwigo_says_so(case):
             "",
             PictureRequest(Wanted(Part.REPRESENTATIVE), path="upload/film", extension="jpg"),
         ),
+        (
+            "upload/pwg_representative/a.b.jpg",
+            "",
+            PictureRequest(Wanted(Part.REPRESENTATIVE), path="upload/a.b", extension="jpg"),
+        ),
         ("upload/pwg_format/a.cr2", "", PictureRequest(Wanted(Part.FORMAT), path="upload/a", extension="cr2")),
+        # Formats have no sizes.
+        ("i.php", "/upload/pwg_format/a-me.jpg", PictureRequest(Wanted(code="me"), path="upload/pwg_format/a.jpg")),
         ("action.php", "id=7&part=e", PictureRequest(Wanted(), photo_id=7)),
         ("action.php", "id=7&part=r&download", PictureRequest(Wanted(Part.REPRESENTATIVE), photo_id=7, download=True)),
         ("action.php", "part=e&id=1e2", PictureRequest(Wanted(), photo_id=100)),
         ("action.php", "id=-7&part=e", PictureRequest(Wanted(), photo_id=0)),
+        ("action.php", "id=7.5&part=e", PictureRequest(Wanted(), photo_id=0)),
         ("action.php", "id=1&id=2&part=e", PictureRequest(Wanted(), photo_id=2)),
         ("action.php", "%20id=1&+part=e&part+=r&%20download", PictureRequest(Wanted(), photo_id=1, download=True)),
         ("i/upload/a-me.jpg", "%20b=1", PictureRequest(Wanted(code="me"), path="upload/a.jpg", uncached=True)),
+        ("i/upload/a-me.jpg", "auth=k", PictureRequest(Wanted(code="me"), path="upload/a.jpg", auth_key="k")),
+        ("upload/a.jpg", "auth=k", PictureRequest(Wanted(), path="upload/a.jpg", auth_key="k")),
+        (
+            "action.php",
+            "id=7&part=e&auth=k&pwg_token=t",
+            PictureRequest(Wanted(), photo_id=7, auth_key="k", pwg_token="t"),
+        ),
     ],
 )
 def test_an_address_means_what_it_means_to_piwigo(path, query, expected):
@@ -100,6 +115,12 @@ def test_a_custom_size_that_the_gallery_never_used_is_not_served(token):
 def test_a_custom_size_that_is_none_is_malformed(token):
     with pytest.raises(MalformedRequestError):
         parse("i.php", f"/upload/a-cu_{token}.jpg", CONF, SIZES)
+
+
+@pytest.mark.parametrize("path", ["me.jpg", "upload/a-me", "upload/a.jpg", "cu_s300.jpg"])
+def test_a_size_of_nothing_and_nothing_of_a_size_are_malformed(path):
+    with pytest.raises(MalformedRequestError):
+        parse("i.php", f"/{path}", CONF, SIZES)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +210,7 @@ def test_a_target_is_split_below_the_gallerys_base(target, base, expected):
     assert split_target(target, base) == expected
 
 
-@pytest.mark.parametrize("target", ["*", "x.example:443", "", "/" + "a" * 5000])
+@pytest.mark.parametrize("target", ["*", "x.example:443", "xhttp://x.example/a", "", "/" + "a" * 5000])
 def test_a_target_that_is_no_path_is_malformed(target):
     with pytest.raises(MalformedRequestError):
         split_target(target, "/")
@@ -207,6 +228,12 @@ def test_a_clean_path_is_its_own_clean_path(path):
     except UnservedRequestError:
         return
     assert clean_path(cleaned) == cleaned
+
+
+def test_a_flood_of_parameters_is_not_read():
+    assert parse("action.php", "id=7&part=e" + "&x" * 48, CONF, DEFAULTS).photo_id == 7
+    with pytest.raises(MalformedRequestError):
+        parse("action.php", "id=7&part=e" + "&x" * 49, CONF, DEFAULTS)
 
 
 @pytest.mark.parametrize("number", ["1", "%201", "1%09%0A%0D%0B%0C", "1e0", "%2B1.", "1e0000"])
