@@ -141,7 +141,7 @@ def _larger(
 ) -> Sequence[RenderPlan]:
     # Asked for at every rendering; to find it takes longer than to serve a finished picture.
     candidates = []
-    for code in (code for code in reversed(list(CODES)) if code in derivatives.types):
+    for code in reversed(list(CODES)):
         native = plan_for(photo, Wanted(code=code), extension, derivatives, rules)
         if native is not None and native.may_become(plan, (photo.width or 0, photo.height or 0)):
             recoded = Wanted(code=code, encoding="webp")
