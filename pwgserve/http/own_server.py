@@ -60,9 +60,7 @@ class OwnAddresses:
         except ValueError:
             return False
         address = getattr(address, "ipv4_mapped", None) or address
-        if address.is_loopback or any(
-            address.version == network.version and address in network for network in self._further
-        ):
+        if address.is_loopback or any(address in network for network in self._further):
             return True
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
         # To an address of its own the kernel would send from that very address. Nothing is sent.

@@ -4,9 +4,15 @@ import socket
 from dataclasses import dataclass
 
 import pytest
+from structlog.testing import capture_logs
 
 from pwgserve.http.own_server import AHEAD, Ahead, OwnAddresses
+from pwgserve.piwigo.conf import PiwigoConf
+from pwgserve.piwigo.derivatives import DEFAULTS
+from pwgserve.piwigo.permissions import GalleryRules, Photo
 from pwgserve.piwigo.wanted import Wanted
+from pwgserve.render.plan import RenderRules
+from pwgserve.targets import GallerySettings, target
 
 
 def own_address():
@@ -38,6 +44,30 @@ def own_address():
 )
 def test_the_machines_own_addresses_are_known_without_sending_anything(visitor, expected):
     assert OwnAddresses().has(visitor, {}) is expected
+
+
+def test_an_address_over_ipv6_is_asked_for_over_ipv6(monkeypatch):
+    """Few machines that run tests have one."""
+
+    class Probe:
+        def __init__(self, family, kind):
+            assert family == socket.AF_INET6
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def connect(self, address):
+            pass
+
+        def getsockname(self):
+            return ("2001:db8::5", 9)
+
+    monkeypatch.setattr("pwgserve.http.own_server.socket.socket", Probe)
+    assert OwnAddresses().has("2001:db8::5", {})
+    assert not OwnAddresses().has("2001:db8::6", {})
 
 
 def test_the_owner_may_name_further_ones():
@@ -74,14 +104,17 @@ class Picture:
 
 
 class Stuck:
-    """Sources and derivatives that never come to an end; counts what was begun."""
+    """Sources and derivatives that never come to an end; counts what is under way."""
 
     def __init__(self):
         self.begun = 0
 
     async def version(self, found):
         self.begun += 1
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.begun -= 1
 
 
 async def test_a_flood_of_such_requests_makes_one_picture_at_a_time_and_few_wait():
@@ -93,9 +126,52 @@ async def test_a_flood_of_such_requests_makes_one_picture_at_a_time_and_few_wait
         await asyncio.sleep(0)
     assert stuck.begun == 1
     assert ahead._wanted.qsize() == AHEAD
+    await asyncio.wait_for(ahead.close(), 30)
+    assert stuck.begun == 0
+
+
+async def test_nothing_is_made_of_what_has_no_sizes_or_does_not_exist():
+    ahead = Ahead(None, None, ())
     ahead.ask(None, None)
     ahead.ask(Picture(plan=None), None)
-    await asyncio.wait_for(ahead.close(), 30)
+    assert ahead._wanted.empty()
+    await ahead.close()
+
+
+class Making:
+    """Sources and derivatives that are made at once."""
+
+    def __init__(self):
+        self.made = []
+        self.clients = set()
+        self.open = 0
+
+    async def version(self, found):
+        return "its version"
+
+    async def get(self, found, version, client, settings):
+        self.made.append(found.extension)
+        self.clients.add(client)
+        self.open += 1
+        return self
+
+    def close(self):
+        self.open -= 1
+
+
+async def test_it_makes_what_browsers_and_old_programs_get_keeps_nothing_of_it_and_lets_everybody_go_first():
+    settings = GallerySettings(PiwigoConf(), DEFAULTS, GalleryRules(), RenderRules())
+    photo = Photo(1, "./upload/a.jpg", "a.jpg", 0, 3000, 2000, 0, None, None, ())
+    making = Making()
+    ahead = Ahead(making, making, ("avif", "webp"))
+    ahead.ask(target(photo, Wanted(code="me"), settings), settings)
+    async with asyncio.timeout(30):
+        while len(making.made) < 2:
+            await asyncio.sleep(0.01)
+    await ahead.close()
+    assert sorted(making.made) == ["avif", "jpg"]
+    assert all(client.is_bulk for client in making.clients)
+    assert making.open == 0
 
 
 async def test_one_photos_trouble_does_not_end_it_for_the_others():
@@ -106,9 +182,11 @@ async def test_one_photos_trouble_does_not_end_it_for_the_others():
 
     troubled = Troubled()
     ahead = Ahead(troubled, troubled, ())
-    for _ in range(3):
-        ahead.ask(Picture(), None)
-    async with asyncio.timeout(30):
-        while troubled.begun < 3:
-            await asyncio.sleep(0.01)
-    await ahead.close()
+    with capture_logs() as told:
+        for _ in range(3):
+            ahead.ask(Picture(), None)
+        async with asyncio.timeout(30):
+            while troubled.begun < 3:
+                await asyncio.sleep(0.01)
+        await ahead.close()
+    assert [one["error"] for one in told] == ["RuntimeError"] * 3
