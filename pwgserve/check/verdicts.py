@@ -151,12 +151,9 @@ def is_ops(answer: Answer) -> bool:
 
 
 def _is_of(answer: Answer, files: Sequence[KnownFile]) -> bool:
-    body = answer.body[:COMPARED]
-    if len(body) < LEAST:
-        return False
     match = _RANGE.match(answer.headers.get("content-range", "")) if answer.status == 206 else None
     start = int(match[1]) if match else 0
-    return any(file.has(start, body) for file in files)
+    return any(file.has(start, answer.body[:COMPARED]) for file in files)
 
 
 def _is_media(answer: Answer) -> bool:
