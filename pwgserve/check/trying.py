@@ -115,7 +115,7 @@ async def _verdict(stranger: Stranger, one: Try, answer: Answer, other: Try, twi
     if verdict is not Verdict.CLOSED:
         return verdict
     final = await stranger.end(answer, one.attempt)
-    if final is not answer and judge(final, twin, one.sample.files).is_leak:
+    if judge(final, twin, one.sample.files).is_leak:
         # Some sites send whoever asks for any picture to one that says so.
         led = judge(final, await stranger.end(twin, other.twin), one.sample.files)
         if led.is_leak:

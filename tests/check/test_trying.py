@@ -1,6 +1,7 @@
 """What attempts come to is noted once, where it is to be mended."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -101,9 +102,9 @@ PHOTO = Answer(200, {"content-type": "image/jpeg"}, b"a picture" * 9)
 
 
 class Answering:
-    """A server that answers each address with the next of its answers, the last one for ever.
+    """A server that answers each target (or origin and target) with the next of its answers, the last one for ever.
 
-    ends: where the redirects of an address lead in the end.
+    ends: where the redirects of a target lead in the end.
     """
 
     def __init__(self, answers, ends=None):
@@ -113,7 +114,7 @@ class Answering:
 
     async def ask(self, attempt):
         self.asked.append(attempt)
-        given = self.answers[attempt.target]
+        given = self.answers.get(attempt.origin + attempt.target) or self.answers[attempt.target]
         answer = given.pop(0) if len(given) > 1 else given[0]
         if isinstance(answer, Exception):
             raise answer
@@ -175,19 +176,26 @@ async def test_a_way_that_leads_to_one_picture_whatever_is_asked_for_is_none():
     away = Answer(302, {"location": "/no-hotlinks.png"}, b"")
     report = await tried(Answering({REAL: [away], TWIN: [away]}, {REAL: PHOTO, TWIN: PHOTO}), [plain()])
     assert report.findings == []
+    other = Answer(301, away.headers, b"")
+    report = await tried(Answering({REAL: [away], TWIN: [other]}, {REAL: PHOTO, TWIN: PHOTO}), [plain()])
+    assert [finding.verdict for finding in report.findings] == [Verdict.EXISTENCE], "as without the picture"
 
 
 async def test_one_twin_stands_for_all_photos_of_its_kind_that_are_asked_for_in_the_same_way():
     second = Sample(Subject(8, "upload/real2.jpg"), Subject(10, "upload/none2.jpg"), ())
     film = Sample(Subject(11, "upload/real.mp4"), Subject(12, "upload/none.mp4"), ())
     tries = [plain(), plain(second), plain(film), plain(method="HEAD"), plain(headers=(("X", "y"),), area="said")]
+    tries += [
+        plain(origin="https://b.test"),
+        Try(SAMPLE, Attempt("upload/", "", f"{REAL}?"), Attempt("upload/", "", f"{TWIN}?")),
+    ]
     server = Answering({attempt.target: [NO] for one in tries for attempt in (one.attempt, one.twin)})
     seen = []
     report = await tried(server, tries, progress=lambda done, total: seen.append((done, total)))
-    assert report.closed == {"upload/": 4, "said": 1}
-    assert len(server.asked) == 5 + 4
+    assert report.closed == {"upload/": 6, "said": 1}
+    assert len(server.asked) == 7 + 6
     assert not any("none2" in attempt.target for attempt in server.asked)
-    assert seen == [(number, 5) for number in range(1, 6)]
+    assert seen == [(number, 7) for number in range(1, 8)]
 
 
 async def test_the_daemons_own_pages_are_a_leak_wherever_they_come_out():
@@ -205,6 +213,15 @@ async def test_a_server_that_goes_away_ends_the_check_in_one_line(ops):
     server = Answering({REAL: [NO if ops else away], TWIN: [NO], "/-/health": [away]})
     with pytest.raises(UnreachableError, match=r"^https://a\.test: it hangs up$"):
         await tried(server, [plain()], ops)
+
+
+async def test_what_leaks_at_another_address_only_is_told_and_so_is_all_that_comes_after():
+    same = {"area": "door", "origin": "https://192.0.2.9", "server_name": "a.test"}
+    server = Answering({REAL: [NO], TWIN: [NO], same["origin"] + REAL: [PHOTO]})
+    assert [finding.area for finding in (await tried(server, [plain(), plain(**same)])).findings] == ["door"]
+    server = Answering({REAL: [PHOTO], TWIN: [NO]})
+    report = await tried(server, [plain(), plain(**same), plain(area="galleries/")])
+    assert sorted(finding.area for finding in report.findings) == ["galleries/", "upload/"]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +248,21 @@ async def test_what_comes_out_with_a_header_only_is_told():
 
 
 async def test_what_is_unclear_asks_to_be_tried_again_and_says_nothing_of_lines():
+    leaking = await tried(Answering({REAL: [PHOTO], TWIN: [NO]}), [plain()])
+    assert "location ^~ /upload/" in leaking.leaks[0].mend
     report = await tried(Answering({REAL: [Answer(502, {}, b"")], TWIN: [NO]}), [plain()])
     assert [finding.mend for finding in report.unclear] == [
         "is pwgserve running, and is the web server? Then run this again"
     ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [lambda target: target, quote, lambda target: quote(target, safe="")],
+    ids=["plain", "quoted", "wholly quoted"],
+)
+async def test_a_page_may_repeat_an_address_however_short_a_name_is_and_however_it_is_spelled(said):
+    sample = Sample(Subject(7, "upload/a1.jpg"), Subject(9, "upload/b2.jpg"), ())
+    real, twin = (Attempt("i.php", "another case", f"/i.php?/upload/{name}-me.JPG") for name in ("a1", "b2"))
+    answers = {attempt.target: page(f"no {said(attempt.target)} here".encode()) for attempt in (real, twin)}
+    assert (await tried(Answering(answers), [Try(sample, real, twin)])).findings == []
