@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from pwgserve.piwigo.conf import DECIDING, SETTING_NAMES, TRUTHS, ConfError, PiwigoConf, SyncChars, from_words
+from pwgserve.piwigo.conf import DECIDING, SETTING_NAMES, TRUTHS, ConfError, PiwigoConf, SyncChars, from_words, told
 
 
 @pytest.mark.parametrize(
@@ -20,12 +22,28 @@ from pwgserve.piwigo.conf import DECIDING, SETTING_NAMES, TRUTHS, ConfError, Piw
         ("picture_ext", ["JPG", "avif"], ("jpg", "avif")),
         ("picture_ext", {"0": "jpg", "5": "png"}, ("jpg", "png")),
         ("users_table", "", None),
+        ("users_table", "people", "people"),
+        ("sync_chars_regex", "/./", SyncChars("/./")),
+        ("session_length", 60.9, 60),
+        ("remember_me_length", "60", 60),
+        ("derivatives_strip_metadata_threshold", 1, 1),
+        ("format_ext", ["CR3"], ("cr3",)),
+        ("session_name", None, ""),
+        ("session_name", "sid", "sid"),
+        ("remember_me_name", "stay", "stay"),
+        ("upload_dir", "./photos", "./photos"),
         ("secret_key", 12345, "12345"),
         ("data_location", "cache/", "cache/"),
     ],
 )
 def test_a_setting_is_read_as_php_would(name, value, expected):
-    assert getattr(PiwigoConf().updated({name: value}), name) == expected
+    assert getattr(PiwigoConf().updated({name: value}), name.removesuffix("_regex")) == expected
+
+
+@pytest.mark.parametrize("name", sorted(TRUTHS))
+def test_an_owner_may_turn_round_whatever_is_true_or_false(name):
+    before = getattr(PiwigoConf(), name)
+    assert getattr(PiwigoConf().updated({name: not before}), name) is not before
 
 
 @pytest.mark.parametrize(
@@ -47,6 +65,42 @@ def test_in_table_config_only_the_very_word_false_is_false(value, locked):
     assert PiwigoConf().updated(from_words({"gallery_locked": value})).gallery_locked is locked
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("guest_id", 2),
+        ("guest_access", True),
+        ("gallery_locked", False),
+        ("session_name", "pwg_id"),
+        ("session_use_ip_address", True),
+        ("session_length", 3600),
+        ("authorize_remembering", True),
+        ("remember_me_name", "pwg_remember"),
+        ("remember_me_length", 60 * 86_400),
+        ("secret_key", ""),
+        ("apache_authentication", False),
+        ("users_table", None),
+        ("user_fields", {"id": "id", "username": "username", "password": "password", "email": "mail_address"}),
+        ("picture_ext", ("jpg", "jpeg", "png", "gif", "webp")),
+        ("format_ext", ("cr2", "tif", "tiff", "nef", "dng", "ai", "psd")),
+        ("enable_formats", False),
+        ("log", True),
+        ("history_admin", False),
+        ("history_guest", True),
+        ("upload_dir", "./upload"),
+        ("data_location", "_data/"),
+        ("derivatives_strip_metadata_threshold", 256_000),
+    ],
+)
+def test_what_an_owner_does_not_set_is_as_in_piwigo(name, value):
+    assert getattr(PiwigoConf(), name) == value
+
+
+@pytest.mark.parametrize(("extension", "expected"), [("jpg", True), ("WebP", True), ("mp4", False), ("", False)])
+def test_whatever_its_case_an_extension_makes_a_picture(extension, expected):
+    assert PiwigoConf().is_picture(extension) is expected
+
+
 def test_settings_that_change_no_answer_are_passed_over():
     assert PiwigoConf().updated({"gallery_title": "x", "theme": ["y"]}) == PiwigoConf()
 
@@ -66,6 +120,7 @@ def test_renamed_columns_keep_their_other_names():
         ("picture_ext", "jpg"),
         ("user_fields", "x"),
         ("session_name", ["x"]),
+        ("session_name", True),
     ],
 )
 def test_a_setting_of_another_kind_is_an_error_that_names_it(name, value):
@@ -140,8 +195,11 @@ def test_a_rule_that_php_would_not_take_is_an_error(pattern):
         SyncChars(pattern)
 
 
-def test_a_rule_that_takes_for_ever_refuses():
-    assert not SyncChars("/^(a+)+$/").allows("a" * 60 + "!")
+@pytest.mark.parametrize("pattern", ["/^(a+)+$/", "/^(a|aa)+$/"])
+def test_a_rule_that_takes_for_ever_refuses(pattern):
+    begun = time.monotonic()
+    assert not SyncChars(pattern).allows("a" * 60 + "!")
+    assert time.monotonic() - begun < 10
 
 
 def test_sessions_that_pwgserve_cannot_see_are_an_error():
@@ -157,8 +215,49 @@ def test_uploads_outside_of_piwigo_are_an_error_that_says_the_way_out(folder):
         PiwigoConf().updated({"upload_dir": folder})
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("guest_access", True, True),
+        ("guest_access", False, False),
+        ("guest_access", "true", True),
+        ("guest_access", "false", False),
+        ("session_name", "true", "true"),
+        ("guest_id", 5, 5),
+    ],
+)
+def test_what_an_owner_tells_us_has_one_reading(name, value, expected):
+    assert told(name, value) is expected
+
+
+@pytest.mark.parametrize("value", ["", "TRUE", "no", "0", 0, 1, None, "'true'"])
+def test_what_has_two_readings_is_an_error_that_says_what_to_write(value):
+    with pytest.raises(ValueError, match="gallery_locked is true or false"):
+        told("gallery_locked", value)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("guest_acces", "there is guest_access"), ("sync_chars", "sync_chars_regex"), ("x", "guest_id, ")],
+)
+def test_a_setting_that_is_none_is_an_error_that_names_those_that_are(name, near):
+    with pytest.raises(ValueError, match=f"'{name}' is no setting that pwgserve uses; .*{near}"):
+        told(name, True)
+
+
 def test_settings_that_may_be_told_are_those_that_change_an_answer():
     assert {"guest_access", "sync_chars_regex", "upload_dir"} <= SETTING_NAMES
-    assert DECIDING <= SETTING_NAMES
+    # Of these a wrong value never gives anything away; all others decide who somebody is and may have what.
+    harmless = {
+        "secret_key",
+        "session_save_handler",
+        "format_ext",
+        "log",
+        "history_admin",
+        "history_guest",
+        "upload_dir",
+    }
+    harmless |= {"data_location", "sync_chars_regex", "derivatives_strip_metadata_threshold"}
+    assert harmless == SETTING_NAMES - DECIDING
     assert "guest_access" in TRUTHS
     assert "guest_id" not in TRUTHS
