@@ -67,9 +67,10 @@ class Legacy:
         told = (request.headers, request.remote, self.proxies, settings.conf)
         claimed = claims(*told, auth_key=asked.auth_key, pwg_token=asked.pwg_token)
         asker = await self.viewers.who(claimed, settings.conf)
-        if asker is not None and is_icon(asked):
-            return await self.icons.answer(request, asked, asker, settings)
         found = await self.catalogue.find(asked)
+        # An owner's photos may lie below the folders of icons: a photo is none, wherever it lies.
+        if asker is not None and not found and is_icon(asked):
+            return await self.icons.answer(request, asked, asker, settings)
         accept = request.headers.getall("Accept", ())
         issued = await self._issued(asker, found or (_of_nobody(asked),), settings, accept) if asker else None
         if asker is None or issued is None:

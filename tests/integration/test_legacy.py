@@ -3,6 +3,7 @@ import time
 
 import family
 import pytest
+import pyvips
 from daemon import TTL
 from family import FILM, LAKE, PARTY, SMALL
 from links import expiry_of, wanted_of
@@ -155,21 +156,37 @@ def test_a_custom_size_is_served_only_if_the_gallery_has_used_it(daemon, gallery
 
 def test_icons_of_themes_and_plugins_are_public_and_nothing_else_beside_them_is(daemon, gallery):
     for folder in ("themes/default/icon/mimetypes", "plugins/zip/icons"):
-        gallery.picture(f"{folder}/zip.png", (300, 200))
+        gallery.picture(f"{folder}/tar.gz.png", (300, 200))
         (gallery.root / folder / "code.php").write_text("<?php secret();")
-        answer = daemon.visitor().get(f"/i.php?/{folder}/zip-sq.png")
-        assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
-        assert answer.headers["cache-control"] == "private, max-age=86400"
-        assert answer.headers["cross-origin-resource-policy"] == "same-site"
-        asked = daemon.visitor().get(f"/i.php?/{folder}/zip-sq.png&ajaxload=true")
+        for outcome in ("render", "hit"):
+            answer = daemon.visitor().get(f"/i.php?/{folder}/tar.gz-sq.png")
+            assert (answer.status, answer.headers["content-type"]) == (200, "image/png")
+            assert answer.headers["cache-control"] == "private, max-age=86400"
+            assert answer.headers["cross-origin-resource-policy"] == "same-site"
+            assert answer.headers["content-disposition"] == 'inline; filename="tar.gz-square.png"'
+            assert answer.headers["x-pwgserve"] == outcome
+        upright = pyvips.Image.new_from_buffer(daemon.visitor().get(f"/i.php?/{folder}/tar.gz-th.png").body, "")
+        assert (upright.width, upright.height) == (144, 96)
+        asked = daemon.visitor().get(f"/i.php?/{folder}/tar.gz-sq.png&ajaxload=true")
         assert asked.headers["cross-origin-resource-policy"] == "same-site"
+        assert (asked.headers["cache-control"], asked.headers["x-content-type-options"]) == ("no-store", "nosniff")
+        assert asked.headers["server"] == answer.headers["server"] == "pwgserve"
         url = f"http://127.0.0.1:{daemon.port}"
-        assert json.loads(asked.body) == {"url": f"{url}/i.php?/{folder}/zip-sq.png"}
+        assert json.loads(asked.body) == {"url": f"{url}/i.php?/{folder}/tar.gz-sq.png"}
         assert daemon.visitor().get(f"/i.php?/{folder}/code-sq.php").status == 404
         assert daemon.visitor().get(f"/i.php?/{folder}/missing-sq.png").status == 404
-        assert daemon.visitor().get(f"/{folder}/zip.png").status == 404, "the web server's own"
+        assert daemon.visitor().get(f"/{folder}/tar.gz.png").status == 404, "the web server's own"
     (gallery.root / "themes/out.jpg").symlink_to(gallery.root / gallery.paths[PARTY])
     assert daemon.visitor().get("/i.php?/themes/out-sq.jpg").status == 404
+
+
+@pytest.mark.parametrize("folder", ["plugins/photos", "themes/photos"])
+def test_a_photo_is_no_icon_wherever_it_lies(daemon, gallery, folder):
+    """Uploads, or a further site of Piwigo, may lie below these folders, too."""
+    with gallery.restored():
+        hidden = f"/i.php?/{gallery.photo(41, (family.ANNAS,), path=f'{folder}/hidden.jpg')}".replace(".jpg", "-me.jpg")
+        assert daemon.visitor().get(hidden).status == 404
+        assert daemon.visitor().get(f"{hidden}&ajaxload=true").status == 404
 
 
 def test_a_locked_gallery_keeps_even_its_icons(gallery, start):
@@ -181,8 +198,6 @@ def test_a_locked_gallery_keeps_even_its_icons(gallery, start):
 
 
 def test_a_small_photo_that_tells_where_it_was_taken_is_served_without_that(daemon, gallery, start, settled):
-    import pyvips
-
     path = gallery.photo(40, (family.PUBLIC,), (300, 200))
     image = pyvips.Image.new_from_file(str(gallery.root / path)).copy_memory().copy()
     image.set_type(pyvips.GValue.gstr_type, "exif-ifd3-GPSLatitude", "47/1 0/1 0/1")
