@@ -36,7 +36,7 @@ class Issuer:
         self._viewers = viewers
         self._sources = sources
         self._folder = f"{base}{prefix}/"
-        self._ttl = max(1, int(ttl))
+        self._ttl = int(ttl)
 
     async def issue(
         self, asker: Asker, found: Target, settings: GallerySettings, until: int | None = None
