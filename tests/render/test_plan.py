@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,10 +8,12 @@ from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeParams, Watermark
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.render.plan import (
+    Layout,
     RenderPlan,
     RenderRules,
     as_it_lies,
     fitted_watermark,
+    is_worth,
     layout_within,
     plan_for,
     sharpen_kernel,
@@ -187,3 +191,70 @@ def test_what_a_smaller_size_needs_of_a_larger_one_lies_within_it(source, rotati
     assert 0 <= top < bottom <= kept.scale[1]
     box = as_it_lies((left, top, right, bottom), kept.output, -rotation % 4)
     assert as_it_lies(box, kept.scale, rotation) == (left, top, right, bottom)
+
+
+@pytest.mark.parametrize(
+    ("changes", "source", "crop", "scale", "output"),
+    [
+        ({"ideal": (120, 60), "min_size": (120, 60)}, (300, 50), (100, 0, 200, 50), None, (100, 50)),
+        ({"ideal": (120, 60), "min_size": (120, 60), "rotation": 1}, (50, 300), (0, 100, 50, 200), None, (100, 50)),
+        (MEDIUM, (300, 200), None, None, (300, 200)),
+        (MEDIUM | {"rotation": 3}, (200, 300), None, None, (300, 200)),
+        # However long a picture is, it stays one.
+        (MEDIUM, (30000, 3), None, (792, 1), (792, 1)),
+        (MEDIUM, (3, 30000), None, (1, 594), (1, 594)),
+    ],
+)
+def test_a_layout_is_as_large_as_what_is_left_of_its_source(changes, source, crop, scale, output):
+    found = plan(**changes).layout(source)
+    assert (found.crop, found.scale, found.output) == (crop, scale, output)
+
+
+KEPT = Layout(None, (1200, 800), 0, (1200, 800))
+"""What was kept of a source of 2400 x 1600 pixels."""
+
+
+@pytest.mark.parametrize(
+    ("kept", "crop", "scale", "expected"),
+    [
+        (KEPT, None, (600, 400), Layout(None, (600, 400), 1, (600, 400))),
+        (KEPT, None, (601, 400), None),
+        (KEPT, None, (600, 401), None),
+        (KEPT, (400, 0, 2000, 1600), (400, 400), Layout((200, 0, 1000, 800), (400, 400), 1, (400, 400))),
+        (KEPT, (400, 0, 2000, 1600), (401, 400), None),
+        (KEPT, (401, 3, 2001, 1600), (100, 100), Layout((200, 2, 1000, 800), (100, 100), 1, (100, 100))),
+        (KEPT, None, None, None),
+        (replace(KEPT, crop=(0, 0, 1200, 800)), None, (600, 400), None),
+        (replace(KEPT, scale=None), None, (600, 400), None),
+    ],
+)
+def test_a_size_is_made_from_what_was_kept_where_that_is_large_enough(kept, crop, scale, expected):
+    assert layout_within(kept, Layout(crop, scale, 1, scale or (1600, 1600)), (2400, 1600), 2.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("encoding", "changes", "expected"),
+    [
+        ("avif", {"ideal": (1224, 918)}, True),
+        ("avif", {"ideal": (1225, 918)}, False),
+        ("avif", {"ideal": (2000, 500)}, True),
+        ("webp", {"ideal": (1225, 918)}, True),
+        ("webp", {"quality": 95}, True),
+        ("webp", {"quality": 96}, False),
+        ("avif", {"quality": 98}, True),
+        ("avif", {"quality": 99}, False),
+        ("webp", {"format": "png"}, True),
+        ("avif", {"format": "png"}, False),
+        ("webp", {"format": "gif"}, False),
+        ("webp", {"format": "webp"}, False),
+        ("avif", {"format": "webp"}, True),
+        ("jxl", {}, False),
+    ],
+)
+def test_an_encoding_is_offered_that_looks_as_well_and_is_made_soon(encoding, changes, expected):
+    assert is_worth(encoding, plan(**changes)) is expected
+
+
+def test_only_large_results_keep_what_the_camera_noted():
+    assert plan().keeps_metadata((640, 400))
+    assert not plan().keeps_metadata((639, 400))
