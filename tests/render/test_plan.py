@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeParams, Watermark
+from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeParams, DerivativeSettings, Watermark
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Part, Wanted
 from pwgserve.render.plan import (
@@ -19,6 +19,7 @@ from pwgserve.render.plan import (
     sharpen_kernel,
     watermark_places,
 )
+from pwgserve.render.quality import quality_like
 
 
 def photo(**columns):
@@ -198,6 +199,7 @@ def test_what_a_smaller_size_needs_of_a_larger_one_lies_within_it(source, rotati
     [
         ({"ideal": (120, 60), "min_size": (120, 60)}, (300, 50), (100, 0, 200, 50), None, (100, 50)),
         ({"ideal": (120, 60), "min_size": (120, 60), "rotation": 1}, (50, 300), (0, 100, 50, 200), None, (100, 50)),
+        ({}, (100, 300), (0, 100, 100, 200), None, (100, 100)),
         (MEDIUM, (300, 200), None, None, (300, 200)),
         (MEDIUM | {"rotation": 3}, (200, 300), None, None, (300, 200)),
         # However long a picture is, it stays one.
@@ -258,3 +260,18 @@ def test_an_encoding_is_offered_that_looks_as_well_and_is_made_soon(encoding, ch
 def test_only_large_results_keep_what_the_camera_noted():
     assert plan().keeps_metadata((640, 400))
     assert not plan().keeps_metadata((639, 400))
+
+
+@pytest.mark.parametrize("code", DEFAULTS.types)
+def test_the_quality_of_an_encoding_is_that_for_the_pixels_of_the_type(code):
+    wide = DerivativeSettings({name: replace(params, ideal=(3000, 60)) for name, params in DEFAULTS.types.items()})
+    for settings in (DEFAULTS, wide):
+        width, height = settings.types[code].ideal
+        for encoding in ("avif", "webp"):
+            found = plan_for(photo(), Wanted(code=code, encoding=encoding), "jpg", settings)
+            assert found.quality == quality_like(95, "jpeg", encoding, width * height)
+
+
+def test_a_plan_follows_the_rules_of_the_gallery():
+    rules = RenderRules(keep_metadata_from=1, strip_gps=False, animate=True)
+    assert plan_for(photo(), Wanted(code="me"), "jpg", DEFAULTS, rules).rules == rules
