@@ -96,6 +96,7 @@ def test_what_is_asked_for_in_an_encoding_stays_in_it():
 
 def test_an_animation_is_not_made_to_stand_still():
     assert shown("webp", settings=ANIMATED).extension == "webp"
+    assert shown("jpg", settings=ANIMATED).extension == "avif", "which does not move"
     assert target(photo("webp"), Wanted(code="me", encoding="avif"), ANIMATED) is None
 
 
