@@ -58,7 +58,7 @@ class Target:
 
     def facts(self) -> tuple[str, ...]:
         """What makes the result what it is, besides the bytes of the files that it is made from."""
-        return facts_of_plan(self.plan) if self.plan is not None else ("file", self.wanted.spelled())
+        return facts_of_plan(self.plan) if self.plan is not None else ()
 
 
 def facts_of_plan(plan: RenderPlan) -> tuple[str, ...]:

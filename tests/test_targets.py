@@ -286,3 +286,4 @@ def test_a_new_revision_of_the_engine_makes_every_derivative_anew(monkeypatch):
     before = found.facts()
     monkeypatch.setattr("pwgserve.targets.REVISION", REVISION + 1)
     assert found.facts() != before
+    assert target(photo("jpg"), Wanted(), SETTINGS).facts() == (), "a file is its bytes"
