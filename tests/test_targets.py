@@ -160,6 +160,10 @@ def names(found, settings=SETTINGS):
 def test_a_size_is_made_from_larger_ones_that_show_the_same():
     # 3xlarge and 4xlarge have less quality; large is not much larger.
     assert names(target(photo("jpg"), Wanted(code="me"), SETTINGS)) == ["xx", "xx-webp", "xl", "xl-webp"]
+    dotted = replace(photo("jpg"), path="./upload/a.b.jpg")
+    assert names(target(dotted, Wanted(code="me"), SETTINGS)) == ["xx", "xx-webp", "xl", "xl-webp"]
+    usual = replace(SETTINGS, derivatives=DEFAULTS)  # without 3xlarge and 4xlarge
+    assert names(target(photo("png"), Wanted(code="me"), usual), usual) == ["xx", "xx-webp", "xl", "xl-webp"]
     assert names(target(photo("jpg"), Wanted(code="la", encoding="avif"), SETTINGS)) == ["xx", "xx-webp"]
     assert names(target(photo("png"), Wanted(code="xl"), SETTINGS))[:2] == ["3x", "3x-webp"]
     assert names(target(photo("gif"), Wanted(code="me"), SETTINGS)) == []
