@@ -21,10 +21,11 @@ from pwgserve.piwigo.derivatives import DEFAULTS, DerivativeSettings, Watermark
 from pwgserve.piwigo.permissions import Photo
 from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render import engine, pool, sharing
-from pwgserve.render.limits import Limits
+from pwgserve.render.limits import Limits, needed_memory
 from pwgserve.render.plan import RenderPlan, plan_for
 from pwgserve.render.pool import RenderPool
 from pwgserve.render.sharing import Shared
+from pwgserve.render.steps import Source
 from pwgserve.render.turns import Client
 from pwgserve.render.workers import PoolSettings, RenderFailedError, UnrenderableError, Workers
 
@@ -249,6 +250,18 @@ def test_nothing_is_shared_where_keeping_it_would_take_too_much_memory(lake):
     limits = Limits(10**9, 1, 10**9, 45_000_000)
     shared = Shared([made["xx"]])
     assert (rendered(lake, made["th"], shared, limits) - rendered(lake, made["th"])).abs().max() == 0
+
+
+def test_what_is_kept_counts_beside_what_making_it_takes(lake):
+    largest = plans((3600, 2400))["xx"]
+    with lake.open("rb") as reader:
+        source = Source.of(reader.fileno(), largest)
+        layout = source.layout(largest)
+        needed = Shared.needed_memory(source.header, layout)
+        width, height = layout.output
+        assert needed >= needed_memory(source.header, layout.output, "jpeg") + 3 * width * height
+        assert Shared([largest]).layout(source, Limits(10**9, 1, 10**9, needed)) == layout
+        assert Shared([largest]).layout(source, Limits(10**9, 1, 10**9, needed - 1)) is None
 
 
 def test_small_sources_and_transparency_stay_as_they_are(tmp_path):
