@@ -27,7 +27,6 @@ from pwgserve.piwigo.conf import DECIDING, SETTING_NAMES, TRUTHS, ConfError, Piw
         ("session_length", 60.9, 60),
         ("remember_me_length", "60", 60),
         ("derivatives_strip_metadata_threshold", 1, 1),
-        ("format_ext", ["CR3"], ("cr3",)),
         ("session_name", None, ""),
         ("session_name", "sid", "sid"),
         ("remember_me_name", "stay", "stay"),
@@ -82,7 +81,6 @@ def test_in_table_config_only_the_very_word_false_is_false(value, locked):
         ("users_table", None),
         ("user_fields", {"id": "id", "username": "username", "password": "password", "email": "mail_address"}),
         ("picture_ext", ("jpg", "jpeg", "png", "gif", "webp")),
-        ("format_ext", ("cr2", "tif", "tiff", "nef", "dng", "ai", "psd")),
         ("enable_formats", False),
         ("log", True),
         ("history_admin", False),
@@ -251,7 +249,6 @@ def test_settings_that_may_be_told_are_those_that_change_an_answer():
     harmless = {
         "secret_key",
         "session_save_handler",
-        "format_ext",
         "log",
         "history_admin",
         "history_guest",
