@@ -19,6 +19,8 @@ REPRESENTATIVE_DIR = "pwg_representative"
 FORMAT_DIR = "pwg_format"
 MAX_TARGET = 4096
 MAX_PARAMETERS = 50
+MAX_PARTS = 64
+"""Of the path of a derivative. Each is put to the owner's rule for names, which takes longer than all the rest."""
 
 
 class MalformedRequestError(ValueError):
@@ -133,7 +135,10 @@ def _beside(path: str, directory: str, extension: str) -> str:
 
 def _derivative(path: str, options: str, conf: PiwigoConf, derivatives: DerivativeSettings) -> PictureRequest:
     path = path.lstrip("/")
-    if not all(conf.sync_chars.allows(part) for part in re.split("/+", path)):
+    parts = re.split("/+", path)
+    if len(parts) > MAX_PARTS:
+        raise MalformedRequestError("more folders than any photo lies in")
+    if not all(conf.sync_chars.allows(part) for part in parts):
         raise MalformedRequestError("characters that this gallery does not allow in names")
     stem, _, extension = path.rpartition(".")
     stem, dash, suffix = stem.rpartition("-")
