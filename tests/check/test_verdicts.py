@@ -65,6 +65,11 @@ def test_what_a_page_holds_anyway_is_no_word_of_one_photo_alone():
     assert not differs(page, page, ("= 3", "= 5003"), is_steady=True)
 
 
+def test_what_is_no_text_is_like_itself():
+    no_text = answer(404, body=b"\xff\xfe")
+    assert not differs(no_text, no_text, ("x",), is_steady=True)
+
+
 @pytest.mark.parametrize(
     "other",
     [
