@@ -266,6 +266,7 @@ def test_an_administrator_with_the_pages_token_gets_any_file(daemon, gallery):
     assert not sees(daemon, LETTER, dora)
     assert sees(daemon, f"{LETTER}&pwg_token={token}", dora)
     assert daemon.visitor(dora).follow(f"{LETTER}&pwg_token={token}").status == 200
+    assert not sees(daemon, f"/action.php?id=424242&part=e&pwg_token={token}", dora), "any photo, and there is none"
     assert not sees(daemon, f"{LETTER}&pwg_token={token[:-1]}0", dora)
     assert not sees(daemon, f"{LETTER}&pwg_token={pwg_token('carolsession', SECRET_KEY)}", family.cookie("carol"))
     remembered = "pwg_remember=" + gallery.remember_me(USERS["dora"], "dora", int(time.time()))
