@@ -126,8 +126,9 @@ async def test_a_flood_of_such_requests_makes_one_picture_at_a_time_and_few_wait
         await asyncio.sleep(0)
     assert stuck.begun == 1
     assert ahead._wanted.qsize() == AHEAD
-    await asyncio.wait_for(ahead.close(), 30)
-    assert stuck.begun == 0
+    async with asyncio.timeout(30):
+        await ahead.close()
+    assert stuck.begun == 0, "nothing goes on behind the back of who closes it"
 
 
 async def test_nothing_is_made_of_what_has_no_sizes_or_does_not_exist():
