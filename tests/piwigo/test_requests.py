@@ -230,6 +230,14 @@ def test_a_clean_path_is_its_own_clean_path(path):
     assert clean_path(cleaned) == cleaned
 
 
+@pytest.mark.parametrize(
+    "address", [("i.php", "/upload/%ff-me.jpg"), ("i/upload/%ff-me.jpg", ""), ("upload/%ff.jpg", "")]
+)
+def test_an_address_that_is_not_utf_8_is_malformed(address):
+    with pytest.raises(MalformedRequestError):
+        parse(*address, WIDE, DEFAULTS)
+
+
 def test_a_flood_of_parameters_is_not_read():
     assert parse("action.php", "id=7&part=e" + "&x" * 48, CONF, DEFAULTS).photo_id == 7
     with pytest.raises(MalformedRequestError):

@@ -188,6 +188,14 @@ def test_sizes_near_the_largest_or_of_a_cropped_one_are_made_alone(lake):
         assert (rendered(lake, made["la"], shared) - rendered(lake, made["la"])).abs().max() == 0
 
 
+def test_sizes_near_the_largest_spoil_nothing_for_those_that_are_made_together(lake):
+    made = plans((3600, 2400))
+    near = replace(made["xx"], ideal=(1500, 1125))
+    shared = Shared([made["th"], near, made["xx"]])
+    assert rendered(lake, made["th"], shared).width == 144
+    assert (rendered(lake, near, shared) - rendered(lake, near)).abs().max() == 0
+
+
 @contextlib.contextmanager
 def finished(source: Path, plan: RenderPlan):
     """A derivative as the cache has it: its descriptor."""
