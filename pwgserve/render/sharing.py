@@ -14,9 +14,6 @@ from pwgserve.render.limits import Header, Limits, needed_memory
 from pwgserve.render.plan import FINISHED_SHRINK, HALF_SHRINK, SHARED_SHRINK, Layout, RenderPlan, layout_within
 from pwgserve.render.steps import Source
 
-DECODING_THREADS = 2
-"""For a decoding that several sizes wait for: one scales what another has decoded, while there is nothing to encode."""
-
 _aside = ThreadPoolExecutor(1, "aside")
 
 
@@ -98,12 +95,9 @@ class Shared:
 
     def _keep(self, image: pyvips.Image, within: Layout, layout: Layout, source: Source, shrink: float) -> None:
         """Scale a picture, as `within` says in its pixels and `layout` in the source's."""
-        scaled = steps.in_srgb(steps.cropped_and_scaled(image, within))
-        scaled.set_type(pyvips.GValue.gint_type, "concurrency", DECODING_THREADS)
-        kept = scaled.copy_memory()
-        # Its colours were converted: the profile no longer speaks of them. And what is made of it has one thread again.
-        for name in ("icc-profile-data", "concurrency"):
-            kept.remove(name)
+        kept = steps.in_srgb(steps.cropped_and_scaled(image, within)).copy_memory()
+        # Its colours were converted: the profile no longer speaks of them.
+        kept.remove("icc-profile-data")
         self._kept.append(_Kept(kept, layout, source.header.size, shrink))
 
     def _nearest(self, layout: Layout) -> tuple[pyvips.Image, Layout] | None:
