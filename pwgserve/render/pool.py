@@ -26,6 +26,8 @@ GATHER_SECONDS = 0.005
 MAX_TOGETHER = 16
 """How many sizes of one picture are made in one go, before others have their turn."""
 
+DECODING_THREADS = 2
+"""For a decoding that several sizes wait for while nothing else is to be rendered: one scales what the other reads."""
 
 Begin: TypeAlias = Callable[[], Awaitable[bool]]
 """Is asked when a rendering's turn has come, whether it is still to be made; of a large picture, again at its turn."""
@@ -208,10 +210,15 @@ class RenderPool:
             in_order = sorted(await _begun(together), key=lambda job: job.plan.pixels)
             decoded = [job for job in in_order if job.larger is None]
             plans = [job.plan.to_json() for job in decoded] if len(decoded) > 1 else []
+            of_group = {
+                "group": group,
+                "together": plans,
+                "threads": DECODING_THREADS if self.jobs == len(together) else 1,
+            }
             for number, job in enumerate(in_order):
-                told = {"plan": job.plan.to_json(), "group": group, "together": plans, "has": list(job.files)}
+                told = {"plan": job.plan.to_json(), "has": list(job.files), "is_last": number == len(in_order) - 1}
                 larger = {"larger": job.larger.plan.to_json()} if job.larger else {}
-                await self._finish(job, told | larger | {"is_last": number == len(in_order) - 1}, turn)
+                await self._finish(job, of_group | told | larger, turn)
         except BusyError:
             for job in together:
                 if not job.done.done():

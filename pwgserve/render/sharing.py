@@ -42,11 +42,12 @@ class Shared:
     asked for in the other order, so that two cores have half of them each.
 
     plans: of all these sizes, the largest last. finished: descriptor of the largest as it was made and encoded some
-    time ago; then nothing else is decoded.
+    time ago; then nothing else is decoded. threads: how many decode and scale it, while there is nothing to encode.
     """
 
-    def __init__(self, plans: Sequence[RenderPlan], finished: int | None = None) -> None:
+    def __init__(self, plans: Sequence[RenderPlan], finished: int | None = None, threads: int = 1) -> None:
         self._plans = plans
+        self._threads = threads
         self._largest = plans[-1]
         self._finished = finished
         self._kept: list[_Kept] = []
@@ -95,9 +96,12 @@ class Shared:
 
     def _keep(self, image: pyvips.Image, within: Layout, layout: Layout, source: Source, shrink: float) -> None:
         """Scale a picture, as `within` says in its pixels and `layout` in the source's."""
-        kept = steps.in_srgb(steps.cropped_and_scaled(image, within)).copy_memory()
-        # Its colours were converted: the profile no longer speaks of them.
-        kept.remove("icc-profile-data")
+        scaled = steps.in_srgb(steps.cropped_and_scaled(image, within))
+        scaled.set_type(pyvips.GValue.gint_type, "concurrency", self._threads)
+        kept = scaled.copy_memory()
+        # Its colours were converted: the profile no longer speaks of them. And what is made of it has one thread again.
+        for name in ("icc-profile-data", "concurrency"):
+            kept.remove(name)
         self._kept.append(_Kept(kept, layout, source.header.size, shrink))
 
     def _nearest(self, layout: Layout) -> tuple[pyvips.Image, Layout] | None:

@@ -61,7 +61,7 @@ def main() -> None:
                     shared.end()
                 group = job.get("group")
                 plans = [RenderPlan.from_json(plan) for plan in job.get("together", ())]
-                shared = Shared(plans) if plans else None
+                shared = Shared(plans, threads=job["threads"]) if plans else None
             larger = Shared([RenderPlan.from_json(job["larger"])], files["larger"]) if "larger" in files else None
             try:
                 answer = _rendered(job, files, limits, jobs, larger or shared)

@@ -125,6 +125,14 @@ def test_what_a_thread_makes_aside_is_the_same_file(lake):
         assert content(lake, plan, aside) == content(lake, plan, Shared(made))
 
 
+@pytest.mark.parametrize("code", ["xl", "th"])
+def test_two_threads_make_the_same_file(lake, code):
+    made = {code: replace(plan, format="jpeg") for code, plan in plans((3600, 2400), rotation=1).items()}
+    one, two = (Shared(list(made.values()), threads=threads) for threads in (1, 2))
+    assert content(lake, made[code], one) == content(lake, made[code], two)
+    assert all(kept.image.get_typeof("concurrency") == 0 for kept in two._kept)
+
+
 @pytest.mark.parametrize("error", [pyvips.Error("x"), MemoryError()])
 def test_what_a_thread_fails_to_make_is_made_all_the_same(lake, monkeypatch, error):
     def fail(*given):
@@ -385,6 +393,20 @@ async def test_a_size_that_never_comes_is_waited_for_a_moment_only(lake, asked):
             for file in ("the sea", "the lake"):
                 assert (await one(workers, lake, file, made["th"], file=file)).width == 144
     assert list(groups(asked).values()) == [1, 1]
+
+
+async def test_two_threads_decode_only_while_nothing_else_is_to_be_rendered(lake, tmp_path, asked):
+    photograph(tmp_path / "city.jpg", "city", 5, 1200, 800)
+    made = plans((3600, 2400))
+    async with running(workers=2) as workers:
+        await asyncio.gather(*(one(workers, lake, code, made[code]) for code in CODES))
+        assert {json.loads(message)["threads"] for _, message in asked} == {2}
+        asked.clear()
+        both = [(lake, "the lake"), (tmp_path / "city.jpg", "the city")]
+        await asyncio.gather(
+            *(one(workers, file, f"{name} {code}", made[code], file=name) for code in CODES for file, name in both)
+        )
+    assert {json.loads(message)["threads"] for _, message in asked} == {1}
 
 
 async def test_who_waits_before_a_screen_is_not_kept_waiting_by_work_in_bulk(lake, asked):
