@@ -88,24 +88,29 @@ class _Order:
 class _Files:
     """What a rendering needs, as open descriptors. They are closed at the end of a `with` block, or by who takes them.
 
-    output: an empty file without a name. larger: what it may be made from instead of the source.
+    output: an empty file without a name. larger: what it may be made from instead of the source. open: all of them that
+    are not taken. close: closes them without waiting for their disk.
     """
 
     source: int
     output: int
     watermark: int | None
     larger: Larger | None
-    stack: contextlib.ExitStack
+    open: list[int]
+    close: Callable[..., None]
 
     def taken(self) -> _Files:
         """The same files, which are now closed by nobody but the caller."""
-        return replace(self, stack=self.stack.pop_all())
+        taken = replace(self, open=self.open.copy())
+        self.open.clear()
+        return taken
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, *problem: object) -> None:
-        self.stack.close()
+        if self.open:
+            self.close(*self.open)
 
 
 class Derivatives:
@@ -181,10 +186,12 @@ class Derivatives:
         return self._opened(order) if entry is None else entry
 
     def _opened(self, order: _Order) -> _Files:
+        opened: list[int] = []
         with contextlib.ExitStack() as stack:
 
             def kept(descriptor: int) -> int:
                 stack.callback(os.close, descriptor)
+                opened.append(descriptor)
                 return descriptor
 
             source = kept(self._sources.open(order.version).descriptor)
@@ -197,7 +204,8 @@ class Derivatives:
                 output = kept(os.memfd_create("derivative"))
             except OSError as error:
                 raise ShortageError from error
-            return _Files(source, output, watermark, larger, stack.pop_all())
+            stack.pop_all()  # whoever gets them closes them
+        return _Files(source, output, watermark, larger, opened, partial(self._sources.close, order.found.path))
 
     def _larger(self, order: _Order) -> Larger | None:
         """The first that the cache has of those that it may be made from, open."""
@@ -274,7 +282,7 @@ class Derivatives:
             with files:
                 try:
                     await self._render(order, files, begin)
-                    return await asyncio.to_thread(self._stored, order.name, files.output)
+                    return await self._sources.in_turn(order.found.path, partial(self._stored, order, files))
                 except RenderFailedError:
                     # Somebody killed the worker, not the picture: visitors need not notice.
                     if attempt == ATTEMPTS:
@@ -287,7 +295,7 @@ class Derivatives:
         raise RenderFailedError("a rendering failed again and again")
 
     async def _render(self, order: _Order, files: _Files, begin: Begin | None) -> None:
-        """Fill the output. Raises ChangedError when somebody wrote into the source meanwhile."""
+        """Fill the output. Raises ChangedError when somebody wrote into a source that cannot be rendered."""
         plan, source = order.found.plan, order.version.source
         if plan is None:
             raise UnrenderableError("is not a derivative")
@@ -297,17 +305,18 @@ class Derivatives:
             )
         except UnrenderableError as error:
             # Remembered would be the version that we know by its size and time, and that is not what was read.
-            if files.larger is None and not _is_still(files.source, source):
+            is_still = partial(_is_still, files.source, source)
+            if files.larger is None and not await self._sources.in_turn(order.found.path, is_still):
                 raise ChangedError from error
             raise
-        if not _is_still(files.source, source):
-            raise ChangedError
 
-    def _stored(self, name: str, output: int) -> _Made:
-        """What is in the output, put into the cache."""
-        content = os.pread(output, os.fstat(output).st_size, 0)
+    def _stored(self, order: _Order, files: _Files) -> _Made:
+        """What is in the output, put into the cache. Raises ChangedError if somebody wrote into the source since."""
+        if not _is_still(files.source, order.version.source):
+            raise ChangedError
+        content = os.pread(files.output, os.fstat(files.output).st_size, 0)
         try:
-            self._cache.put(name, content)
+            self._cache.put(order.name, content)
         except OSError as error:
             now = time.monotonic()
             if now - self._complained > COMPLAIN_SECONDS:
@@ -335,6 +344,12 @@ class Derivatives:
 
 
 def _is_still(descriptor: int, facts: SourceFacts) -> bool:
-    """Whether an open file is what it was when its version was asked: nobody wrote into it meanwhile."""
-    status = os.fstat(descriptor)
+    """Whether an open file is what it was when its version was asked: nobody wrote into it meanwhile.
+
+    Blocks. Raises ShortageError.
+    """
+    try:
+        status = os.fstat(descriptor)
+    except OSError as error:
+        raise ShortageError from error
     return (status.st_size, status.st_mtime_ns) == (facts.size, facts.mtime)

@@ -64,15 +64,14 @@ class Originals:
         if "\0" in path:
             raise MissingOriginalError
         try:
-            descriptor = os.open(self._root / path, _FLAGS)
+            return self._judged(path, os.open(self._root / path, _FLAGS))
         except OSError as error:
             if not is_missing(error):
                 raise ShortageError from error
             raise MissingOriginalError from error
-        return self._judged(path, descriptor)
 
     def _judged(self, path: str, descriptor: int) -> Source:
-        """An open file, if it is one that may be served; otherwise it is closed."""
+        """An open file, if it may be served; otherwise it is closed. Raises MissingOriginalError and OSError."""
         try:
             # What was opened is judged, not what the name meant a moment before.
             status = os.fstat(descriptor)

@@ -6,10 +6,11 @@ The version names cache files and goes into links, so that an edited photo is an
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
@@ -45,6 +46,7 @@ class Sources:
         # Of one version of a file this never changes.
         self._telling = Fresh(self._ask_telling, KEPT, max_age=math.inf)
         self._watermark_facts = Fresh(self._ask_watermark, KEPT)
+        self._closing: set[asyncio.Task[None]] = set()
         self._turns: defaultdict[tuple[str, ...], asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
     async def version(self, found: Target) -> Version:
@@ -86,6 +88,12 @@ class Sources:
         async with self._turns[tuple(path.split("/")[:-1][:2])]:
             return await asyncio.to_thread(work)
 
+    def close(self, path: str, *descriptors: int) -> None:
+        """Close files, of which one lies at a path, soon: some disks are waited for even then."""
+        task = asyncio.create_task(self.in_turn(path, partial(_close, descriptors)))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
     async def _ask_telling(self, facts: SourceFacts) -> bool:
         return await self.in_turn(facts.path, partial(self._read_metadata, facts))
 
@@ -98,6 +106,12 @@ class Sources:
 
     async def _ask_watermark(self, path: str) -> SourceFacts | None:
         return await self.in_turn(path, partial(self.watermarks.facts, path))
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):  # its disk has failed; Linux has closed it all the same
+            os.close(descriptor)
 
 
 def _opened(folder: Originals, facts: SourceFacts) -> Source:

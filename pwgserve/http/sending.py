@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 from urllib.parse import quote
 
+import structlog
 from aiohttp import web
 
 from pwgserve.finished import Finished
@@ -35,6 +37,8 @@ PROXY_KEEPS = "X-Accel-Expires"
 OF_VERSIONS = ("If-Match", "If-Unmodified-Since")
 """What asks for one version alone. nginx would compare it with its file's, and not with what our headers say."""
 
+_log = structlog.get_logger("http")
+
 DIRECT = "direct"
 X_ACCEL = "x-accel-redirect"
 
@@ -46,7 +50,7 @@ class OpenFile:
     path: where it lies, None when it lies nowhere. internal: its path below the proxy's internal location, for
     X-Accel-Redirect. content: all of it, if it was read already; then there need be no descriptor. mtime: of the
     version that the answer's headers name, in nanoseconds since 1970; None for a file that nobody writes to again, as
-    in the cache.
+    in the cache. in_turn, close: how it is read and closed without waiting for its disk.
     """
 
     descriptor: int | None
@@ -55,13 +59,15 @@ class OpenFile:
     internal: str
     content: bytes | None = None
     mtime: int | None = None
+    in_turn: Callable[[Callable[[], bytes]], Awaitable[bytes]] = asyncio.to_thread
+    close: Callable[[int], None] = os.close
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *problem: object) -> None:
         if self.descriptor is not None:
-            os.close(self.descriptor)
+            self.close(self.descriptor)
 
 
 def of_cache(finished: Finished, path: str) -> OpenFile:
@@ -142,28 +148,32 @@ async def _stream(
             await response.write(piece)
             continue
         for start, length in _chunks(piece):
-            chunk = await _read(file, length, start)
-            if len(chunk) != length or _is_changed(file):
+            try:
+                chunk = await _read(file, length, start)
+            except OSError as error:
+                _log.error("broken-off", problem=f"{error.strerror}, while reading a file that was being sent")
+                chunk = b""
+            if len(chunk) != length:
                 # The length is promised already: only a broken connection tells the browser that this is not all.
                 if request.transport is not None:
                     request.transport.abort()
-                raise ConnectionResetError("the file was changed while it was sent")
+                raise ConnectionResetError("the file was changed while it was sent, or its disk failed")
             await response.write(chunk)
 
 
 async def _read(file: OpenFile, length: int, start: int) -> bytes:
+    """A part of the version that the headers named; less when the file is no longer that."""
     if file.content is not None:
         return file.content[start : start + length]
     if file.descriptor is None:
         return b""
-    return await asyncio.to_thread(os.pread, file.descriptor, length, start)
+    return await file.in_turn(partial(_read_version, file.descriptor, length, start, file.mtime))
 
 
-def _is_changed(file: OpenFile) -> bool:
-    """Whether the open file is no longer the version that the headers named."""
-    if file.descriptor is None or file.mtime is None:
-        return False
-    return os.fstat(file.descriptor).st_mtime_ns != file.mtime
+def _read_version(descriptor: int, length: int, start: int, mtime: int | None) -> bytes:
+    """A part of an open file, nothing when it is not of the version with this time. Blocks."""
+    content = os.pread(descriptor, length, start)
+    return content if mtime in (None, os.fstat(descriptor).st_mtime_ns) else b""
 
 
 def _chunks(span: Range) -> Iterator[tuple[int, int]]:

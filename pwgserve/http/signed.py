@@ -227,9 +227,15 @@ class Signed:
         if found.plan is None:
             source = await self.sources.in_turn(found.path, partial(self.sources.open, version))
             facts = source.facts
-            internal = f"originals/{facts.path}"
-            file = OpenFile(source.descriptor, facts.size, source.real_path, internal, mtime=facts.mtime)
-            return "original", file
+            return "original", OpenFile(
+                source.descriptor,
+                facts.size,
+                source.real_path,
+                f"originals/{facts.path}",
+                mtime=facts.mtime,
+                in_turn=partial(self.sources.in_turn, found.path),
+                close=partial(self.sources.close, found.path),
+            )
         finished = self.derivatives.at_hand(version)
         if finished is None:
             client = client_of(request.headers, request.remote, self.proxies, link.audience.user_id)

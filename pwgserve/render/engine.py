@@ -89,6 +89,8 @@ def render(
     many, and returns when they may be taken. shared: what several renderings of this picture have in common. Raises
     UnrenderableError.
     """
+    if os.lseek(source, 0, os.SEEK_END) > limits.max_source:
+        raise UnrenderableError("its file is larger than render.max_source allows")
     try:
         picture = Source.of(source, plan)
         problem = picture.header.problem(limits)

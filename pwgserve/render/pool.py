@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import itertools
 import json
-import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -145,8 +144,6 @@ class RenderPool:
         same file, of which those that wait together are made together. larger: what it is made from instead, if its
         size allows that. Raises BusyError, ElsewhereError if `begin` says no, UnrenderableError and RenderFailedError.
         """
-        if os.fstat(source).st_size > self._settings.limits.max_source:
-            raise UnrenderableError("its file is larger than render.max_source allows")
         attempt = f"{job} {next(self._groups)}"
         if not self._turns.add(attempt, client):
             raise BusyError

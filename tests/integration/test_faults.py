@@ -1,10 +1,10 @@
 """What goes wrong on real machines, made to happen: never a torn picture, never a wrong one, never another viewer's."""
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -13,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fuse
 import pytest
 import storm
 from daemon import Daemon
@@ -20,8 +21,10 @@ from storm import COOKIE, Storm, all_is_well
 from waiting import until
 
 from pwgserve.finished import PATIENCE_SECONDS
+from pwgserve.service.serving import THREADS
 
 EVEN, ODD = 2, 1
+FILM_SIZE = 20_000_000
 
 
 @pytest.fixture(scope="module", params=["sqlite"])
@@ -397,23 +400,12 @@ def test_a_cache_that_becomes_read_only_keeps_nobody_from_a_picture(stormy, tmp_
     assert "unexpected-error" not in daemon.log
 
 
-@contextlib.contextmanager
-def a_disk_that_never_answers(folder):
-    """Mounts one: a file system of which nobody speaks for the kernel."""
-    if os.getuid() != 0 or not Path("/dev/fuse").exists():
-        pytest.skip("only root mounts such a disk, and only where the kernel has FUSE")
-    libc = ctypes.CDLL(None, use_errno=True)
-    device = os.open("/dev/fuse", os.O_RDWR)
-    try:
-        options = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
-        if libc.mount(b"nobody", bytes(folder), b"fuse", 0, options) != 0:
-            pytest.skip(f"mount: {os.strerror(ctypes.get_errno())}")
-        try:
-            yield
-        finally:
-            libc.umount2(bytes(folder), 2)  # at once, whoever waits there
-    finally:
-        os.close(device)
+def others_are_served(gallery, daemon):
+    """One picture from the cache and one that is to be made, of photos that lie on another disk."""
+    for photo, outcome in ((EVEN, "hit"), (EVEN + 2, "render")):
+        began = time.monotonic()
+        assert daemon.visitor().follow(address(gallery, photo)).headers["x-pwgserve"] == outcome
+        assert time.monotonic() - began < 10
 
 
 def test_a_disk_that_never_answers_keeps_nobody_from_pictures_on_another(stormy, start):
@@ -428,17 +420,39 @@ def test_a_disk_that_never_answers_keeps_nobody_from_pictures_on_another(stormy,
         daemon = start(stormy)
         assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "render"
         with ThreadPoolExecutor(len(away)) as pool:
-            with a_disk_that_never_answers(folder):
+            with fuse.mounted(folder, {}) as disk:
+                disk.go_away()
                 waiting = [
                     pool.submit(daemon.visitor().get, f"/i.php?/galleries/nas/{number}-me.jpg") for number in away
                 ]
                 time.sleep(1.2)  # longer than an answer is given again
                 assert not any(one.done() for one in waiting)
-                for photo, outcome in ((EVEN, "hit"), (EVEN + 2, "render")):
-                    began = time.monotonic()
-                    assert daemon.visitor().follow(address(stormy, photo)).headers["x-pwgserve"] == outcome
-                    assert time.monotonic() - began < 10
+                others_are_served(stormy, daemon)
             assert {one.result().status for one in waiting} <= {404, 503}
+
+
+def test_a_disk_that_stops_answering_while_its_films_are_sent_keeps_nobody_from_pictures_on_another(stormy, start):
+    folder = stormy.root / "galleries/far"
+    folder.mkdir(parents=True)
+    with stormy.restored(), contextlib.ExitStack() as readers:
+        row = {"file": "film.mp4", "rotation": 0, "level": 0, "width": 900, "height": 600}
+        stormy.insert("images", id=1000, path="./galleries/far/film.mp4", **row)
+        stormy.insert("image_category", image_id=1000, category_id=storm.PUBLIC)
+        daemon = start(stormy)
+        assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "render"
+        with fuse.mounted(folder, {"film.mp4": bytes(FILM_SIZE)}) as disk:
+            link = daemon.visitor().link("/action.php?id=1000&part=e")
+            films = [readers.enter_context(_ask(daemon.port, link)) for _ in range(THREADS + 8)]
+            for film in films:
+                assert film.recv(1000).startswith(b"HTTP/1.1 200")
+            paused = films.pop()
+            disk.go_away()
+            received = 0
+            while readable := select.select(films, [], [], 2)[0]:
+                received += sum(len(film.recv(1 << 20)) for film in readable)
+            assert received < len(films) * FILM_SIZE
+            paused.close()  # so that the daemon closes the film, of which nothing is being read
+            others_are_served(stormy, daemon)
 
 
 def test_an_original_that_is_cut_short_while_it_is_rendered(stormy, start):

@@ -237,6 +237,14 @@ def test_a_grey_picture_takes_a_coloured_watermark(tmp_path):
     assert is_near(rendered(source, made, mark_file(tmp_path))(30, 20), (255, 255, 0), 30)
 
 
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path):
+    source = write(corners(900, 600), tmp_path / "a.jpg")
+    size = source.stat().st_size
+    rendered(source, plan(), max_source=size)
+    with pytest.raises(UnrenderableError, match=r"larger than render\.max_source"):
+        rendered(source, plan(), max_source=size - 1)
+
+
 def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path):
     source = write(corners(900, 600), tmp_path / "a.jpg")
     with pytest.raises(UnrenderableError, match=r"900x600 pixels, more than render\.max_megapixels"):
