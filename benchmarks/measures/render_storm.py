@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, takewhile
+from statistics import median
 
 from daemon import Daemon
+from waiting import until
 
 from benchmarks import populating
 from benchmarks.issuing import issuing
@@ -25,7 +28,7 @@ LARGE = (4000, 3000)
 def measure(lab: Lab) -> Iterator[Table]:
     """Milliseconds for one hit at a time, on a connection that stays."""
     gallery = lab.gallery()
-    scale = Scale(100 if lab.quick else 400, 10, 10, 2, 10)
+    scale = Scale(100 if lab.quick else 1200, 10, 10, 2, 10)
     populating.populate(gallery, scale)
     populating.files(
         gallery,
@@ -34,10 +37,44 @@ def measure(lab: Lab) -> Iterator[Table]:
         pool=populating.QUICK_POOL if lab.quick else populating.POOL,
     )
     daemon = lab.daemon(gallery, server={"processes": lab.processes})
-    hits, storm = asyncio.run(_links(daemon, scale))
-    count = 100 if lab.quick else 1500
+    hits, links = asyncio.run(_links(daemon, scale))
+    with contextlib.closing(visits(daemon.port, hits, 0.002)) as visit:
+        list(islice(visit, len(hits) * 3))  # the first ones tell the process about these pictures
+        storms = [_storm(lab, daemon, links[number :: lab.rounds], visit) for number in range(lab.rounds)]
+
+    def row(what: str, share: float, bar: Bar | None) -> list[Row]:
+        calm = [percentile(storm.idle, share) for storm in storms]
+        stormy = [percentile(storm.busy, share) for storm in storms]
+        ratio = median(one / other for one, other in zip(stormy, calm, strict=True))
+        return [Row(f"{what}, idle", median(calm)), Row(f"{what}, in the storm", median(stormy), ratio, bar)]
+
+    answered, made = sum(len(storm.busy) for storm in storms), sum(storm.made for storm in storms)
+    yield Table(
+        "render-storm",
+        "Hits while everything renders",
+        "milliseconds to the first byte",
+        "idle",
+        [*row("p50", 0.5, None), *row("p99", 0.99, Bar(at_most=3))],
+        f"{answered:,} hits during {made:,.0f} renderings from photos of 12 megapixels, in {len(storms)} storms; the "
+        "client had to share the processor with them, too.",
+    )
+
+
+@dataclass(frozen=True)
+class _Storm:
+    """Milliseconds of hits before and during a storm, in order of size, and how many renderings were made in it."""
+
+    idle: list[float]
+    busy: list[float]
+    made: float
+
+
+def _storm(lab: Lab, daemon: Daemon, links: Sequence[str], visit: Iterator[float]) -> _Storm:
     requests = lab.folder() / "storm.txt"
-    requests.write_text("".join(f"{link}\t\n" for link in storm))
+    requests.write_text("".join(f"{link}\t\n" for link in links))
+    until(lambda: daemon.metric("pwgserve_render_jobs") == 0)
+    idle = list(islice(visit, 100 if lab.quick else 1500))
+    before = rendered(daemon)
 
     def rage() -> None:
         # A machine that is too busy to finish one picture in a second may do so in more.
@@ -46,33 +83,14 @@ def measure(lab: Lab) -> Iterator[Table]:
             if rendered(daemon) > before:
                 break
 
-    with contextlib.closing(visits(daemon.port, hits, 0.002)) as visit:
-        list(islice(visit, len(hits) * 3))  # the first ones tell the process about these pictures
-        idle = list(islice(visit, count))
-        before = rendered(daemon)
-        raging = threading.Thread(target=rage)
-        raging.start()
-        busy = list(takewhile(lambda _: raging.is_alive(), visit))
-        raging.join()
+    raging = threading.Thread(target=rage)
+    raging.start()
+    busy = list(takewhile(lambda _: raging.is_alive(), visit))
+    raging.join()
     made = rendered(daemon) - before
     if not made:
         raise RuntimeError("nothing was rendered in the storm")
-    idle.sort()
-    busy.sort()
-
-    def row(what: str, share: float, bar: Bar | None) -> list[Row]:
-        calm, stormy = percentile(idle, share), percentile(busy, share)
-        return [Row(f"{what}, idle", calm), Row(f"{what}, in the storm", stormy, stormy / calm, bar)]
-
-    yield Table(
-        "render-storm",
-        "Hits while everything renders",
-        "milliseconds to the first byte",
-        "idle",
-        [*row("p50", 0.5, None), *row("p99", 0.99, Bar(at_most=3))],
-        f"{len(busy):,} hits during {made:,.0f} renderings from photos of 12 megapixels; the client had to share the "
-        "processor with them, too.",
-    )
+    return _Storm(sorted(idle), sorted(busy), made)
 
 
 async def _links(daemon: Daemon, scale: Scale) -> tuple[list[str], list[str]]:

@@ -106,7 +106,7 @@ def _by_type(
             OURS: lambda code=code, count=count: _rate(runner, pool, source, code, count),
             RAW: lambda code=code, count=count: _raw_rate(processes, source, folder, code, count),
         }
-        found = interleaved(contenders, lab.rounds)
+        found = interleaved(contenders, lab.rounds if lab.quick else lab.rounds * 3)
         rows.append(Row(f"{code}: {RAW} in {CORES} processes", found.median(RAW)))
         ratio = found.ratio(OURS, RAW)
         rows.append(Row(f"{code}: {OURS}", found.median(OURS), ratio, Bar(at_least=0.95), against=RAW))
