@@ -61,8 +61,10 @@ class Soak:
         self._count(replay(port, self._signed, SLICE, self._folder), "signed")
         self._count(replay(port, self._legacy, SLICE, self._folder), "redirects")
         refused = hammer(port, f"/i.php?/upload/2026/05/14/{dice.randrange(10**6):08x}-none-th.jpg", 1)
-        self.requests += round(refused.per_second)
-        if not refused.errors.get(REFUSED):
+        answered = round(refused.per_second)
+        self.requests += answered
+        # None at all is no defect: the machine may have had no time for any in this second.
+        if refused.errors.get(REFUSED, 0) < answered:
             raise RuntimeError("what does not exist was answered")
         for look in dice.sample(self._looks, min(20, len(self._looks))):
             visitor = self._daemon.visitor(cookie(look.user) if look.user else None)
