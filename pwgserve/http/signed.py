@@ -134,7 +134,7 @@ class Signed:
         return target(photo, link.wanted, settings, extension)
 
     async def _may_still(self, request: web.BaseRequest, link: Link) -> bool:
-        """Whether the link would show its picture if it was asked for now: rendering may have taken its time."""
+        """Whether the link would show its picture, or lead to it, if it was asked for now."""
         settings = await self.catalogue.settings()
         found = await self._target(link, settings)
         _, holder = await self._sender_and_holder(request, link, settings.conf, link.is_expired(time.time()))
@@ -202,11 +202,14 @@ class Signed:
         clock = asyncio.get_running_loop().time
         outcome, opened = await self._opened(request, link, permitted)
         with opened as file:
-            # Rendering takes its time, and so does a disk that was asleep.
+            # Rendering takes its time, and so does a disk that was asleep: it may be another picture by now.
             if outcome == "render" or clock() - asked_at > LONGEST_DECISION:
-                asked_at = clock()
-                if not await in_time(lambda: self._may_still(request, link)):
-                    return await self._answered(request, link, found.extension, download)
+                now = await in_time(lambda: self._decided(request, link, found.extension, download))
+                if isinstance(now, web.StreamResponse):
+                    return now
+                if now.version != version:
+                    return await self._picture(request, link, now, download)
+                asked_at = now.asked_at
             headers = headers_of(found.extension, found.file_name, download) | {
                 "Cache-Control": _cache_control(link),
                 "X-Pwgserve": outcome,

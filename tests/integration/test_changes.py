@@ -1,5 +1,6 @@
 """What changes in Piwigo counts within two seconds, for old addresses and for links that were handed out."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -119,6 +120,22 @@ def test_a_viewer_who_may_no_more_may_not_at_once(daemon, gallery, change):
     assert_ends(daemon, visitor, visitor.link(address), address, change, gallery)
 
 
+@contextlib.contextmanager
+def waiting_for_a_worker(daemon, visitor, link):
+    """A request for a picture that is not made before the block ends, as a future of its answer."""
+    workers = daemon.workers()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for pid in workers:
+                os.kill(pid, signal.SIGSTOP)
+            asked = pool.submit(visitor.get, link)
+            until(lambda: daemon.metric("pwgserve_render_jobs") >= 1)
+            yield asked
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+
+
 @pytest.mark.parametrize(
     ("photo", "name", "change", "code"),
     [
@@ -134,20 +151,52 @@ def test_a_picture_that_had_to_be_made_goes_to_whom_may_see_it_when_it_is_made(
     """Between the question whether somebody may see it and the picture may lie as long as others wait for theirs."""
     visitor = daemon.visitor(family.cookie(name))
     link = visitor.link("/i.php?/" + gallery.paths[photo].replace(".jpg", f"-{code}.jpg"))
-    workers = daemon.workers()
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            for pid in workers:
-                os.kill(pid, signal.SIGSTOP)
-            asked = pool.submit(visitor.get, link)
-            until(lambda: daemon.metric("pwgserve_render_jobs") >= 1)
-            change(gallery)
-            time.sleep(PROMISED_SECONDS)
-        finally:
-            for pid in workers:
-                os.kill(pid, signal.SIGCONT)
-        answer = asked.result()
+    with waiting_for_a_worker(daemon, visitor, link) as asked:
+        change(gallery)
+        time.sleep(PROMISED_SECONDS)
+    answer = asked.result()
     assert (answer.status, answer.body) == (404, visitor.get("/nothing").body)
+
+
+def put_another_file(gallery):
+    """As Piwigo does when a photo is uploaded anew: whoever has the old file open goes on reading that."""
+    new = gallery.picture("upload/new.jpg", (1200, 600), 99)
+    new.replace(gallery.root / gallery.paths[SHARED])
+    gallery.update("images", {"id": SHARED}, height=600)
+
+
+MARKED = (
+    's:1:"w";O:15:"WatermarkParams":3:{s:4:"file";s:25:"local/watermarks/mark.png";s:8:"min_size";'
+    'a:2:{i:0;i:100;i:1;i:100;}s:7:"opacity";i:100;}'
+)
+
+
+def write_mark(gallery, colour):
+    mark = gallery.root / "local/watermarks/mark.png"
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    plain = pyvips.Image.black(100, 60, bands=3).linear(1, colour).cast("uchar")
+    plain.copy(interpretation="srgb").pngsave(str(mark))
+    return mark
+
+
+def mark_all(gallery):
+    write_mark(gallery, [0, 0, 0])
+    gallery.set_config("derivatives", derivatives_row(576, 432, MARKED))
+
+
+@pytest.mark.parametrize("change", [put_another_file, mark_all])
+def test_a_picture_that_was_changed_while_it_was_made_is_not_sent_as_it_was_before(gallery, start, change):
+    """An owner who blurs a face, or marks all pictures, is not to see the old one leave for as long as others wait."""
+    daemon = start(gallery)
+    visitor = daemon.visitor()
+    link = visitor.link(derivative(gallery))
+    with waiting_for_a_worker(daemon, visitor, link) as asked:
+        change(gallery)
+        time.sleep(PROMISED_SECONDS)
+    answer = asked.result()
+    assert (answer.status, answer.headers["cache-control"]) == (302, "no-store")
+    assert parts_of(answer.location)[4] != parts_of(link)[4]
+    assert visitor.get(answer.location).headers["x-pwgserve"] == "render"
 
 
 def test_a_picture_that_a_disk_took_its_time_for_goes_to_whom_may_see_it_then(gallery, start):
@@ -249,23 +298,13 @@ def test_a_moved_centre_of_interest_moves_the_square(daemon, gallery):
 def test_a_watermark_is_on_pictures_at_once_and_its_change_too(daemon, gallery):
     visitor = daemon.visitor()
     plain = visitor.follow(derivative(gallery)).body
-    mark = gallery.root / "local/watermarks/mark.png"
-    mark.parent.mkdir(parents=True)
-    pyvips.Image.black(100, 60, bands=3).linear(1, [255, 0, 0]).cast("uchar").copy(interpretation="srgb").pngsave(
-        str(mark)
-    )
-    watermark = (
-        's:1:"w";O:15:"WatermarkParams":3:{s:4:"file";s:25:"local/watermarks/mark.png";s:8:"min_size";'
-        'a:2:{i:0;i:100;i:1;i:100;}s:7:"opacity";i:100;}'
-    )
-    gallery.set_config("derivatives", derivatives_row(576, 432, watermark))
+    write_mark(gallery, [255, 0, 0])
+    gallery.set_config("derivatives", derivatives_row(576, 432, MARKED))
     time.sleep(PROMISED_SECONDS)
     marked = visitor.follow(derivative(gallery)).body
     assert pyvips.Image.new_from_buffer(marked, "")(288, 216)[0] > 240
     assert marked != plain
-    pyvips.Image.black(100, 60, bands=3).linear(1, [0, 0, 255]).cast("uchar").copy(interpretation="srgb").pngsave(
-        str(mark)
-    )
+    mark = write_mark(gallery, [0, 0, 255])
     time.sleep(PROMISED_SECONDS)
     assert pyvips.Image.new_from_buffer(visitor.follow(derivative(gallery)).body, "")(288, 216)[2] > 240
     mark.unlink()
