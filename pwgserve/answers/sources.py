@@ -26,7 +26,7 @@ KEPT = 50_000
 """How many files are remembered, each for `freshness.MAX_AGE`."""
 
 METADATA_BYTES = 4_000_000
-"""How much of a file is looked at for metadata."""
+"""Larger files are not looked at for metadata, and count as telling."""
 
 AT_ONCE = 4
 """Threads that wait for the files of one folder. On a disk that does not answer (a NAS that is away) they stay."""
@@ -63,7 +63,7 @@ class Sources:
         return Version.of(found.facts(), source, watermark)
 
     async def tells_more(self, version: Version) -> bool:
-        """Whether the file's metadata hold a position, an owner or serial numbers. Raises MissingOriginalError."""
+        """Whether the file may tell a position, an owner or serial numbers. Raises MissingOriginalError."""
         return await self._telling.get(version.source)
 
     def open(self, version: Version) -> Source:
@@ -99,7 +99,7 @@ class Sources:
 
     def _read_metadata(self, facts: SourceFacts) -> bool:
         with self._originals.opened(facts.path) as source:
-            return tells_more(os.pread(source.descriptor, METADATA_BYTES, 0), facts.size <= METADATA_BYTES)
+            return facts.size > METADATA_BYTES or tells_more(os.pread(source.descriptor, METADATA_BYTES, 0))
 
     async def _ask_original(self, path: str) -> SourceFacts | None:
         return await self.in_turn(path, partial(self._originals.facts, path))

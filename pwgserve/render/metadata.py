@@ -17,34 +17,42 @@ _EXIF_DIRECTORY = 0x8769
 _MAX_ENTRIES = 1000
 _EXIF_HEAD = b"Exif\0\0"
 _XMP_HEAD = b"http://ns.adobe.com/xap/1.0/\0"
+_AMONG_PIXELS = (b"\xff\xe1", b"\xff\xed", b"\xff\xfe")
+"""What a JPEG's metadata begin with. Pixels are never written so."""
 
 
 class _UnreadableError(ValueError):
     """The structure of the file is not what its beginning promises."""
 
 
-def tells_more(content: bytes, is_whole: bool) -> bool:
-    """Whether a picture's metadata hold a position, an owner, a serial number or a maker's own notes.
+def tells_more(content: bytes) -> bool:
+    """Whether a picture's file tells a position, an owner, a serial number, a maker's notes or anything else.
 
-    content: the file, or its beginning; is_whole: whether that is all of it.
+    content: the whole file.
     """
     try:
-        return any(_is_private(kind, block) for kind, block in _blocks(content, is_whole))
+        return any(_is_private(kind, block) for kind, block in _blocks(content))
     except (_UnreadableError, struct.error, IndexError):
         return True
 
 
-def _blocks(content: bytes, is_whole: bool) -> Iterator[tuple[str, bytes]]:
+def _blocks(content: bytes) -> Iterator[tuple[str, bytes]]:
     """The metadata of a file, as (exif, xmp or other, bytes)."""
     if content.startswith(b"\xff\xd8"):
         return _in_jpeg(content)
-    if content.startswith(b"\x89PNG\r\n\x1a\n") and is_whole:
+    if content.startswith(b"\x89PNG\r\n\x1a\n"):
         return _in_png(content)
-    if content.startswith(b"RIFF") and content[8:12] == b"WEBP" and is_whole:
+    if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
         return _in_webp(content)
-    if content.startswith(b"GIF8") and is_whole:
+    if content.startswith(b"GIF8") and content.rstrip(b"\0").endswith(b";"):
         return iter([("xmp", content)])
     raise _UnreadableError
+
+
+def _refuse_more(behind: bytes) -> None:
+    """Raise _UnreadableError where anything follows a picture: a telephone's film, or what a program has cut off."""
+    if behind.strip(b"\0"):
+        raise _UnreadableError
 
 
 def _in_jpeg(content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -56,7 +64,11 @@ def _in_jpeg(content: bytes) -> Iterator[tuple[str, bytes]]:
         if marker == 0xFF:
             position += 1
             continue
-        if marker in (0xDA, 0xD9):  # pixels begin, or nothing follows
+        if marker in (0xDA, 0xD9):  # pixels begin, or the picture ends
+            pixels, _, behind = content[position:].partition(b"\xff\xd9")
+            if any(one in pixels for one in _AMONG_PIXELS):
+                raise _UnreadableError
+            _refuse_more(behind)
             return
         (length,) = struct.unpack_from(">H", content, position + 2)
         block = content[position + 4 : position + 2 + length]
@@ -77,6 +89,7 @@ def _in_png(content: bytes) -> Iterator[tuple[str, bytes]]:
         length, name = struct.unpack_from(">I4s", content, position)
         block = content[position + 8 : position + 8 + length]
         if name == b"IEND":
+            _refuse_more(content[position + 12 :])
             return
         if name == b"eXIf":
             yield "exif", block
