@@ -28,8 +28,9 @@ KEPT = 50_000
 METADATA_BYTES = 4_000_000
 """Larger files are not looked at for metadata, and count as telling."""
 
-AT_ONCE = 4
-"""Threads that wait for the files of one folder. On a disk that does not answer (a NAS that is away) they stay."""
+AT_ONCE, AT_ONCE_TOGETHER = 4, 12
+"""Threads that wait for the files of one folder, and of all folders that lie together. On a disk that does not answer
+(a NAS that is away) they stay, and there are `serving.THREADS` in all."""
 
 
 class ChangedError(Exception):
@@ -47,7 +48,8 @@ class Sources:
         self._telling = Fresh(self._ask_telling, KEPT, max_age=math.inf)
         self._watermark_facts = Fresh(self._ask_watermark, KEPT)
         self._closing: set[asyncio.Task[None]] = set()
-        self._turns: defaultdict[tuple[str, ...], asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        self._turns: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        self._together: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE_TOGETHER))
 
     async def version(self, found: Target) -> Version:
         """The present version of what a target is made from. Raises MissingOriginalError."""
@@ -83,9 +85,11 @@ class Sources:
     async def in_turn(self, path: str, work: Callable[[], T]) -> T:
         """Do in a thread what may wait for the file at a path; no file of another disk waits for it.
 
-        Disks are told apart by the first two folders: links and mounts lie there.
+        Disks are told apart by the first two folders (`galleries/nas`): links and mounts lie there.
         """
-        async with self._turns[tuple(path.split("/")[:-1][:2])]:
+        folders = path.split("/")[:-1]
+        # In this order: who waits for one folder keeps no place from those beside it.
+        async with self._turns["/".join(folders[:2])], self._together["".join(folders[:1])]:
             return await asyncio.to_thread(work)
 
     def close(self, path: str, *descriptors: int) -> None:

@@ -408,23 +408,22 @@ def others_are_served(gallery, daemon):
         assert time.monotonic() - began < 10
 
 
-def test_a_disk_that_never_answers_keeps_nobody_from_pictures_on_another(stormy, start):
-    folder = stormy.root / "galleries/nas"
-    folder.mkdir(parents=True)
-    away = range(1000, 1040)
+@pytest.mark.parametrize(("disk", "albums"), [("galleries/nas", 1), ("galleries", 12)])
+def test_a_disk_that_never_answers_keeps_nobody_from_pictures_on_another(stormy, start, disk, albums):
+    folder = stormy.root / disk
+    folder.mkdir(parents=True, exist_ok=True)
+    away = {number: f"{disk}/{number % albums}/{number}" for number in range(1000, 1060)}
     with stormy.restored():
-        for number in away:
+        for number, stem in away.items():
             row = {"file": "x.jpg", "rotation": 0, "level": 0, "width": 900, "height": 600}
-            stormy.insert("images", id=number, path=f"./galleries/nas/{number}.jpg", **row)
+            stormy.insert("images", id=number, path=f"./{stem}.jpg", **row)
             stormy.insert("image_category", image_id=number, category_id=storm.PUBLIC)
         daemon = start(stormy)
         assert daemon.visitor().follow(address(stormy, EVEN)).headers["x-pwgserve"] == "render"
         with ThreadPoolExecutor(len(away)) as pool:
-            with fuse.mounted(folder, {}) as disk:
-                disk.go_away()
-                waiting = [
-                    pool.submit(daemon.visitor().get, f"/i.php?/galleries/nas/{number}-me.jpg") for number in away
-                ]
+            with fuse.mounted(folder, {}) as mounted:
+                mounted.go_away()
+                waiting = [pool.submit(daemon.visitor().get, f"/i.php?/{stem}-me.jpg") for stem in away.values()]
                 time.sleep(1.2)  # longer than an answer is given again
                 assert not any(one.done() for one in waiting)
                 others_are_served(stormy, daemon)
