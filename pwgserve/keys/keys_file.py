@@ -110,12 +110,8 @@ def rotated(file: Path, lifetime: float, forget: bool = False) -> KeyRing:
 
 def _replace(file: Path, ring: KeyRing) -> None:
     """Put a ring into the file's place, with the same owner, group and mode."""
-    before = file.stat()
-    temporary = _written(file.parent, ring)
+    temporary = _written(file.parent, ring, file.stat())
     try:
-        if (before.st_uid, before.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(temporary, before.st_uid, before.st_gid)
-        temporary.chmod(stat.S_IMODE(before.st_mode))
         temporary.replace(file)
     finally:
         temporary.unlink(missing_ok=True)
@@ -135,18 +131,27 @@ def _create(file: Path) -> KeyRing:
     return ring
 
 
-def _written(folder: Path, ring: KeyRing) -> Path:
-    """A temporary file with a ring, for its owner only, and safe on the disk."""
+def _written(folder: Path, ring: KeyRing, like: os.stat_result | None = None) -> Path:
+    """A temporary file with a ring, safe on the disk. like: whose owner, group and mode it gets, if not its maker's."""
     content = {
         "link_keys": [key.hex() for key in ring.link_keys],
         "stable_key": ring.stable_key.hex(),
         "made": list(ring.made),
     }
     handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")
-    with os.fdopen(handle, "w") as stream:
-        json.dump(content, stream, indent=2)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with os.fdopen(handle, "w") as stream:
+            # Never by its name: in a folder of the daemon's, that may be a link to a file of root's by now.
+            if like is not None and (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(handle, like.st_uid, like.st_gid)
+            if like is not None:
+                os.fchmod(handle, stat.S_IMODE(like.st_mode))
+            json.dump(content, stream, indent=2)
+            stream.flush()
+            os.fsync(handle)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
     return Path(name)
 
 

@@ -51,7 +51,8 @@ def carry_out(plan: Plan, keys_file: Path | None) -> list[Done]:
 def _keys(plan: Plan, file: Path) -> Done:
     existed = file.exists()
     load_or_create(file)
-    was_ours = _owned(file, plan.user, None)
+    # The folder is that user's, who may have put a link to a file of root's there.
+    was_ours = _owned(file, plan.user, None, follows=False)
     return Done(file, WRITTEN if not existed else KEPT if was_ours else CHANGED)
 
 
@@ -116,14 +117,14 @@ def _replace(path: Path, content: bytes, like: PlannedFile) -> None:
         raise
 
 
-def _owned(path: Path, user: str | None, group: str | None) -> bool:
-    """Give a path to a user and group, where they are said; whether it was theirs already."""
-    status = path.stat()
+def _owned(path: Path, user: str | None, group: str | None, follows: bool = True) -> bool:
+    """Give a path to a user and group, where they are said; whether it was theirs already. follows: symbolic links."""
+    status = path.stat(follow_symlinks=follows)
     uid = pwd.getpwnam(user).pw_uid if user else status.st_uid
     gid = _gid(group) if group else status.st_gid
     if (uid, gid) == (status.st_uid, status.st_gid):
         return True
-    os.chown(path, uid, gid)
+    os.chown(path, uid, gid, follow_symlinks=follows)
     return False
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from pwgserve.keys.keyring import KeyRing
-from pwgserve.keys.keys_file import KeysError, generated, load, load_or_create
+from pwgserve.keys.keys_file import KeysError, generated, load, load_or_create, rotated
 
 
 def test_a_missing_file_is_made_for_its_owner_only(tmp_path):
@@ -76,3 +76,26 @@ def test_a_pipe_is_no_keys_file_and_is_not_waited_for(tmp_path):
     os.mkfifo(file, 0o600)
     with pytest.raises(KeysError, match="not a keys file"):
         load_or_create(file)
+
+
+def test_whoever_owns_the_folder_cannot_turn_a_rotation_by_root_on_another_file(tmp_path, monkeypatch):
+    """The folder is the daemon's: for root, a name in it may lead anywhere from one moment to the next."""
+    folder, other = tmp_path / "state", tmp_path / "of-root"
+    load_or_create(folder / "keys")
+    other.write_text("root's\n")
+    other.chmod(0o644)
+    if os.geteuid() == 0:
+        os.chown(folder / "keys", 65534, 65534)
+    before = other.stat()
+    synced = os.fsync
+
+    def meanwhile(handle):
+        synced(handle)
+        for temporary in folder.glob(".keys-*"):
+            temporary.unlink()
+            temporary.symlink_to(other)
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    rotated(folder / "keys", 100)
+    after = other.stat()
+    assert (after.st_uid, after.st_gid, after.st_mode) == (before.st_uid, before.st_gid, before.st_mode)

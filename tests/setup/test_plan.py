@@ -10,6 +10,7 @@ from planned import ANSWERS, at, said
 from units import FOLDER, values
 
 from pwgserve import settings_file
+from pwgserve.keys.keys_file import load_or_create
 from pwgserve.setup import machine
 from pwgserve.setup.answers import DEFAULT_ADDRESS, Place
 from pwgserve.setup.configuration import ConfigurationError, merged
@@ -225,6 +226,17 @@ def test_what_was_there_is_kept_beside_it(tmp_path):
     assert done[answers.output].what == CHANGED
     assert (tmp_path / "pwgserve.toml.before").read_text() == before
     assert 'level = "debug"' in answers.output.read_text()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_link_in_the_daemons_folder_gives_it_no_file_of_roots(tmp_path):
+    answers = at(tmp_path, user="nobody")
+    of_root = tmp_path / "of-root"
+    load_or_create(of_root)
+    answers.keys_file.parent.mkdir()
+    answers.keys_file.symlink_to(of_root)
+    carry_out(plan(answers), answers.keys_file)
+    assert of_root.stat().st_uid == 0
 
 
 def test_modes_that_became_too_wide_are_mended(tmp_path):
