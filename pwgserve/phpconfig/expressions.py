@@ -20,6 +20,7 @@ from pwgserve.phpconfig.operators import (
     array_key,
     as_text,
     is_true,
+    joined,
     merged,
     operated,
 )
@@ -110,7 +111,7 @@ def _encapsed(node: Node, names: Names, depth: int) -> Php:
             parts.append(_ESCAPE.sub(_escaped, text_of(child)))
         else:
             parts.append(as_text(value(child, names, depth)))
-    return "".join(parts)
+    return joined(parts)
 
 
 def _escaped(match: re.Match[str]) -> str:

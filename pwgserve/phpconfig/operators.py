@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 Php: TypeAlias = "bool | int | float | str | dict[int | str, Php] | None"
@@ -44,6 +44,13 @@ def as_text(found: Php) -> str:
     if found is None:
         return ""
     raise UnknownValueError
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Texts put together. Raises UnknownValueError when that is more than a configuration holds."""
+    if sum(map(len, texts)) > MAX_TEXT:
+        raise UnknownValueError
+    return "".join(texts)
 
 
 def is_true(found: Php) -> bool:
@@ -86,10 +93,7 @@ def copied(found: Php) -> Php:
 def operated(operator: str, left: Php, right: Php) -> Php:
     """The result of an operator on two values. Raises UnknownValueError."""
     if operator == ".":
-        text = as_text(left) + as_text(right)
-        if len(text) > MAX_TEXT:
-            raise UnknownValueError
-        return text
+        return joined([as_text(left), as_text(right)])
     if operator == "+" and isinstance(left, dict) and isinstance(right, dict):
         return left | {key: item for key, item in right.items() if key not in left}
     if operator in ("&&", "and"):

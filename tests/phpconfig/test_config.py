@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -94,6 +96,16 @@ def test_an_owner_may_add_to_a_list_that_piwigo_begins():
     assert found.conf["picture_ext"] == [*PICTURE_EXT, "avif"]
     assert found.conf["user_fields"]["id"] == "member"
     assert found.conf["user_fields"]["password"] == "password"
+
+
+@pytest.mark.parametrize("doubled", ['"$a$a"', '"{$a}$a"', "$a . $a"])
+def test_a_text_that_doubles_again_and_again_is_not_known_and_takes_no_memory(doubled):
+    tracemalloc.start()
+    source = "<?php $a = '0123456789'; " + f"$a = {doubled};\n" * 24 + "$conf['session_name'] = $a;"
+    found = read(source.encode(), "config.inc.php")
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+    assert "session_name" in found.unknown
 
 
 def test_replacing_conf_as_a_whole_is_an_error_that_names_the_line():
