@@ -61,11 +61,16 @@ class TestGallery:
 
     @contextlib.contextmanager
     def config(self, param: str, value: str) -> Iterator[None]:
+        config = self.schema.config
+        with self.engine.connect() as connection:
+            before = connection.execute(sa.select(config.c.value).where(config.c.param == param)).scalar()
         self.set_config(param, value)
         try:
             yield
         finally:
             self.delete("config", param=param)
+            if before is not None:
+                self.insert("config", param=param, value=before)
 
     @contextlib.contextmanager
     def restored(self) -> Iterator[None]:

@@ -286,6 +286,7 @@ def test_a_token_counts_in_a_gallery_with_a_secret_only(daemon, gallery, settled
 
 def test_a_session_counts_before_what_is_remembered(daemon, gallery):
     remembered = "pwg_remember=" + gallery.remember_me(USERS["anna"], "anna", int(time.time()))
+    assert sees(daemon, PARTY, remembered), "the cookie alone is good"
     assert not sees(daemon, PARTY, f"{family.cookie('carol')}; {remembered}")
 
 
