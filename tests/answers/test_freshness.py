@@ -151,7 +151,7 @@ async def test_an_asker_who_leaves_takes_the_answer_from_nobody():
     assert await second == ("a", 1)
 
 
-async def test_no_more_answers_are_kept_than_allowed():
+async def test_no_more_answers_are_kept_than_allowed(clock):
     question = Question()
     fresh = Fresh(question, 2)
     for key in "abc":
