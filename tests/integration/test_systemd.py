@@ -285,11 +285,27 @@ def test_no_process_serves_on_with_the_settings_of_before(systemd, service):
     """Also one that is started in the place of another one while those with the new settings begin."""
     config = service.directory / "pwgserve.toml"
     config.write_text(config.read_text() + "\n[access]\nlockdown = true\n")
-    victim = service.processes()[0]
+    before, new = service.processes(), set()
+
+    def beginning():
+        """Processes that are programs of their own, besides these: before, the service itself waits for them."""
+        others = set(service.processes()) - {*before, *new}
+        return {pid for pid in others if b"service.entry" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+
+    def held():
+        """The new ones, which come no further however quick the machine is."""
+        for pid in beginning():
+            os.kill(pid, signal.SIGSTOP)
+            new.add(pid)
+        return new
+
     service.signal(signal.SIGHUP)
-    until(lambda: len(service.processes()) == 4)
-    time.sleep(0.2)
+    until(lambda: len(held()) == 2)
+    victim = before[0]
     os.kill(victim, signal.SIGKILL)
+    until(beginning)  # the one in its place
+    for pid in new:
+        os.kill(pid, signal.SIGCONT)
     until(lambda: service.log.count('"serving"') == 2)
     until(lambda: len(service.processes()) == 2 and victim not in service.processes())
     time.sleep(3)  # longer than a process takes to begin
