@@ -6,6 +6,7 @@ at a moment is in `keyring`; who learns of new ones while the daemon runs, in `k
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -14,6 +15,7 @@ import secrets
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from pwgserve.keys.keyring import KeyRing
@@ -59,7 +61,7 @@ def load(file: Path) -> KeyRing:
         content = json.loads(text)
         texts = [*content["link_keys"], content["stable_key"]]
         made = content.get("made")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         texts, made = [], None
     if len(texts) < 2 or not all(isinstance(item, str) and _SECRET.fullmatch(item) for item in texts):
         raise KeysError(f"{file}: not a keys file of pwgserve; name one, or a place where none is yet, for a new one")
@@ -110,49 +112,47 @@ def rotated(file: Path, lifetime: float, forget: bool = False) -> KeyRing:
 
 def _replace(file: Path, ring: KeyRing) -> None:
     """Put a ring into the file's place, with the same owner, group and mode."""
-    temporary = _written(file.parent, ring, file.stat())
-    try:
+    with _written(file.parent, ring, file.stat()) as temporary:
         temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _create(file: Path) -> KeyRing:
     ring = generated(int(time.time()))
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     # A process that starts at the same moment must find all of the file or none of it: link() never overwrites.
-    temporary = _written(file.parent, ring)
-    try:
-        os.link(temporary, file)
-    except FileExistsError:
-        return load(file)
-    finally:
-        temporary.unlink()
+    with _written(file.parent, ring) as temporary:
+        try:
+            os.link(temporary, file)
+        except FileExistsError:
+            return load(file)
     return ring
 
 
-def _written(folder: Path, ring: KeyRing, like: os.stat_result | None = None) -> Path:
-    """A temporary file with a ring, safe on the disk. like: whose owner, group and mode it gets, if not its maker's."""
+@contextlib.contextmanager
+def _written(folder: Path, ring: KeyRing, like: os.stat_result | None = None) -> Iterator[Path]:
+    """A file with a ring, safe on the disk; it is temporary, and gone when the block ends.
+
+    like: whose owner, group and mode it gets, if not its maker's alone.
+    """
     content = {
         "link_keys": [key.hex() for key in ring.link_keys],
         "stable_key": ring.stable_key.hex(),
         "made": list(ring.made),
     }
     handle, name = tempfile.mkstemp(dir=folder, prefix=".keys-")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "w") as stream:
-            # Never by its name: in a folder of the daemon's, that may be a link to a file of root's by now.
-            if like is not None and (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(handle, like.st_uid, like.st_gid)
             if like is not None:
+                # Never by its name: in a folder of the daemon's, that may be a link to a file of root's by now.
+                os.fchown(handle, like.st_uid, like.st_gid)
                 os.fchmod(handle, stat.S_IMODE(like.st_mode))
             json.dump(content, stream, indent=2)
             stream.flush()
             os.fsync(handle)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return Path(name)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _secret() -> bytes:

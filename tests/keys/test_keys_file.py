@@ -1,9 +1,12 @@
+import contextlib
 import json
 import os
+import resource
 import threading
 
 import pytest
 
+from pwgserve.keys import keys_file
 from pwgserve.keys.keyring import KeyRing
 from pwgserve.keys.keys_file import KeysError, generated, load, load_or_create, rotated
 
@@ -12,13 +15,20 @@ def test_a_missing_file_is_made_for_its_owner_only(tmp_path):
     file = tmp_path / "new/folder/keys"
     ring = load_or_create(file)
     assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
     assert load_or_create(file) == ring == load(file)
     assert len(ring.link_keys) == 1
     assert [entry.name for entry in file.parent.iterdir()] == ["keys"]
 
 
-def test_processes_that_start_together_agree_on_the_keys(tmp_path):
-    rings = []
+def test_processes_that_start_together_agree_on_the_keys(tmp_path, monkeypatch):
+    none_yet, rings = threading.Barrier(20), []
+
+    def generated_by_all(now):
+        none_yet.wait(60)
+        return generated(now)
+
+    monkeypatch.setattr(keys_file, "generated", generated_by_all)
     threads = [threading.Thread(target=lambda: rings.append(load_or_create(tmp_path / "keys"))) for _ in range(20)]
     for thread in threads:
         thread.start()
@@ -26,6 +36,30 @@ def test_processes_that_start_together_agree_on_the_keys(tmp_path):
         thread.join()
     assert len(rings) == 20
     assert len({ring.link_keys for ring in rings}) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["keys"]
+
+
+@contextlib.contextmanager
+def full_disk():
+    """No file takes more than a few bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_disk_that_is_full_is_told_and_keeps_the_keys_and_no_part_of_new_ones(tmp_path):
+    file = tmp_path / "keys"
+    with full_disk(), pytest.raises(KeysError, match="cannot make the keys file: File too large"):
+        load_or_create(file)
+    assert list(tmp_path.iterdir()) == []
+    ring = load_or_create(file)
+    with full_disk(), pytest.raises(KeysError, match="cannot write it: File too large"):
+        rotated(file, 1800)
+    assert load(file) == ring
+    assert [entry.name for entry in tmp_path.iterdir()] == ["keys"]
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o602, 0o644, 0o666])
@@ -46,6 +80,11 @@ def test_keys_that_others_can_reach_are_refused(tmp_path, mode):
         "null",
         '{"link_keys": [], "stable_key": "%s"}' % ("a" * 64),
         '{"link_keys": "x", "stable_key": 1}',
+        # One that is no secret among those that are: a short one can be guessed.
+        json.dumps({"link_keys": ["a" * 64, "ab"], "stable_key": "b" * 64}),
+        json.dumps({"link_keys": ["a" * 64], "stable_key": ""}),
+        json.dumps({"link_keys": ["a" * 64], "stable_key": "b" * 66}),
+        json.dumps({"link_keys": [1], "stable_key": "b" * 64}),
         '{"a":' * 100_000,
     ],
 )
