@@ -95,6 +95,14 @@ async def test_answers_of_other_questions_fill_no_more_than_there_is_room_for(cl
     assert [fresh.kept(key) for key in (9, 10)] == [None, (clock.now, 10)]
 
 
+async def test_the_newest_answers_are_kept_however_old_their_keys_are(clock):
+    fresh = Fresh(Question(), 2)
+    for key in "abac":
+        fresh.note(key, clock.now, key)
+        clock.now += 0.01
+    assert [fresh.kept(key) is None for key in "abc"] == [False, True, False]
+
+
 async def test_the_age_counts_from_before_the_question_was_asked(clock):
     question = Question()
     question.gate = asyncio.Event()
@@ -136,6 +144,22 @@ async def test_an_error_is_told_to_all_and_kept_for_nobody():
     assert [type(error) for error in told] == [OSError] * 3
     question.error = None
     assert await fresh.get("a") == ("a", 2)
+
+
+async def test_a_question_that_fails_or_is_ended_is_no_defect_of_the_program():
+    defects = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: defects.append(context))
+    asked = {"fails": asyncio.get_running_loop().create_future(), "ends": asyncio.get_running_loop().create_future()}
+    fresh = Fresh(lambda key: asked[key], 10)
+    waiting = [asyncio.create_task(fresh.get(key)) for key in asked]
+    await asyncio.sleep(0)
+    asked["fails"].set_exception(OSError())
+    asked["ends"].cancel()
+    assert [type(told) for told in await asyncio.gather(*waiting, return_exceptions=True)] == [
+        OSError,
+        asyncio.CancelledError,
+    ]
+    assert defects == []
 
 
 async def test_an_asker_who_leaves_takes_the_answer_from_nobody():
