@@ -98,6 +98,8 @@ def test_words_in_one_header_are_not_taken_for_those_in_another():
         {"chunked": True},
         {"Range": "bytes=0-1"},
         {"If_None_Match": '"x"'},
+        {"If_Match": '"x"'},
+        {"If_Unmodified_Since": "Tue, 24 Nov 2026 20:21:01 GMT"},
         {"If_Modified_Since": "Tue, 24 Nov 2026 20:21:01 GMT"},
         {"Content_Length": "3"},
     ],
@@ -144,6 +146,22 @@ def test_an_expired_link_has_no_answer_whatever_the_age_of_the_decision():
 def test_only_whole_pictures_are_kept():
     assert found(kept(Repeats(), status=206)) is None
     assert found(kept(Repeats(), status=304)) is None
+
+
+def test_what_is_streamed_is_not_kept():
+    repeats, asked = Repeats(), SimpleNamespace(_message=message(), remote="10.0.0.1")
+    repeats.keep(asked, link(), web.StreamResponse(headers={"X-Pwgserve": "hit"}), NOW)
+    assert found(repeats) is None
+
+
+def test_what_a_proxy_is_to_send_is_told_it_again():
+    repeats, asked = Repeats(), SimpleNamespace(_message=message(), remote="10.0.0.1")
+    handed_over = web.Response(headers={"X-Pwgserve": "hit", "X-Accel-Redirect": "/internal/cache/a"})
+    repeats.keep(asked, link(), handed_over, NOW)
+    head, _, body = found(repeats).partition(b"\r\n\r\n")
+    assert b"\r\nX-Accel-Redirect: /internal/cache/a\r\n" in head
+    assert b"\r\nContent-Length: 0" in head
+    assert body == b""
 
 
 def test_that_a_picture_was_made_is_said_once():
