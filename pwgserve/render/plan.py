@@ -217,8 +217,8 @@ def watermark_places(watermark: Watermark, output: Size, mark: Size) -> list[tup
     pitch_x = mark[0] + max(MIN_WATERMARK_GAP, round_half_up(mark[0] / 4))
     pitch_y = mark[1] + max(MIN_WATERMARK_GAP, round_half_up(mark[1] / 4))
     # Repetitions beyond the output are never drawn; counting only those that fit bounds what a setting can cost.
-    columns = min(watermark.xrepeat, output[0] // pitch_x + 1)
-    rows = min(watermark.yrepeat, output[1] // pitch_y + 1)
+    columns = min(watermark.xrepeat, output[0] // pitch_x)
+    rows = min(watermark.yrepeat, output[1] // pitch_y)
     places = [(left, top)]
     for column in range(-columns, columns + 1):
         for row in range(-rows, rows + 1):

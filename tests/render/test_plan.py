@@ -119,6 +119,29 @@ def test_watermarks_lie_where_piwigo_puts_them(watermark, places):
     assert watermark_places(watermark, (800, 600), (100, 50)) == places
 
 
+@pytest.mark.parametrize(
+    ("mark", "output", "across", "down"),
+    [
+        ((200, 160), (801, 600), [0, 250, 500], [0, 200, 400]),  # a quarter of the mark lies between two of them
+        ((10, 10), (811, 811), range(0, 801, 40), range(0, 801, 40)),
+        ((10, 10), (810, 810), range(0, 761, 40), range(0, 761, 40)),  # none touches the edge
+        ((10, 50), (90, 240), [0, 40], [0, 80, 160]),
+    ],
+)
+def test_a_watermark_is_repeated_as_far_as_the_picture_goes(mark, output, across, down):
+    found = watermark_places(Watermark("a", xpos=0, ypos=0, xrepeat=99, yrepeat=99), output, mark)
+    assert sorted(found) == [(x, y) for x in across for y in down]
+
+
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [(0, (10, 20, 40, 70)), (1, (230, 10, 280, 40)), (2, (260, 130, 290, 180)), (3, (20, 160, 70, 190))],
+)
+def test_a_box_of_the_upright_picture_is_found_in_the_source(turns, expected):
+    """Of 300 x 200 pixels as it lies; the box begins 10 from the left and 20 from the top of the upright picture."""
+    assert as_it_lies((10, 20, 40, 70), (300, 200), turns) == expected
+
+
 def test_an_absurd_number_of_repetitions_costs_no_more_than_fits():
     found = watermark_places(Watermark("a", xrepeat=10**9, yrepeat=10**9), (3000, 2000), (1, 1))
     assert len(found) < 10_000
@@ -126,7 +149,12 @@ def test_an_absurd_number_of_repetitions_costs_no_more_than_fits():
 
 @pytest.mark.parametrize(
     ("output", "mark", "expected"),
-    [((800, 600), (100, 50), (100, 50)), ((100, 100), (400, 200), (100, 50)), ((100, 100), (400, 1), (100, 1))],
+    [
+        ((800, 600), (100, 50), (100, 50)),
+        ((100, 100), (400, 200), (100, 50)),
+        ((100, 100), (400, 1), (100, 1)),
+        ((100, 100), (1, 400), (1, 100)),
+    ],
 )
 def test_a_watermark_larger_than_the_picture_is_fitted(output, mark, expected):
     assert fitted_watermark(output, mark) == expected
