@@ -44,9 +44,13 @@ async def test_what_is_asked_at_once_is_one_question():
 
 async def test_a_question_has_a_bounded_number_of_keys():
     table = Table()
+    table.gate = asyncio.Event()
     together = Together(table, None, pause=0)
-    await asyncio.gather(*(together.get(key) for key in range(MOST + 1)))
-    assert [len(question) for question in table.questions] == [MOST, 1]
+    asked = asyncio.gather(*(together.get(key) for key in range(MOST + 1)))
+    await all_that_can_be_done_now()
+    assert [len(question) for question in table.questions] == [MOST, 1], "none waits for the end of another"
+    table.gate.set()
+    await asked
 
 
 async def test_questions_per_second_are_bounded_whatever_is_asked(monkeypatch):
@@ -143,10 +147,11 @@ async def test_the_patient_go_out_with_whoever_is_in_a_hurry():
 async def test_one_in_a_hurry_hurries_the_same_question_of_a_patient_one():
     table = Table()
     together = Together(table, None, pause=0)
-    patient = asyncio.create_task(together.get(1, patience=60))
+    patient = asyncio.create_task(together.get(1, patience=0.02))
     await all_that_can_be_done_now()
     assert await together.get(1) == await patient == 10
-    assert table.questions == [[1]]
+    await asyncio.sleep(0.05)
+    assert table.questions == [[1]], "nor is it asked once more when the patience would have ended"
 
 
 async def test_the_patient_wait_no_longer_than_the_least_patient_of_them():
@@ -158,6 +163,21 @@ async def test_the_patient_wait_no_longer_than_the_least_patient_of_them():
     assert await asyncio.gather(*asked) == [10, 20, 30]
     assert table.questions == [[1, 2, 3]]
     assert table.starts[0] - started >= 0.049
+
+
+async def test_the_patient_are_not_hurried_by_the_end_of_another_question():
+    table = Table()
+    table.gate = asyncio.Event()
+    together = Together(table, None, pause=0)
+    first = asyncio.create_task(together.get(1))
+    await all_that_can_be_done_now()
+    patient = asyncio.create_task(together.get(2, patience=60))
+    await all_that_can_be_done_now()
+    table.gate.set()
+    assert await first == 10
+    await all_that_can_be_done_now()
+    assert table.questions == [[1]]
+    patient.cancel()
 
 
 async def test_a_patient_question_that_finds_no_room_goes_out_when_there_is_some():
@@ -215,3 +235,29 @@ async def test_what_is_under_way_when_all_are_closed_has_ended_and_nothing_follo
     assert first.cancelled() and second.cancelled()
     assert table.questions == [[1]]
     assert len(before) == 2 and asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_the_patient_do_not_wait_for_their_patience_when_all_are_closed():
+    questions = Questions()
+    patient = questions.add(Together(Table(), None)).ask(1, patience=60)
+    await questions.close()
+    assert patient.cancelled()
+
+
+async def test_a_question_that_takes_its_time_to_end_has_ended_when_all_are_closed():
+    is_ended, is_asking = False, asyncio.Event()
+
+    async def ask(keys):
+        nonlocal is_ended
+        is_asking.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.05)  # as a database's connection that is closed
+            is_ended = True
+
+    questions = Questions()
+    questions.add(Together(ask, None)).ask(1)
+    await is_asking.wait()
+    await questions.close()
+    assert is_ended
