@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from pwgserve import finished
-from pwgserve.answers.sources import Sources
+from pwgserve.answers.freshness import MAX_AGE
+from pwgserve.answers.sources import ChangedError, Sources
 from pwgserve.cache.store import Cache
 from pwgserve.finished import Derivatives
 from pwgserve.originals import Originals
@@ -23,8 +26,10 @@ from pwgserve.piwigo.wanted import Wanted
 from pwgserve.render.plan import RenderRules
 from pwgserve.render.pool import ElsewhereError
 from pwgserve.render.turns import Client
+from pwgserve.render.workers import RenderFailedError, UnrenderableError
 from pwgserve.shortage import ShortageError
-from pwgserve.targets import GallerySettings, target
+from pwgserve.targets import GallerySettings, facts_of_plan, larger, target
+from pwgserve.versions import facts_of
 
 SETTINGS = GallerySettings(PiwigoConf(), DEFAULTS, GalleryRules(guest_access=True, gallery_locked=False), RenderRules())
 
@@ -47,19 +52,24 @@ sys.stdin.readline()
 class Pool:
     """Renders at once what is still to be made when it is its turn. turn: until when everybody waits.
 
-    waiting: how many do. refused: how many were not to be made any more.
+    waiting: how many do. refused: how many were not to be made any more. problems: what becomes of the next renderings,
+    one after the other: an error, or a function that is called instead; then all goes well. joined: who wanted what was
+    under way. larger: what the last one could be made from.
     """
 
     def __init__(self):
         self.turn = asyncio.Event()
         self.turn.set()
         self.waiting = self.refused = 0
+        self.problems = []
+        self.joined = []
+        self.larger = None
 
     def on_its_way(self, file):
         return nullcontext()
 
     def join(self, job, client):
-        pass
+        self.joined.append(client.key)
 
     async def render(self, job, client, plan, source, output, watermark, file, larger, begin):
         self.waiting += 1
@@ -68,7 +78,13 @@ class Pool:
         if begin is not None and not await begin():
             self.refused += 1
             raise ElsewhereError
+        self.larger = larger
+        problem = self.problems.pop(0) if self.problems else None
+        if isinstance(problem, Exception):
+            raise problem
         os.write(output, b"rendered here")
+        if problem is not None:
+            problem()
 
 
 class Gallery:
@@ -76,24 +92,32 @@ class Gallery:
 
     def __init__(self, folder, cache=None):
         (folder / "upload").mkdir()
-        (folder / "upload/1.jpg").write_bytes(b"a photo")
+        self.photo = folder / "upload/1.jpg"
+        self.photo.write_bytes(b"a photo")
+        self.times = self.photo.stat().st_atime_ns, self.photo.stat().st_mtime_ns
         photo = Photo(1, "./upload/1.jpg", "1.jpg", 0, 4000, 3000, 0, None, None, ())
-        self._found = target(photo, Wanted(code="th"), SETTINGS)
+        self.found = target(photo, Wanted(code="th"), SETTINGS)
         self._folder = folder / "cache"
         self.cache = cache or Cache(self._folder, b"k" * 32, 10**9)
         self.cache.open()
-        self._sources = Sources(Originals(folder, ["upload"]), Originals(folder, ["upload"]))
+        self.sources = Sources(Originals(folder, ["upload"]), Originals(folder, ["upload"]))
         self.pool = Pool()
         self.seconds = []
-        self._derivatives = Derivatives(self.cache, self.pool, self._sources, self.seconds.append)
+        self.derivatives = Derivatives(self.cache, self.pool, self.sources, self.seconds.append)
 
     async def name(self):
-        return self.cache.name(*(await self._sources.version(self._found)).facts)
+        return self.cache.name(*(await self.sources.version(self.found)).facts)
+
+    async def get(self, client="somebody", settings=None):
+        """The thumbnail as it is finished, whose file is closed."""
+        version = await self.sources.version(self.found)
+        async with asyncio.timeout(60):
+            made = await self.derivatives.get(self.found, version, Client(client), settings)
+        made.close()
+        return made
 
     async def thumbnail(self):
-        version = await self._sources.version(self._found)
-        async with asyncio.timeout(60):
-            return (await self._derivatives.get(self._found, version, Client("somebody"))).entry.content
+        return (await self.get()).entry.content
 
     @contextmanager
     def other(self, name, *made):
@@ -225,3 +249,156 @@ async def test_a_folder_of_the_cache_that_cannot_be_entered_keeps_nobody_from_a_
     with pytest.raises(OSError, match="too long"):
         (first / "file").exists()
     assert await gallery.thumbnail() == b"rendered here"
+
+
+def open_files():
+    """Photos, derivatives and what is still empty, as far as this process has them open."""
+    found = []
+    for descriptor in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found.append(str(descriptor.readlink()))
+    return [name for name in found if name.startswith("/memfd:derivative") or re.search(r"upload/|cache/../", name)]
+
+
+async def test_what_was_made_is_found_and_not_made_again(gallery):
+    made = await gallery.get()
+    assert (made.was_rendered, made.is_stored, made.entry.content) == (True, True, b"rendered here")
+    for _ in range(2):
+        found = await gallery.get()
+        assert (found.was_rendered, found.entry.content, found.name) == (False, b"rendered here", made.name)
+    assert len(gallery.seconds) == 1
+
+
+async def test_many_who_ask_at_once_wait_for_one_rendering_in_the_turn_of_each(gallery):
+    gallery.pool.turn.clear()
+    asked = [asyncio.create_task(gallery.get(name)) for name in ("anna", "ben", "carl")]
+    async with asyncio.timeout(60):
+        while len(gallery.pool.joined) < 3:
+            await asyncio.sleep(0.01)
+    gallery.pool.turn.set()
+    assert {made.entry.content for made in await asyncio.gather(*asked)} == {b"rendered here"}
+    assert sorted(gallery.pool.joined) == ["anna", "ben", "carl"]
+    assert len(gallery.seconds) == 1
+
+
+async def test_a_picture_that_cannot_be_rendered_is_not_tried_again_for_a_while_unless_its_file_changes(
+    gallery, monkeypatch
+):
+    gallery.pool.problems = [UnrenderableError("broken") for _ in range(2)]
+    for _ in range(3):
+        with pytest.raises(UnrenderableError, match="broken"):
+            await gallery.thumbnail()
+    assert len(gallery.pool.problems) == 1
+    with gallery.other(await gallery.name()) as (_, has_claim):
+        assert has_claim == "True", "nor is it kept from others"
+    monkeypatch.setattr(finished, "BROKEN_SECONDS", 0)
+    gallery.photo.write_bytes(b"another photo")
+    await asyncio.sleep(MAX_AGE)
+    with pytest.raises(UnrenderableError):
+        await gallery.thumbnail()
+    assert gallery.pool.problems == []
+    assert await gallery.thumbnail() == b"rendered here"
+
+
+async def test_a_worker_that_is_killed_is_noticed_by_nobody_unless_all_are(gallery):
+    gallery.pool.problems = [RenderFailedError("killed") for _ in range(2)]
+    assert await gallery.thumbnail() == b"rendered here"
+    gallery.pool.problems = [RenderFailedError("killed") for _ in range(4)]
+    gallery.photo.write_bytes(b"another photo")
+    await asyncio.sleep(MAX_AGE)
+    with pytest.raises(RenderFailedError):
+        await gallery.thumbnail()
+    assert len(gallery.pool.problems) == 1
+
+
+@pytest.mark.parametrize("content", [b"longer than it was", b"a movie"])
+@pytest.mark.parametrize("outcome", [None, UnrenderableError("half of a photo")])
+async def test_a_photo_that_is_written_to_while_it_is_read_is_no_version_of_it(gallery, content, outcome):
+    def write():
+        gallery.photo.write_bytes(content)
+        if outcome is not None:
+            raise outcome
+
+    gallery.pool.problems = [write]
+    before = await gallery.name()
+    with pytest.raises(ChangedError):
+        await gallery.thumbnail()
+    assert not gallery.cache.has(before)
+    gallery.photo.write_bytes(b"a photo")
+    os.utime(gallery.photo, ns=gallery.times)
+    await asyncio.sleep(MAX_AGE)
+    assert await gallery.name() == before
+    assert await gallery.thumbnail() == b"rendered here", "nor is it taken for broken"
+
+
+async def test_a_cache_that_takes_nothing_keeps_nobody_from_a_picture(gallery, monkeypatch):
+    def full(name, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(gallery.cache, "put", full)
+    with capture_logs() as logs:
+        for _ in range(2):
+            made = await gallery.get()
+            assert (made.is_stored, made.was_rendered, made.entry.content) == (False, True, b"rendered here")
+    assert [line["event"] for line in logs] == ["cache-not-written"]
+
+
+async def test_a_size_is_made_from_a_larger_one_that_is_finished_unless_that_is_broken(gallery):
+    plans = larger(gallery.found, SETTINGS)
+    version = await gallery.sources.version(gallery.found)
+    names = [gallery.cache.name(*facts_of(facts_of_plan(plan), version.source)) for plan in plans]
+    gallery.cache.put(names[1], b"larger")
+    gallery.cache.put(names[2], b"less so")
+    gallery.pool.problems = [UnrenderableError("the larger one is broken")]
+    assert (await gallery.get(settings=SETTINGS)).entry.content == b"rendered here"
+    assert gallery.pool.larger is None, "made from the photo in the end"
+    gallery.cache.remove(await gallery.name())
+    await gallery.get(settings=SETTINGS)
+    assert gallery.pool.larger.plan == plans[1]
+    gallery.cache.remove(await gallery.name())
+    await gallery.get()
+    assert gallery.pool.larger is None
+
+
+async def test_whatever_becomes_of_a_rendering_leaves_no_file_open(gallery):
+    version = await gallery.sources.version(gallery.found)
+    large = gallery.cache.name(*facts_of(facts_of_plan(larger(gallery.found, SETTINGS)[0]), version.source))
+    gallery.cache.put(large, b"larger")
+    name = await gallery.name()
+    for problems in (
+        [],
+        [ElsewhereError(), ElsewhereError()],
+        [RenderFailedError("killed")],
+        [RenderFailedError("killed") for _ in range(3)],
+        [UnrenderableError("larger"), UnrenderableError("broken")],
+    ):
+        gallery.pool.problems = problems
+        with suppress(RenderFailedError, UnrenderableError):
+            await gallery.get(settings=SETTINGS)
+        with suppress(RenderFailedError, UnrenderableError):
+            await gallery.get(settings=SETTINGS)
+        assert open_files() == []
+        gallery.cache.remove(name)
+
+
+async def test_renderings_are_waited_for_or_ended_at_the_end(gallery):
+    gallery.pool.turn.clear()
+    asked = asyncio.create_task(gallery.get())
+    async with asyncio.timeout(60):
+        while gallery.pool.waiting == 0:
+            await asyncio.sleep(0.01)
+    closing = asyncio.create_task(gallery.derivatives.close())
+    await asyncio.sleep(0.05)
+    assert not closing.done()
+    gallery.pool.turn.set()
+    await closing
+    assert (await asked).was_rendered
+    gallery.cache.remove(await gallery.name())
+    gallery.pool.turn.clear()
+    asked = asyncio.create_task(gallery.get())
+    async with asyncio.timeout(60):
+        while gallery.pool.waiting == 0:
+            await asyncio.sleep(0.01)
+        await gallery.derivatives.abandon()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
