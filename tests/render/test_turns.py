@@ -1,5 +1,6 @@
 """Whose turn it is: tables for what is promised, hypothesis for what must hold whatever happens."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,6 +73,18 @@ def test_clients_take_turns_however_many_one_of_them_wants():
     assert order.index("b1") <= 5
 
 
+def test_nobody_is_forgotten_while_others_always_want_more():
+    turns = Turns(places=1, room=1000)
+    for client in (ANNA, BEN, CARL):
+        for number in range(20):
+            turns.add(f"{client.key}{number}", client)
+    order = taken(turns)
+    while len(order) < 30:
+        turns.end(order[-2])
+        order += taken(turns)
+    assert [sum(job.startswith(client.key) for job in order) for client in (ANNA, BEN, CARL)] == [10, 10, 10]
+
+
 def test_bulk_work_waits_for_all_that_somebody_looks_at_and_leaves_a_place_free():
     turns = Turns(places=3, room=100)
     for number in range(5):
@@ -98,6 +111,43 @@ def test_a_picture_that_two_want_has_the_earlier_of_both_turns():
     turns.end("a49")
     turns.end("a0")
     assert taken(turns) == ["a1"]
+
+
+def test_a_job_is_not_wanted_beyond_the_room_of_who_joins():
+    turns = Turns(places=1, room=4)
+    for job, client in (("a0", ANNA), ("b0", BEN), ("b1", BEN), ("a1", ANNA)):
+        assert turns.add(job, client)
+        taken(turns)
+    turns.add("b2", BEN)
+    turns.join("a1", BEN)
+    for job in ("b0", "b1", "b2"):
+        turns.end(job)
+        taken(turns)
+    assert (len(turns), turns.waiting) == (2, 1), "it keeps its place behind the other one of anna's"
+    turns.end("a0")
+    assert taken(turns) == ["a1"]
+
+
+@pytest.mark.parametrize(
+    ("leader_is_bulk", "is_bulk", "goes_along"),
+    [(False, False, True), (True, True, True), (False, True, False), (True, False, False)],
+)
+def test_what_is_taken_along_takes_no_place_and_keeps_nobody_waiting(leader_is_bulk, is_bulk, goes_along):
+    turns = Turns(places=2, room=10)
+    assert turns.add("leader", Client("anna", leader_is_bulk))
+    assert taken(turns) == ["leader"]
+    assert turns.add("other", Client("ben", is_bulk))
+    assert turns.take_along("other", "leader") is goes_along
+    assert (len(turns), turns.waiting) == (2, 0 if goes_along else 1)
+    assert not turns.take_along("unknown", "leader")
+    turns.join("other", Client("warm", is_bulk=True))
+    assert turns.take_along("other", "leader") is False, "as for whoever else wants it"
+    if goes_along:
+        assert turns.add("third", CARL)
+        assert taken(turns) == ["third"]
+    for job in ("leader", "other", "third"):
+        turns.end(job)
+    assert len(turns) == 0
 
 
 def test_one_client_cannot_fill_the_room():
