@@ -6,7 +6,7 @@ and is rendered when its first turn comes. Who is called may take others along, 
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from dataclasses import dataclass
 
 
@@ -33,7 +33,6 @@ class Turns:
         self._served: dict[str, Client] = {}
         self._along: set[str] = set()
         self._aside: dict[str, Client] = {}
-        self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         """How many jobs wait or are served."""
@@ -68,7 +67,7 @@ class Turns:
                     self._leave_lines(job)
                     if key in lines:
                         lines.move_to_end(key)
-                    self._take_place(job, client)
+                    self._served[job] = client
                     return job
         return None
 
@@ -86,33 +85,21 @@ class Turns:
 
     def set_aside(self, job: str) -> Client:
         """A job that is served cannot go on yet: its place is another's. Returns whose turn it has."""
-        client = self._aside[job] = self._served[job]
-        self._leave_place(job)
+        client = self._aside[job] = self._served.pop(job)
         return client
 
     def resume(self, job: str) -> None:
         """A job that was set aside goes on, beside whoever has its place now."""
         if (client := self._aside.pop(job, None)) is not None:
-            self._take_place(job, client)
+            self._served[job] = client
 
     def end(self, job: str) -> None:
         """A job was served, or is no longer wanted."""
         self._along.discard(job)
         self._aside.pop(job, None)
+        self._served.pop(job, None)
         if job in self._waiting:
             self._leave_lines(job)
-        self._leave_place(job)
-
-    def _take_place(self, job: str, client: Client) -> None:
-        self._served[job] = client
-        self._counts[client.key] += 1
-
-    def _leave_place(self, job: str) -> None:
-        client = self._served.pop(job, None)
-        if client is not None:
-            self._counts[client.key] -= 1
-            if not self._counts[client.key]:
-                del self._counts[client.key]
 
     def _is_full(self) -> bool:
         return self.waiting - self._free() >= self._room
@@ -126,8 +113,9 @@ class Turns:
         if client.is_bulk and served >= max(1, self._places - 1):
             return False
         # The place beyond is for who has none: however many one client asks for, the next is served at once.
-        is_extra = served >= self._places
-        return served <= self._places and not (is_extra and self._counts[client.key])
+        if served >= self._places and any(other.key == client.key for other in self._served.values()):
+            return False
+        return served <= self._places
 
     def _has_room(self, client: Client) -> bool:
         line = self._lines[client.is_bulk].get(client.key, ())

@@ -262,6 +262,7 @@ def test_what_there_is_not_is_refused():
     for appended in ("", "&b=1"):
         assert outcome(Gallery(has_photo=False), link, appended=appended) == "missing"
         assert outcome(Gallery(guest_viewer=None), link, appended=appended) == "audience"
+    assert outcome(Gallery(guest_viewer=None), link_of(gallery, left=-1)) == "expired"
 
 
 def test_a_custom_size_is_looked_for_anew_before_it_is_refused():
@@ -335,6 +336,11 @@ def test_what_was_decided_a_while_ago_is_kept_by_no_proxy():
     gallery.opening = partial(setattr, gallery, "late", AGE_FOR_PROXIES + 0.1)
     told = asyncio.run(headers(gallery, link_of(gallery, wanted=ORIGINAL)))
     assert (told["X-Accel-Expires"], told["X-Pwgserve"]) == ("0", "original")
+    made = Gallery()
+    made.rendering = partial(setattr, made, "late", AGE_FOR_PROXIES + 0.1)
+    told = asyncio.run(headers(made, link_of(made)))
+    assert told["X-Accel-Expires"].startswith("@"), "which was decided anew after it was made"
+    assert told["X-Pwgserve"] == "render"
 
 
 async def test_after_a_no_nothing_is_repeated():

@@ -34,7 +34,7 @@ def test_what_is_set_aside_gives_its_place_to_others_and_still_counts():
     assert turns.add("a0", ANNA)
     assert taken(turns) == ["a0"]
     assert turns.add("a1", ANNA)
-    turns.set_aside("a0")
+    assert turns.set_aside("a0") == ANNA
     assert (len(turns), turns.waiting) == (2, 2)
     assert taken(turns) == ["a1"]
     turns.set_aside("a1")
