@@ -65,7 +65,10 @@ class Sources:
         return Version.of(found.facts(), source, watermark)
 
     async def tells_more(self, version: Version) -> bool:
-        """Whether the file may tell a position, an owner or serial numbers. Raises MissingOriginalError."""
+        """Whether the file may tell a position, an owner or serial numbers.
+
+        Raises MissingOriginalError and ChangedError.
+        """
         return await self._telling.get(version.source)
 
     def open(self, version: Version) -> Source:
@@ -102,8 +105,11 @@ class Sources:
         return await self.in_turn(facts.path, partial(self._read_metadata, facts))
 
     def _read_metadata(self, facts: SourceFacts) -> bool:
-        with self._originals.opened(facts.path) as source:
+        source = _opened(self._originals, facts)
+        try:
             return facts.size > METADATA_BYTES or tells_more(os.pread(source.descriptor, METADATA_BYTES, 0))
+        finally:
+            os.close(source.descriptor)
 
     async def _ask_original(self, path: str) -> SourceFacts | None:
         return await self.in_turn(path, partial(self._originals.facts, path))

@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 from aiohttp import web
 
 from pwgserve.answers.catalogue import Catalogue, Found
-from pwgserve.answers.sources import Sources
+from pwgserve.answers.sources import ChangedError, Sources
 from pwgserve.answers.viewers import Asker, Claims, Viewers
 from pwgserve.http.icons import Icons, is_icon
 from pwgserve.http.issuing import Issued, Issuer, browsers_keep, redirect
@@ -128,7 +128,7 @@ class Legacy:
         """Whether the original itself would tell where it was taken, or by whose camera."""
         try:
             return await self.sources.tells_more(await self.sources.version(original))
-        except MissingOriginalError:
+        except (MissingOriginalError, ChangedError):
             return True
 
 
