@@ -17,7 +17,7 @@ from pwgserve.render.plan import RenderRules
 from pwgserve.targets import GallerySettings, target
 
 NO_MARK, MARK = Watermark(), Watermark("marks/w.png", (1, 1))
-TELLING, HARMLESS = b"GIF89a GPSLatitude", b"GIF89a"
+TELLING, HARMLESS = b"GIF89a GPSLatitude;", b"GIF89a;"
 
 
 class Gallery:
@@ -109,7 +109,7 @@ async def test_of_a_file_that_is_too_large_to_be_read_more_is_assumed(tmp_path, 
     gallery = Gallery(tmp_path)
     monkeypatch.setattr(sources, "METADATA_BYTES", len(HARMLESS))
     assert not await gallery.sources.tells_more(await gallery.version())
-    gallery.photo.write_bytes(HARMLESS + b".")
+    gallery.photo.write_bytes(HARMLESS + b"\0")
     assert await gallery.sources.tells_more(await gallery.later())
 
 
