@@ -134,7 +134,7 @@ def _as_root(file: Path) -> Iterator[None]:
 def _piwigo(folder: Path) -> Path:
     root = Path(os.path.realpath(folder))
     with _as_root(folder):
-        is_folder, is_piwigo = root.is_dir(), _has_signs(root)
+        is_folder, is_piwigo = _is_there(root) and root.is_dir(), _has_signs(root)
     if not is_folder:
         raise InitError(f"--piwigo: {folder} is not a folder; give the folder of Piwigo's index.php")
     if not is_piwigo:
@@ -143,7 +143,15 @@ def _piwigo(folder: Path) -> Path:
 
 
 def _has_signs(folder: Path) -> bool:
-    return any((folder / name).exists() for name in SIGNS)
+    return any(_is_there(folder / name) for name in SIGNS)
+
+
+def _is_there(path: Path) -> bool:
+    """Like `exists`, which from Python 3.14 on says no where this user may not look. Raises PermissionError then."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        path.stat()
+        return True
+    return False
 
 
 def _refuse_unread(found: Settings) -> None:

@@ -91,6 +91,8 @@ from pwgserve.cli import main; main()
 
 
 def test_who_is_not_root_is_told_to_be(photos):
+    (photos / "closed/piwigo").mkdir(parents=True)
+    (photos / "closed").chmod(0o700)
     for name in ("local/config/database.inc.php", "i.php", "pwgserve.toml"):
         (photos / name).parent.mkdir(parents=True, exist_ok=True)
         (photos / name).touch(mode=0o600)
@@ -98,6 +100,7 @@ def test_who_is_not_root_is_told_to_be(photos):
     for arguments in (
         ("init", "--piwigo", photos, "--yes", "--url", "http://a.test/", "--output", photos / "new.toml"),
         ("init", "--piwigo", photos, "--yes", "--output", config),
+        ("init", "--piwigo", photos / "closed/piwigo", "--yes"),
         ("check", "--config", config),
         ("keys", "list", "--config", config),
     ):
