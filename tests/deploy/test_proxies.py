@@ -2,6 +2,7 @@
 
 import contextlib
 import subprocess
+from pathlib import Path
 
 import family
 import pytest
@@ -164,6 +165,29 @@ def test_what_strangers_say_of_themselves_and_of_files_does_nothing(deployed):
     for name in ("health", "ready", "metrics"):
         assert stranger.get(f"/-/{name}").status == 404
         assert stranger.get(f"{BASE}-/{name}").status == 404
+
+
+def test_an_error_of_the_web_servers_own_is_kept_by_nobody(deployed):
+    """What it is to send may be gone, or closed to it. Kept like the picture, it would be seen long after it is mended."""
+    if deployed.way.send_file == "direct":
+        pytest.skip("it sends no files here")
+    visitor = deployed.visitor("guest")
+    link = visitor.link(deployed.size(LAKE, "2s"))
+    kept = []
+    for _ in range(200):
+        visitor.get(link)
+        visitor.get(link)  # from the cache, so that a moment later the same is said again
+        for file in Path(deployed.daemon.tables["cache"]["dir"]).glob("??/??/*"):
+            file.unlink()
+        with contextlib.closing(visitor.connection()) as connection:
+            connection.request("GET", link)
+            answer = connection.getresponse()
+            answer.read()
+        if answer.status != 200:
+            kept = answer.msg.get_all("Cache-Control", ["no-store"])
+            break
+    assert answer.status == 404
+    assert "no-store" in kept
 
 
 def test_no_answer_names_a_file(deployed):
