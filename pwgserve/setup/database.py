@@ -53,7 +53,8 @@ def own_user(reached: Reached, log_history: bool, name: str, before: str | None)
     history = reached.history_table if log_history else None
     has_recent = reached.gallery.has_key_types or reached.gallery.hides_key_types
     sql = statements(tables, address.name, password, hosts, has_recent, history, name)
-    intro = f"-- A database user for pwgserve that may read what it needs of `{address.name}`, and nothing else."
+    # No name in it: behind a line break in a comment the database's client takes commands, for a shell as well.
+    intro = "-- A database user for pwgserve that may read what it needs of the gallery, and nothing else."
     return OwnUser(address.of(name, password).text(), (intro, *sql), tuple(removal(hosts, name)))
 
 

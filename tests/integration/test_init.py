@@ -181,6 +181,25 @@ def test_the_database_user_is_made_if_the_owner_says_so(owned, databases, tmp_pa
     assert other.err.count("\n") == 1
 
 
+def test_the_name_of_a_database_is_no_command_of_roots(databases, tmp_path):
+    """It stands in a file of Piwigo's, which PHP may write, and the statements go to a program that runs others."""
+    gallery = built(databases, tmp_path / "gallery")
+    before, name = parsed(gallery.address).name, "g\n\\! touch $HOME/done\n-- `x"
+    quoted = "`" + name.replace("`", "``") + "`"
+    tables = [table.name for table in gallery.schema.metadata.sorted_tables]
+    databases.server.execute(
+        f"CREATE DATABASE {quoted}", *(f"RENAME TABLE {before}.{one} TO {quoted}.{one}" for one in tables)
+    )
+    file = gallery.root / "local/config/database.inc.php"
+    file.write_text(file.read_text().replace(f"'{before}'", f"'{name}'"))
+    (tmp_path / ".my.cnf").write_text(f"[client]\nuser = root\nsocket = {databases.server.socket}\n")
+    output = tmp_path / "pwgserve.toml"
+    done = init(gallery, output, "--yes", "--url", "http://a.test/", "--make-database-user", HOME=str(tmp_path))
+    gallery.engine.dispose()
+    assert not (tmp_path / "done").exists()
+    assert "The database user is made." in done.out, done.err
+
+
 def test_what_the_owner_chose_is_kept_when_init_is_run_again(owned, tmp_path):
     output = tmp_path / "pwgserve.toml"
     # Those that run here come and go, with other tests.
