@@ -52,6 +52,8 @@ def answer(gallery: TestGallery, asked: dict[str, str]) -> tuple[str, str, bytes
         return (
             ("401 Unauthorized", "text/html", b"Access denied") if exists else ("404 Not Found", "text/html", b"None")
         )
+    if name == "other.php":  # another program of the same site, which somebody has taken over
+        return "200 OK", f"text/html\r\nX-Accel-Redirect: {query}\r\nX-Sendfile: {query}", b""
     return "200 OK", "text/html", b"<html>a page</html>"
 
 

@@ -190,6 +190,21 @@ def test_an_error_of_the_web_servers_own_is_kept_by_nobody(deployed):
     assert "no-store" in kept
 
 
+def test_another_program_of_the_site_is_not_led_to_passwords_and_keys(deployed):
+    """Whoever answers in nginx' server block may lead to what is internal; that shall not be more than pictures."""
+    (deployed.gallery.root / "other.php").write_text("<?php /* stands for another program */\n")
+    secret = deployed.gallery.root / "local/config/pwgserve.inc.php"
+    secret.parent.mkdir(parents=True, exist_ok=True)
+    secret.write_text("the keys")
+    try:
+        for part in ("", "/", "./", "upload/../"):
+            led = f"/_pwgserve/originals/{part}local/config/pwgserve.inc.php"
+            assert b"the keys" not in deployed.visitor().get(f"{BASE}other.php?{led}").body, led
+        assert b"the keys" not in deployed.visitor().get(f"{BASE}other.php?{secret}").body
+    finally:
+        secret.unlink()
+
+
 def test_no_answer_names_a_file(deployed):
     anna = deployed.visitor("anna")
     for address in (deployed.size(PARTY), deployed.original(PARTY)):

@@ -88,7 +88,7 @@ def test_values_are_put_in_once_even_if_they_look_like_an_example():
     assert site.document_root == Path("/var/www")
     found = filled(WebServer.NGINX, text(WebServer.NGINX, "snippets/pwgserve.conf"), site)
     assert "location ^~ /photos/photos/upload/ " in found
-    assert "alias /var/www/photos/photos/; }" in found
+    assert "alias /var/www/photos/photos/;\n" in found
 
 
 def test_the_document_root_is_above_the_gallery_only_if_its_folder_lies_as_its_address():
