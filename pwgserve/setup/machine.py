@@ -9,7 +9,7 @@ import contextlib
 import grp
 import os
 import pwd
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,9 @@ PROGRAMS = {
 }
 UNITS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
 ENABLED_UNIT = Path("/etc/systemd/system/multi-user.target.wants/pwgserve.service")
+
+PEOPLE = 1000
+"""The first number of an account that is not the system's."""
 
 XSENDFILE = Path("mods-enabled/xsendfile.load")
 
@@ -151,20 +154,37 @@ def texts(paths: Iterable[Path]) -> dict[Path, str]:
     return found
 
 
+@dataclass(frozen=True)
+class _Process:
+    name: str
+    parent: int
+    uid: int
+    gid: int
+
+
 def _running(proc: Path) -> dict[WebServer, str | None]:
-    """The servers that run, with the group of their workers."""
+    """The servers that run, with the group of their workers.
+
+    Any account may call a program `nginx`, and would be given the pictures. So those count that root's own process of
+    that name has started, or else those of the system's accounts.
+    """
+    processes = dict(_processes(proc))
     found: dict[WebServer, str | None] = {}
-    try:
-        processes = [entry for entry in proc.iterdir() if entry.name.isdecimal()]
-    except OSError:
-        return found
-    for process in processes:
-        try:
-            name = (process / "comm").read_text().strip()
-            gid = process.stat().st_gid
-        except (OSError, UnicodeDecodeError):
-            continue
-        for server, names in PROGRAMS.items():
-            if name in names and (found.get(server) is None or gid != 0):
-                found[server] = group_name(gid) if gid != 0 else found.get(server)
+    for server, names in PROGRAMS.items():
+        named = [one for one in processes.values() if one.name in names]
+        masters = {number for number, one in processes.items() if one in named and one.uid == 0}
+        trusted = [one for one in named if one.parent in masters] or [one for one in named if one.uid < PEOPLE]
+        if trusted:
+            groups = [one.gid for one in trusted if one.gid != 0]
+            found[server] = group_name(groups[-1]) if groups else None
     return found
+
+
+def _processes(proc: Path) -> Iterator[tuple[int, _Process]]:
+    for entry in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError, KeyError):  # it has ended, or is none of ours to see
+            lines = (line.partition(":\t") for line in (entry / "status").read_text("utf-8", "replace").splitlines())
+            told = {name: value.split("\t") for name, _, value in lines}
+            # Of four numbers the second one is that which counts.
+            uid, gid = int(told["Uid"][1]), int(told["Gid"][1])
+            yield int(entry.name), _Process(told["Name"][0], int(told["PPid"][0]), uid, gid)
