@@ -18,7 +18,7 @@ import pytest
 import storm
 from daemon import Daemon
 from storm import COOKIE, Storm, all_is_well
-from waiting import until
+from waiting import is_alive, until
 
 from pwgserve.finished import PATIENCE_SECONDS
 from pwgserve.service.serving import THREADS
@@ -76,18 +76,12 @@ def test_a_daemon_that_is_killed_at_any_moment(stormy, tmp_path):
             daemon.kill()
         problems += raging.problems
         seen += raging.statuses[200]
-        until(lambda before=before: not any(_is_alive(pid) for pid in before))
+        until(lambda before=before: not any(is_alive(pid) for pid in before))
     assert problems == []
     assert seen > 10
     daemon.start()
     all_is_well(daemon.port, stormy.paths)
     daemon.stop()
-
-
-def _is_alive(pid):
-    with contextlib.suppress(OSError):
-        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    return False
 
 
 def namespaces():

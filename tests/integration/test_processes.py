@@ -19,7 +19,7 @@ from pathlib import Path
 import family
 import pytest
 from daemon import Daemon
-from waiting import until
+from waiting import is_alive, until
 
 from pwgserve.finished import PATIENCE_SECONDS
 
@@ -43,14 +43,6 @@ def running(gallery, tmp_path):
     daemon.wait_for_processes(2)
     yield daemon
     daemon.kill()
-
-
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_cold_derivative_is_rendered_once_however_many_processes_are_asked(several, gallery):

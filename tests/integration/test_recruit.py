@@ -11,7 +11,7 @@ import pytest
 from daemon import settings_for, toml
 from ports import free_port
 from visitor import Visitor
-from waiting import until
+from waiting import is_alive, until
 
 in_a_gallery = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
@@ -48,13 +48,6 @@ def is_taken(config, text):
     return True
 
 
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 @in_a_gallery
 def test_it_serves_as_soon_as_it_is_told_what(service, gallery, tmp_path):
     process, config = service
@@ -65,7 +58,7 @@ def test_it_serves_as_soon_as_it_is_told_what(service, gallery, tmp_path):
     assert Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split() == [str(first)]
     process.terminate()
     assert process.wait(120) == 0
-    assert not is_running(first)
+    assert not is_alive(first)
 
 
 def is_ready(port):
@@ -81,7 +74,7 @@ def test_it_ends_with_a_service_that_is_killed_before_it_has_orders(service, sec
     first = recruit(process)
     time.sleep(seconds)  # at first it loads its code, in the end it waits
     process.kill()
-    until(lambda: not is_running(first))
+    until(lambda: not is_alive(first))
 
 
 @in_a_gallery
@@ -94,7 +87,7 @@ def test_ctrl_c_while_code_is_loaded_ends_all_without_a_word_more(service, galle
     _, said = process.communicate(timeout=120)
     assert process.returncode in (0, 1), "stopped, or aborted"
     assert "error" not in said, said
-    assert not is_running(first)
+    assert not is_alive(first)
 
 
 def test_a_wrong_configuration_leaves_nothing_and_says_so_in_one_line(service):
@@ -105,7 +98,7 @@ def test_a_wrong_configuration_leaves_nothing_and_says_so_in_one_line(service):
     assert process.returncode == 2
     assert said.startswith(f"pwgserve: {config}: server.listen")
     assert said.count("\n") == 1
-    assert not is_running(first)
+    assert not is_alive(first)
 
 
 @in_a_gallery

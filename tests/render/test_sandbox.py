@@ -6,11 +6,11 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from hostile_worker import ATTEMPTS
+from waiting import is_alive, until
 
 from pwgserve.render import workers
 from pwgserve.render.limits import MEGABYTE, Limits
@@ -204,18 +204,8 @@ asyncio.run(main())
 
 def test_no_worker_outlives_a_daemon_that_is_killed():
     done = subprocess.run([sys.executable, "-c", ORPHAN], capture_output=True, text=True, timeout=200)
-    worker = Path("/proc", done.stdout.strip())
-    deadline = time.monotonic() + 120
-    while is_alive(worker) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_alive(worker)
-
-
-def is_alive(process):
-    try:
-        return "zombie" not in (process / "status").read_text()
-    except OSError:
-        return False
+    worker = int(done.stdout)
+    until(lambda: not is_alive(worker))
 
 
 HIDDEN = """
