@@ -397,9 +397,7 @@ def test_a_cache_that_becomes_read_only_keeps_nobody_from_a_picture(stormy, tmp_
 def others_are_served(gallery, daemon):
     """One picture from the cache and one that is to be made, of photos that lie on another disk."""
     for photo, outcome in ((EVEN, "hit"), (EVEN + 2, "render")):
-        began = time.monotonic()
         assert daemon.visitor().follow(address(gallery, photo)).headers["x-pwgserve"] == outcome
-        assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(("disk", "albums"), [("galleries/nas", 1), ("galleries", 12)])
