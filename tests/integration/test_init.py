@@ -346,21 +346,21 @@ def asked(gallery, output, answers, **environment):
     child, terminal = pty.fork()
     if child == 0:
         os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "COLUMNS": "300", **environment})
-    shown, left = "", dict(answers)
+    shown, left = b"", dict(answers)  # which may come in any pieces
     deadline = time.monotonic() + SECONDS - 20
     while time.monotonic() < deadline:
         try:
             if select.select([terminal], [], [], 0.5)[0]:
-                shown += os.read(terminal, 4096).decode()
+                shown += os.read(terminal, 4096)
         except OSError:
             break
         for question in list(left):
-            if re.search(f"{question}.*: $", shown):
+            if re.search(f"{question}.*: $".encode(), shown):
                 os.write(terminal, f"{left.pop(question)}\n".encode())
     assert time.monotonic() < deadline, shown
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0, shown
-    return shown
+    return shown.decode()
 
 
 def test_a_person_is_asked_little_and_may_just_press_enter(owned, tmp_path):
