@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from pwgserve import finished
 from pwgserve.answers.freshness import MAX_AGE
 from pwgserve.answers.sources import ChangedError, Sources
-from pwgserve.cache.store import Cache
+from pwgserve.cache.store import SMALL, Cache
 from pwgserve.finished import Derivatives
 from pwgserve.originals import Originals
 from pwgserve.piwigo.conf import PiwigoConf
@@ -54,7 +54,7 @@ class Pool:
 
     waiting: how many do. refused: how many were not to be made any more. problems: what becomes of the next renderings,
     one after the other: an error, or a function that is called instead; then all goes well. joined: who wanted what was
-    under way. larger: what the last one could be made from.
+    under way. larger: what the last one could be made from. content: what is made.
     """
 
     def __init__(self):
@@ -64,6 +64,7 @@ class Pool:
         self.problems = []
         self.joined = []
         self.larger = None
+        self.content = b"rendered here"
 
     def on_its_way(self, file):
         return nullcontext()
@@ -82,7 +83,7 @@ class Pool:
         problem = self.problems.pop(0) if self.problems else None
         if isinstance(problem, Exception):
             raise problem
-        os.write(output, b"rendered here")
+        os.write(output, self.content)
         if problem is not None:
             problem()
 
@@ -262,12 +263,15 @@ def open_files():
     )
 
 
-async def test_what_was_made_is_found_and_not_made_again(gallery):
+@pytest.mark.parametrize("size", [SMALL, SMALL + 1])
+async def test_what_was_made_is_found_and_not_made_again(gallery, size):
+    gallery.pool.content = os.urandom(size)
     made = await gallery.get()
-    assert (made.was_rendered, made.is_stored, made.entry.content) == (True, True, b"rendered here")
+    assert (made.was_rendered, made.is_stored, made.entry.content) == (True, True, gallery.pool.content)
     for _ in range(2):
         found = await gallery.get()
-        assert (found.was_rendered, found.entry.content, found.name) == (False, b"rendered here", made.name)
+        assert (found.was_rendered, found.entry.size, found.name) == (False, size, made.name)
+        assert Path(gallery.derivatives.path(found.name)).read_bytes() == gallery.pool.content
     assert len(gallery.seconds) == 1
 
 

@@ -7,8 +7,10 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import RawTestServer
 
+from pwgserve.cache.store import Entry
+from pwgserve.finished import Finished
 from pwgserve.http.ranges import Validators, http_date
-from pwgserve.http.sending import CHUNK, DIRECT, PROXY_KEEPS, X_ACCEL, OpenFile, Sender
+from pwgserve.http.sending import CHUNK, DIRECT, PROXY_KEEPS, X_ACCEL, OpenFile, Sender, of_cache
 
 CONTENT = os.urandom(2 * CHUNK + 10)
 VALIDATORS = Validators('"a"', 1000)
@@ -129,7 +131,14 @@ async def test_a_proxy_is_told_what_to_send_unless_one_version_alone_is_wanted(l
         assert ("Accept-Ranges" in headers) == (way != X_ACCEL), "nginx says it itself"
     _, headers, body = await got(file, X_ACCEL, If_Match='"a"')
     assert (body, "X-Accel-Redirect" in headers) == (CONTENT, False)
-    assert (await got(OpenFile(None, 1, None, "cache/a", b"x"), X_ACCEL))[2] == b"x", "which lies nowhere"
+
+
+async def test_a_proxy_is_handed_over_what_the_cache_has_and_sent_what_it_has_not():
+    for is_stored in (True, False):
+        file = of_cache(Finished("ab/cd/ef", Entry(None, 1, b"x"), was_rendered=True, is_stored=is_stored), "/cache/ab")
+        _, headers, body = await got(file, X_ACCEL)
+        assert headers.get("X-Accel-Redirect") == ("/internal/cache/ab/cd/ef" if is_stored else None)
+        assert body == (b"" if is_stored else b"x")
 
 
 @pytest.mark.parametrize("change", ["shorter", "rewritten"])

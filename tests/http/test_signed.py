@@ -122,6 +122,7 @@ class Gallery:
         return f"/cache/{name}"
 
     async def send(self, request, file, headers, validators):
+        self.sent = file
         return web.Response(body=file.content, headers={**headers, "ETag": validators.etag})
 
 
@@ -334,11 +335,14 @@ def test_how_long_who_may_keep_a_picture():
     assert told["Cross-Origin-Resource-Policy"] == "same-site"
 
 
-def test_what_was_decided_a_while_ago_is_kept_by_no_proxy():
+def test_an_original_that_was_decided_about_a_while_ago_is_sent_in_that_version_and_kept_by_no_proxy():
     gallery = Gallery()
     gallery.opening = partial(setattr, gallery, "late", AGE_FOR_PROXIES + 0.1)
     told = asyncio.run(headers(gallery, link_of(gallery, wanted=ORIGINAL)))
     assert (told["X-Accel-Expires"], told["X-Pwgserve"]) == ("0", "original")
+    sent = gallery.sent
+    assert (sent.size, sent.path, sent.internal) == (1000, "/gallery/a.jpg", "originals/upload/a.jpg")
+    assert sent.mtime == 10**18, "so that no other version is sent"
     made = Gallery()
     made.rendering = partial(setattr, made, "late", AGE_FOR_PROXIES + 0.1)
     told = asyncio.run(headers(made, link_of(made)))
