@@ -349,7 +349,7 @@ async def test_a_cache_that_takes_nothing_keeps_nobody_from_a_picture(gallery, m
     assert [line["event"] for line in logs] == ["cache-not-written"]
 
 
-async def test_a_size_is_made_from_a_larger_one_that_is_finished_unless_that_is_broken(gallery):
+async def test_a_size_is_made_from_a_larger_one_that_is_finished_unless_that_is_broken(gallery, monkeypatch):
     plans = larger(gallery.found, SETTINGS)
     version = await gallery.sources.version(gallery.found)
     names = [gallery.cache.name(*facts_of(facts_of_plan(plan), version.source)) for plan in plans]
@@ -361,6 +361,18 @@ async def test_a_size_is_made_from_a_larger_one_that_is_finished_unless_that_is_
     gallery.cache.remove(await gallery.name())
     await gallery.get(settings=SETTINGS)
     assert gallery.pool.larger.plan == plans[1]
+    gallery.cache.remove(await gallery.name())
+    get = gallery.cache.get
+
+    def failing(name):
+        if name in names[:2]:
+            raise ShortageError
+        return get(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(gallery.cache, "get", failing)
+        await gallery.get(settings=SETTINGS)
+    assert gallery.pool.larger.plan == plans[2], "one that cannot be read now is no reason to make nothing"
     gallery.cache.remove(await gallery.name())
     await gallery.get()
     assert gallery.pool.larger is None
@@ -409,5 +421,6 @@ async def test_renderings_are_waited_for_or_ended_at_the_end(gallery):
         while gallery.pool.waiting == 0:
             await asyncio.sleep(0.01)
         await gallery.derivatives.abandon()
+    assert open_files() == [], "they have ended by then"
     with pytest.raises(asyncio.CancelledError):
         await asked

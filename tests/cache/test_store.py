@@ -223,6 +223,16 @@ def test_one_process_at_a_time_makes_a_derivative_and_a_killed_one_gives_its_cla
     third.communicate("")
 
 
+def test_who_is_about_to_be_stopped_gives_all_claims_back(cache, tmp_path):
+    names = [cache.name(str(number)) for number in range(2)]
+    assert all(cache.claim(name) for name in names)
+    cache.let_go()
+    for name in names:
+        other, has_claim = claimer(tmp_path, name)
+        other.communicate("")
+        assert has_claim == "True"
+
+
 def open_descriptors():
     return len(list(Path("/proc/self/fd").iterdir()))
 
@@ -320,6 +330,7 @@ def test_threads_that_remember_what_they_verified_do_not_hamper_one_another(cach
     finally:
         sys.setswitchinterval(interval)
     assert problems == []
+    assert len(cache._verified) <= 20
 
 
 def test_the_tally_knows_what_was_removed(cache):

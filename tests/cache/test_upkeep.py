@@ -260,6 +260,25 @@ def test_abandoned_work_goes_and_present_work_stays(tmp_path):
     assert new.exists()
 
 
+@pytest.mark.parametrize("way", ["purge", "collect"])
+def test_nothing_goes_but_derivatives_wherever_links_lead(tmp_path, way):
+    """As where somebody has put a link to their photos, or a folder of theirs, into the cache's."""
+    cache = store(tmp_path, 10**6)
+    name = filled(cache, 1)[0]
+    first, second, _ = name.split("/")
+    folder, photos = tmp_path / "cache", tmp_path / "photos"
+    kept = [photos / "ab/photo.jpg", photos / "photo.jpg", folder / "their photos/ab/photo.jpg", folder / "ab.jpg"]
+    for photo in kept:
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        photo.write_bytes(b"x" * 1000)
+    links = [folder / "zz", folder / first / "zz", folder / first / second / "zz"]
+    for link, target in zip(links, (photos, photos, photos / "photo.jpg"), strict=True):
+        link.symlink_to(target)
+    done = cache.upkeep.purge() if way == "purge" else cache.upkeep.collect(max_size=0)
+    assert (done.removed, there(cache, [name])) == (1, [])
+    assert [path for path in (*kept, *links) if not path.exists()] == []
+
+
 def test_what_was_counted_today_is_not_counted_again(tmp_path):
     cache = store(tmp_path, 10**6)
     filled(cache, 2)
