@@ -126,11 +126,11 @@ def claims_to_be_expired(token: str, now: float) -> bool:
 
 
 def expiry(now: float, ttl: int) -> int:
-    """When a link made now expires, in seconds since 1970: between `ttl` and 1.5 × `ttl` seconds away.
+    """When a link made now expires, in seconds since 1970: between `ttl` (2 at least) and 1.5 × `ttl` seconds away.
 
     The same for all links made within one bucket of half a `ttl`, so that a page's URLs stay the same meanwhile.
     """
-    bucket = max(1, ttl // 2)
+    bucket = ttl // 2
     return (math.floor(now / bucket) + 1) * bucket + ttl
 
 

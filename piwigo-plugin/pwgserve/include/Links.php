@@ -58,10 +58,10 @@ final class Links
         return $this->hash(array_merge(array('fingerprint'), $facts));
     }
 
-    /** When a link made now expires: the same for all that are made within half a $ttl. Seconds. */
+    /** When a link made now expires: the same for all that are made within half a $ttl. Seconds, 2 at least. */
     public static function expiry(int $now, int $ttl): int
     {
-        $bucket = max(1, intdiv($ttl, 2));
+        $bucket = intdiv($ttl, 2);
         return (intdiv($now, $bucket) + 1) * $bucket + $ttl;
     }
 
