@@ -157,6 +157,9 @@ async def test_what_another_process_is_making_is_taken_from_it(gallery, monkeypa
 async def test_what_another_process_made_while_we_waited_for_our_turn_is_not_made_again(gallery):
     gallery.pool.turn.clear()
     asked = asyncio.create_task(gallery.thumbnail())
+    async with asyncio.timeout(60):
+        while gallery.pool.waiting == 0:
+            await asyncio.sleep(0.01)
     with gallery.other(await gallery.name(), "made elsewhere") as (process, _):
         go_on(process)
         assert process.stdout.readline() == "released\n"

@@ -80,6 +80,27 @@ def test_exactly_the_oldest_go_however_few_are_sorted_at_once(tmp_path, monkeypa
     assert there(cache, names) == names[12:]
 
 
+@pytest.mark.parametrize("at_once", [1, 3, 50_000])
+def test_of_files_of_about_the_same_age_no_more_go_than_must(tmp_path, monkeypatch, at_once):
+    """As those that were warmed in one night."""
+    monkeypatch.setattr(cache_upkeep, "SORTED_AT_ONCE", at_once)
+    cache = store(tmp_path, 10**9)
+    names = filled(cache, 30, size=1000, age=10**6)
+    done = cache.upkeep.collect(max_size=20_000)
+    assert (done.removed, done.removed_size, done.left) == (12, 12_000, 18)
+    assert len(there(cache, names)) == 18
+    if at_once > 30:
+        assert there(cache, names) == names[12:]
+
+
+def test_what_is_looked_at_is_used_however_long_ago_it_was_made(tmp_path):
+    cache = store(tmp_path, 10**9)
+    names = filled(cache, 10, size=1000)
+    os.close(cache.get(names[0]).descriptor)
+    cache.upkeep.collect(max_size=5000)
+    assert there(cache, names) == [names[0], *names[7:]]
+
+
 def test_a_store_below_its_limit_is_left_alone(tmp_path):
     cache = store(tmp_path, 10**6)
     names = filled(cache, 5)
@@ -275,20 +296,21 @@ def test_nothing_goes_but_derivatives_wherever_links_lead(tmp_path, way):
     for link, target in zip(links, (photos, photos, photos / "photo.jpg"), strict=True):
         link.symlink_to(target)
     done = cache.upkeep.purge() if way == "purge" else cache.upkeep.collect(max_size=0)
-    assert (done.removed, there(cache, [name])) == (1, [])
+    assert (done.removed, there(cache, [name]), cache.upkeep.tally.get().files) == (1, [], 0)
     assert [path for path in (*kept, *links) if not path.exists()] == []
 
 
-def test_what_was_counted_today_is_not_counted_again(tmp_path):
+def test_what_was_counted_today_is_not_counted_again(tmp_path, monkeypatch):
     cache = store(tmp_path, 10**6)
     filled(cache, 2)
     cache.upkeep.collect_if_due()
-    measured = cache.upkeep.tally.get()
-    assert measured.files == 2
-    filled(cache, 1)
+    assert cache.upkeep.tally.get().files == 2
     Path(cache.location(cache.name("0"))).unlink()
     cache.upkeep.collect_if_due()
-    assert cache.upkeep.tally.get().measured == measured.measured
+    assert cache.upkeep.tally.get().files == 2
+    monkeypatch.setattr(cache_upkeep, "COUNT_EVERY", -1)
+    cache.upkeep.collect_if_due()
+    assert cache.upkeep.tally.get().files == 1
 
 
 def test_ages_are_told_by_time(tmp_path):
