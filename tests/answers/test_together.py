@@ -144,13 +144,15 @@ async def test_the_patient_go_out_with_whoever_is_in_a_hurry():
     assert table.questions == [[1, 2, 3]]
 
 
-async def test_one_in_a_hurry_hurries_the_same_question_of_a_patient_one():
-    table = Table()
+async def test_one_in_a_hurry_hurries_the_same_question_of_a_patient_one(monkeypatch):
+    table, now = Table(), [1000.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
     together = Together(table, None, pause=0)
-    patient = asyncio.create_task(together.get(1, patience=0.02))
+    patient = asyncio.create_task(together.get(1, patience=60))
     await all_that_can_be_done_now()
     assert await together.get(1) == await patient == 10
-    await asyncio.sleep(0.05)
+    now[0] += 61
+    await all_that_can_be_done_now()
     assert table.questions == [[1]], "nor is it asked once more when the patience would have ended"
 
 
