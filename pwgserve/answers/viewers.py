@@ -155,7 +155,7 @@ class Viewers:
         account = await self._accounts.get(claim.user_id)
         if account is None or not claim.is_genuine(conf.secret_key, account.password_hash, account.username):
             return None
-        return claim.user_id, self._signer.credential(REMEMBER_ME, f"{account.username}\n{account.password_hash}")
+        return claim.user_id, self._signer.credential(REMEMBER_ME, _remembering(account, conf))
 
     async def _is_alive(self, user_id: int, credential: Credential, conf: PiwigoConf) -> bool:
         """Whether one of the user's present secrets has the credential's mark."""
@@ -163,9 +163,12 @@ class Viewers:
         secrets: Sequence[str] = ()
         if kind in (SESSION, ADMIN_TOKEN):
             return await self._is_logged_in(user_id, credential.mark, conf)
-        if kind in (MESSAGE, OWNERS_HAND) or (kind == REMEMBER_ME and conf.authorize_remembering):
+        if kind in (MESSAGE, OWNERS_HAND):
             account = await self._accounts.get(user_id)
             secrets = (f"{account.username}\n{account.password_hash}",) if account else ()
+        elif kind == REMEMBER_ME and conf.authorize_remembering:
+            account = await self._accounts.get(user_id)
+            secrets = (_remembering(account, conf),) if account else ()
         elif kind == AUTH_KEY:
             secrets = await self._auth_keys_of.get(user_id)
         elif kind == PROGRAM_KEY:
@@ -182,6 +185,11 @@ class Viewers:
         row_id = await self._marks.session(user_id, mark)
         session = await self._sessions.get(row_id) if row_id is not None else None
         return session is not None and session.user_id == user_id and session.age <= conf.session_length
+
+
+def _remembering(account: Account, conf: PiwigoConf) -> str:
+    """What all remember-me cookies of a user hold for: another password or key of the gallery ends them."""
+    return f"{account.username}\n{account.password_hash}\n{conf.secret_key}"
 
 
 def _row_id(claims: Claims, conf: PiwigoConf) -> str | None:

@@ -194,6 +194,19 @@ def test_a_link_made_by_remember_me_lives_without_cookies_until_the_password_cha
     gallery.update("users", {"id": USERS["ben"]}, password="hash-of-ben")
 
 
+def test_a_link_made_by_remember_me_ends_when_the_gallery_believes_no_such_cookie_any_more(daemon, gallery, settled):
+    """Owners change their gallery's secret key when cookies may have been stolen."""
+    cookie = "pwg_remember=" + gallery.remember_me(USERS["anna"], "anna", int(time.time()))
+    link = daemon.visitor(cookie).link(PARTY)
+    gallery.update("config", {"param": "secret_key"}, value="another")
+    settled()
+    assert not sees(daemon, PARTY, cookie)
+    assert daemon.visitor().get(link).status == 404
+    gallery.update("config", {"param": "secret_key"}, value=SECRET_KEY)
+    settled()
+    assert daemon.visitor().get(link).status == 200
+
+
 def test_an_authentication_key_logs_in_for_its_time(daemon, gallery, settled):
     def key(number, user="anna", expires_in=600, **columns):
         text = f"{number:030d}"
