@@ -45,6 +45,7 @@ class KeyWatch:
         self._ring = ring
         self._lifetime = lifetime
         self._version: tuple[int, ...] | None = None  # whatever came between reading the ring and now is read again
+        self._problem = ""
         self.now = ring.at(time.time(), lifetime())
 
     @classmethod
@@ -65,24 +66,28 @@ class KeyWatch:
 
     def _look(self) -> KeyRing:
         version = _version(self._file)
-        if version != self._version:
+        if version != self._version and self._read():
             self._version = version
-            self._read()
         return self._ring.at(time.time(), self._lifetime())
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take what is in the file; whether it can be read. What is wrong is told once, and may be mended meanwhile."""
         try:
             found = keys_file.load(self._file)
         except (KeysError, OSError) as error:
             problem = str(error) if isinstance(error, KeysError) else "the keys file is gone"
-            _log.error("keys-not-read", problem=problem, consequence="the keys of before go on")
-            return
+            if problem != self._problem:
+                _log.error("keys-not-read", problem=problem, consequence="the keys of before go on")
+            self._problem = problem
+            return False
+        self._problem = ""
         if found.stable_key != self._ring.stable_key:
             _log.error("keys-replaced", problem="the keys file is another one; restart the daemon to use it")
-            return
+            return True
         if found != self._ring:
             _log.info("keys-read", keys=len(found.link_keys))
         self._ring = found
+        return True
 
 
 def _version(file: Path) -> tuple[int, ...] | None:
