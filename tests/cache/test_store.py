@@ -153,7 +153,9 @@ def test_a_damaged_file_is_no_derivative_and_is_removed(cache, size, damage):
             path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         case "another's":
             path.write_bytes(os.urandom(size))
+    before = open_descriptors()
     assert cache.get(name) is None
+    assert open_descriptors() == before
     assert not path.exists()
     put(cache, name, content)
     assert content_of(cache, name) == content

@@ -1,6 +1,7 @@
 """The engine with the real libvips, on pictures as cameras, scanners and attackers make them."""
 
 import os
+import struct
 import subprocess
 import sys
 from dataclasses import replace
@@ -119,16 +120,18 @@ def test_shrinking_while_decoding_looks_like_shrinking_after_it(tmp_path):
     assert (from_jpeg - from_png).abs().avg() < 3
 
 
-def test_transparency_stays_and_has_no_dark_fringe(tmp_path):
-    alpha = (pyvips.Image.xyz(900, 600)[0] > 450).ifthenelse(255, 0).cast("uchar")
-    colour = (alpha > 0).ifthenelse([250, 250, 250], [0, 0, 0]).cast("uchar")
-    source = write(colour.bandjoin(alpha).copy(interpretation="srgb"), tmp_path / "a.png")
-    image = rendered(source, plan(file_format="png"))
-    assert image.bands == 4
+@pytest.mark.parametrize("unseen", [0, 255])
+@pytest.mark.parametrize("is_deep", [False, True])
+def test_transparency_stays_and_has_no_fringe_of_what_is_not_seen(tmp_path, unseen, is_deep):
+    alpha = (pyvips.Image.xyz(900, 600)[0] > 451).ifthenelse(255, 0).cast("uchar")
+    image = (alpha > 0).ifthenelse([100] * 3, [unseen] * 3).cast("uchar").bandjoin(alpha)
+    image = (image.cast("ushort") * 257).copy(interpretation="rgb16") if is_deep else image.copy(interpretation="srgb")
+    image = rendered(write(image, tmp_path / "a.png"), plan(file_format="png"))
+    assert (image.bands, image.format) == (4, "uchar")
     assert image(290, 100)[3] == 255
     assert image(10, 100)[3] == 0
     edge = [image(x, 100) for x in range(image.width) if 20 < image(x, 100)[3] < 235]
-    assert all(pixel[0] > 200 for pixel in edge)
+    assert edge and all(is_near(pixel[:3], (100, 100, 100), 6) for pixel in edge)
 
 
 def test_a_transparent_picture_under_a_jpegs_name_gets_a_white_ground(tmp_path):
@@ -199,6 +202,14 @@ def test_sharpening_makes_edges_steeper(tmp_path):
     assert is_near(sharp(20, 20), soft(20, 20), 3), "even areas keep their colour"
 
 
+def test_sharpening_leaves_transparency_as_it_is(tmp_path):
+    alpha = pyvips.Image.xyz(300, 200)[0].linear(255 / 299, 0).cast("uchar")
+    source = write(corners(300, 200).bandjoin(alpha).copy(interpretation="srgb"), tmp_path / "a.png")
+    image = rendered(source, plan(file_format="png", sharpen=60))
+    assert image.bands == 4
+    assert (image[3] - alpha).abs().max() == 0
+
+
 def mark_file(tmp_path, colour=(255, 255, 0), alpha=255, size=(60, 40)):
     image = pyvips.Image.black(*size, bands=3).linear(1, list(colour)).bandjoin(alpha).cast("uchar")
     return write(image.copy(interpretation="srgb"), tmp_path / "mark.png")
@@ -211,10 +222,22 @@ def test_a_watermark_lies_where_it_should_with_its_opacity(tmp_path, extension):
     image = rendered(source, plan(file_format=FORMATS[extension], watermark=watermark), mark_file(tmp_path))
     assert is_near(image(30, 20), (255, 255, 0))
     assert is_near(image(80, 60), (220, 20, 20))
+    assert image.bands == 3
     half = plan(file_format=FORMATS[extension], watermark=Watermark("mark.png", (100, 100), 0, 0, opacity=50))
     assert is_near(rendered(source, half, mark_file(tmp_path))(30, 20), (238, 138, 10))
     clear = rendered(source, half, mark_file(tmp_path, alpha=0))
     assert is_near(clear(30, 20), (220, 20, 20))
+
+
+@pytest.mark.parametrize("bands", [1, 2, 3])
+def test_a_watermark_may_be_grey_or_opaque(tmp_path, bands):
+    mark = pyvips.Image.black(60, 40) + 255
+    mark = mark.bandjoin([255] * (bands - 1)).cast("uchar").copy(interpretation="b-w" if bands < 3 else "srgb")
+    source = write(corners(900, 600), tmp_path / "a.png")
+    made = plan(file_format="png", watermark=Watermark("mark.png", (100, 100), 0, 0, opacity=50))
+    image = rendered(source, made, write(mark, tmp_path / "mark.png"))
+    assert is_near(image(30, 20), (237, 137, 137))
+    assert is_near(image(80, 60), (220, 20, 20))
 
 
 def test_a_small_output_has_no_watermark(tmp_path):
@@ -340,6 +363,44 @@ def test_a_large_derivative_keeps_what_the_camera_noted_but_not_where_and_whose(
 
     kept = rendered(source, plan(LARGE, FORMATS[extension], rules=RenderRules(strip_gps=False)))
     assert kept.get_typeof("exif-ifd3-GPSLatitude")
+
+
+def with_preview(jpeg: bytes, preview: bytes) -> bytes:
+    """A JPEG whose EXIF names a camera and holds a preview, as cameras write it."""
+    model = b"Camera\0"
+    second = 8 + 2 + 12 + 4 + len(model) + 1
+    at = second + 2 + 3 * 12 + 4
+    exif = b"Exif\0\0II*\0" + struct.pack("<I", 8)
+    exif += struct.pack("<HHHIII", 1, 0x110, 2, len(model), 26, second) + model + b"\0"
+    tags = [(0x103, 3, 1, 6), (0x201, 4, 1, at), (0x202, 4, 1, len(preview))]
+    exif += struct.pack("<H", 3) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + struct.pack("<I", 0) + preview
+    return jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + jpeg[2:]
+
+
+@pytest.mark.parametrize("strip_gps", [True, False])
+def test_the_cameras_own_preview_goes_in_any_case(tmp_path, strip_gps):
+    """It may show what was cut away, or painted over, since."""
+    preview = corners(90, 60).jpegsave_buffer(keep="none") + b"PREVIEW"
+    source = tmp_path / "a.jpg"
+    source.write_bytes(with_preview(corners(1200, 800).jpegsave_buffer(keep="none"), preview))
+    assert pyvips.Image.new_from_file(str(source)).get("jpeg-thumbnail-data") == preview
+    rendered(source, plan(LARGE, rules=RenderRules(strip_gps=strip_gps)))
+    content = (tmp_path / "output").read_bytes()
+    assert b"Camera" in content
+    assert b"PREVIEW" not in content
+
+
+@pytest.mark.parametrize("strip_gps", [True, False])
+def test_words_of_the_press_stay_only_where_all_may_stay(tmp_path, strip_gps):
+    """IPTC, which repeats places and names."""
+    image = corners(1200, 800).copy()
+    words = b"\x1c\x02\x5a\x00\x08Chiemsee"
+    block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0" + struct.pack(">I", len(words)) + words + b"\0"
+    image.set_type(pyvips.GValue.blob_type, "iptc-data", block)
+    source = write(image, tmp_path / "a.jpg")
+    assert b"Chiemsee" in source.read_bytes()
+    rendered(source, plan(LARGE, rules=RenderRules(strip_gps=strip_gps)))
+    assert (b"Chiemsee" in (tmp_path / "output").read_bytes()) is not strip_gps
 
 
 def test_from_which_size_on_metadata_stay_is_the_gallerys_choice(tmp_path):
