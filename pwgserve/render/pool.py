@@ -190,9 +190,8 @@ class RenderPool:
             leader = self._jobs[name]
             together = [leader]
             if leader.file is not None:
-                others = [job for job in self._jobs.values() if job.file == leader.file and job.group is None]
-                for job in others:
-                    if len(together) < MAX_TOGETHER and job is not leader and self._turns.take_along(job.name, name):
+                for job in [job for job in self._jobs.values() if job.file == leader.file]:
+                    if len(together) < MAX_TOGETHER and self._turns.take_along(job.name, name):
                         together.append(job)
             group = asyncio.create_task(self._render_together(together))
             for job in together:

@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import os
 import random
 import resource
@@ -233,6 +234,30 @@ def test_who_is_about_to_be_stopped_gives_all_claims_back(cache, tmp_path):
         other, has_claim = claimer(tmp_path, name)
         other.communicate("")
         assert has_claim == "True"
+
+
+def test_where_nothing_can_be_locked_everybody_makes_what_they_need(cache, monkeypatch):
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "lockf", no_locks)
+    assert cache.claim(cache.name("a"))
+    cache.release(cache.name("a"))
+
+
+def test_a_file_system_that_keeps_whole_seconds_keeps_derivatives_all_the_same(tmp_path, monkeypatch):
+    def whole_seconds(file, ns, set_times=os.utime):
+        set_times(file, ns=tuple(time - time % 10**9 for time in ns))
+
+    monkeypatch.setattr(os, "utime", whole_seconds)
+    made = Cache(tmp_path / "cache", KEY, 10_000_000)
+    made.open()
+    name = made.name("a")
+    for content in (b"x" * 1000, b"y" * (SMALL + 1)):
+        put(made, name, content)
+        assert content_of(made, name) == content
+    os.truncate(made.location(name), 0)  # as after a power cut, where files are written before they have a name
+    assert made.get(name) is None
 
 
 def open_descriptors():

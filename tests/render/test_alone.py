@@ -166,6 +166,20 @@ async def test_who_leaves_in_the_moment_of_being_called_calls_the_next(tmp_path)
     assert lock.taken_now()
 
 
+async def test_who_leaves_the_line_calls_nobody_while_another_one_has_it():
+    lock = Alone(None)
+    await lock.take()
+    first, second = (asyncio.create_task(lock.take(client)) for client in ("anna", "ben"))
+    await asyncio.sleep(0)
+    first.cancel()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert first.cancelled() and not second.done()
+    lock.give_back()
+    async with asyncio.timeout(20):
+        await second
+
+
 async def test_who_gives_up_waiting_leaves_the_turn_to_the_next(tmp_path):
     first, second = Alone(tmp_path / "large"), Alone(tmp_path / "large")
     async with first:
@@ -173,6 +187,7 @@ async def test_who_gives_up_waiting_leaves_the_turn_to_the_next(tmp_path):
         await asyncio.sleep(0.1)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
+        assert waiting.cancelled()
     async with asyncio.timeout(120), second:
         pass
     first.close()

@@ -227,6 +227,18 @@ async def test_a_broken_picture_is_refused_and_the_worker_lives(tmp_path):
         assert workers() == before
 
 
+async def test_a_file_that_is_too_large_is_refused_before_anybody_reads_it(tmp_path):
+    with files(tmp_path) as (source, output, file):
+        size = os.fstat(source).st_size
+        async with pool(max_source=size - 1) as made:
+            with pytest.raises(UnrenderableError, match=r"render\.max_source"):
+                await render(made, source, output)
+            assert made.jobs == 0
+        async with pool(max_source=size) as made:
+            await render(made, source, output)
+        assert pyvips.Image.new_from_file(str(file)).width == 300
+
+
 async def test_a_worker_knows_none_of_the_daemons_settings(tmp_path, monkeypatch):
     monkeypatch.setenv("PWGSERVE_PIWIGO__DATABASE", "mysql://user:topsecret@host/x")
     async with pool():
