@@ -151,14 +151,16 @@ def test_what_a_thread_fails_to_make_is_made_all_the_same(lake, monkeypatch, err
 def test_nothing_is_made_aside_that_nobody_will_ask_for(lake, monkeypatch):
     def make(plan, *given):
         begun.append(plan)
+        has_begun.set()
         assert go_on.wait(120)
         return b"made aside"
 
-    begun, go_on = [], threading.Event()
+    begun, has_begun, go_on = [], threading.Event(), threading.Event()
     monkeypatch.setattr(sharing, "_file", make)
     made = list(plans((3600, 2400)).values())
     shared = Shared(made)
     content(lake, made[0], shared)
+    assert has_begun.wait(120)
     # The thread is at its first work; what it has not begun is made where it is asked for, at once.
     assert content(lake, made[1], shared) != b"made aside"
     shared.end()
