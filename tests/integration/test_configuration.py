@@ -11,6 +11,7 @@ import pytest
 from commands import here
 from daemon import settings_for, toml
 from ports import free_port
+from waiting import until
 
 from pwgserve.keys.keys_file import load_or_create
 from pwgserve.piwigo.conf import DECIDING
@@ -134,6 +135,7 @@ def test_an_environment_variable_overrides_the_file_and_is_checked_too(config):
 
 def test_a_password_that_everybody_can_read_is_told_without_the_password(daemon, gallery):
     assert (daemon.directory / "pwgserve.toml").stat().st_mode & 0o004
+    until(lambda: '"serving"' in daemon.log)  # a process may answer before that is told
     assert ("configuration-readable" in daemon.log) is not gallery.is_sqlite
     assert "p%40ss" not in daemon.log
     assert "p@ss" not in daemon.log
