@@ -160,9 +160,9 @@ class Daemon:
         return [worker for process in self.processes() for worker in self.children(process) if _is_worker(worker)]
 
     def wait_for_processes(self, count: int) -> None:
-        """Wait until so many serve, and have told their numbers."""
+        """Wait until so many serve, and have told their numbers; and their supervisor knows, which would else give up."""
         deadline = time.monotonic() + START_SECONDS
-        while self.metric("pwgserve_processes") != count:
+        while self.metric("pwgserve_processes") != count or '"serving"' not in self.log:
             assert time.monotonic() < deadline, self.log
             time.sleep(0.1)
 
