@@ -55,12 +55,9 @@ def memory_of(daemon):
 
 
 def sockets_of(daemon):
-    found = 0
-    (pid,) = daemon.processes()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            found += str(entry.readlink()).startswith("socket:")
-    return found
+    """How many it holds. Its open files would say so, too, to root."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(line[1].endswith(f":{daemon.port:04X}") and line[9] != "0" for line in lines)
 
 
 def is_cut_off(connection, seconds=SECONDS):

@@ -25,6 +25,8 @@ from pwgserve.finished import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.parametrize("gallery", ["sqlite"], indirect=True, scope="module")
 
+sees_files = pytest.mark.skipif(os.geteuid() != 0, reason="only root sees the open files of who hides its memory")
+
 THREE = {"server": {"processes": 3}, "render": {"workers": 3}}
 
 
@@ -88,6 +90,7 @@ def test_each_process_has_its_part_of_the_workers(several):
     assert several.metric("pwgserve_workers") <= 3
 
 
+@sees_files
 def test_connections_that_stay_are_shared_out_however_they_come(several):
     # On a busy machine, who should be first may not get the processor in time; were they not shared out, one process
     # would have nearly all of them each time.
@@ -146,6 +149,7 @@ def short_of_files(pid, room):
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
 
 
+@sees_files
 def test_a_process_is_replaced_once_files_can_be_opened_again(running):
     victim, _ = running.processes()
     with short_of_files(running.pid, 0):
@@ -155,6 +159,7 @@ def test_a_process_is_replaced_once_files_can_be_opened_again(running):
     assert victim not in running.processes()
 
 
+@sees_files
 def test_after_a_reload_that_failed_for_want_of_files_the_next_one_leaves_nobody_behind(running):
     before = running.processes()
     with short_of_files(running.pid, 1):  # for the configuration
