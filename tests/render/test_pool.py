@@ -445,6 +445,7 @@ async def test_large_pictures_that_wait_for_another_process_keep_no_small_one_wa
                         async with asyncio.timeout(120):
                             await render(made, source, into, Client(client))
                         assert pyvips.Image.new_from_file(str(file)).width == 300
+                await until_all_wait(made, 4)
                 await asyncio.sleep(0.5)
                 assert not any(job.done() for job in waiting)
                 assert (made.jobs, made.waiting) == (4, 4)
