@@ -12,7 +12,10 @@ from collections.abc import Iterator
 PRIVATE_NAMES = ("GPS", "SerialNumber", "OwnerName", "MakerNote", "ImageUniqueID")
 """Parts of the names of metadata that lead to a place, a camera or a person."""
 
-_PRIVATE_TAGS = {0x8825, 0x927C, 0xA420, 0xA430, 0xA431, 0xA435, 0xC62F, 0xC65D}
+_PREVIEW_TAGS = {0x0111, 0x0201}
+"""Where a small picture lies, which may show what was cut off or painted over since."""
+
+_PRIVATE_TAGS = {0x8825, 0x927C, 0xA420, 0xA430, 0xA431, 0xA435, 0xC62F, 0xC65D} | _PREVIEW_TAGS
 _EXIF_DIRECTORY = 0x8769
 _MAX_ENTRIES = 1000
 _EXIF_HEAD = b"Exif\0\0"
@@ -26,7 +29,7 @@ class _UnreadableError(ValueError):
 
 
 def tells_more(content: bytes) -> bool:
-    """Whether a picture's file tells a position, an owner, a serial number, a maker's notes or anything else.
+    """Whether a file tells more than its picture: a position, an owner, numbers, a maker's notes, a preview, whatever.
 
     content: the whole file.
     """

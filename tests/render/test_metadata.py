@@ -51,6 +51,15 @@ def test_neither_are_they_in_xmp(extension):
     assert tells_more(harmless) is (extension == "png")
 
 
+@pytest.mark.parametrize("extension", ["jpg", "png", "webp"])
+def test_a_preview_is_not_harmless_either(extension):
+    """A program that has cut a picture, or painted something over, may have left the camera's preview as it was."""
+    preview = corners(16, 12).write_to_buffer(".jpg", keep="none")
+    content = saved(extension, HARMLESS, jpeg_thumbnail_data=preview)
+    assert preview in content
+    assert tells_more(content)
+
+
 def chunk(name, block):
     return struct.pack(">I", len(block)) + name + block + struct.pack(">I", zlib.crc32(name + block))
 
