@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -51,11 +52,11 @@ def lying(tmp_path):
     return path, OpenFile(descriptor, len(CONTENT), str(path), "originals/a photo.jpg", mtime=mtime)
 
 
-@pytest.fixture(params=["open", "read"])
+@pytest.fixture(params=["of the gallery", "of the cache", "read"])
 def file(request, lying):
-    """The same, and as content that was read already and lies nowhere."""
-    if request.param == "open":
-        return lying[1]
+    """The same, also as one that nobody writes to again, and as content that was read already and lies nowhere."""
+    if request.param != "read":
+        return lying[1] if request.param == "of the gallery" else replace(lying[1], mtime=None)
     os.close(lying[1].descriptor)
     return OpenFile(None, len(CONTENT), None, "cache/a", CONTENT)
 
