@@ -39,8 +39,11 @@ def measure(lab: Lab) -> Iterator[Table]:
     daemon = lab.daemon(gallery, server={"processes": lab.processes})
     hits, links = asyncio.run(_links(daemon, scale))
     with contextlib.closing(visits(daemon.port, hits, 0.002)) as visit:
-        list(islice(visit, len(hits) * 3))  # the first ones tell the process about these pictures
-        storms = [_storm(lab, daemon, links[number :: lab.rounds], visit) for number in range(lab.rounds)]
+        storms = []
+        for number in range(lab.rounds):
+            until(lambda: daemon.metric("pwgserve_render_jobs") == 0)
+            list(islice(visit, len(hits) * 3))  # the first ones tell the process about these pictures
+            storms.append(_storm(lab, daemon, links[number :: lab.rounds], visit))
 
     def row(what: str, share: float, bar: Bar | None) -> list[Row]:
         calm = [percentile(storm.idle, share) for storm in storms]
@@ -72,7 +75,6 @@ class _Storm:
 def _storm(lab: Lab, daemon: Daemon, links: Sequence[str], visit: Iterator[float]) -> _Storm:
     requests = lab.folder() / "storm.txt"
     requests.write_text("".join(f"{link}\t\n" for link in links))
-    until(lambda: daemon.metric("pwgserve_render_jobs") == 0)
     idle = list(islice(visit, 100 if lab.quick else 1500))
     before = rendered(daemon)
 
