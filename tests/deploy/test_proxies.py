@@ -6,7 +6,7 @@ from pathlib import Path
 
 import family
 import pytest
-from deployment import BASE
+from deployment import BASE, WAYS
 from family import DOCUMENT, FILM, LAKE, LETTER, PARTY, VISIBLE
 from waiting import until
 
@@ -167,10 +167,9 @@ def test_what_strangers_say_of_themselves_and_of_files_does_nothing(deployed):
         assert stranger.get(f"{BASE}-/{name}").status == 404
 
 
+@pytest.mark.parametrize("deployed", [name for name, way in WAYS.items() if way.send_file != "direct"], indirect=True)
 def test_an_error_of_the_web_servers_own_is_kept_by_nobody(deployed):
     """What it is to send may be gone, or closed to it. Kept like the picture, it would be seen long after it is mended."""
-    if deployed.way.send_file == "direct":
-        pytest.skip("it sends no files here")
     visitor = deployed.visitor("guest")
     link = visitor.link(deployed.size(LAKE, "2s"))
     kept = []
