@@ -38,7 +38,11 @@ class ChangedError(Exception):
 
 
 class Sources:
-    """The gallery's files. originals: where photos may lie. watermarks: where watermarks may lie."""
+    """The gallery's files. originals: where photos may lie. watermarks: where watermarks may lie.
+
+    Their disks may be another machine's, which may go away at any moment. So whatever asks one, be it for an open
+    file's time or to close it, goes through `in_turn`, and never runs on the event loop.
+    """
 
     def __init__(self, originals: Originals, watermarks: Originals) -> None:
         self._originals = originals
