@@ -24,6 +24,19 @@ _AMONG_PIXELS = (b"\xff\xe1", b"\xff\xed", b"\xff\xfe")
 """What a JPEG's metadata begin with. Pixels are never written so."""
 
 
+_OF_WRITING = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEC: b"Ducky", 0xEE: b"Adobe"}
+"""What a JPEG's blocks begin with that say how it was written, and nothing else, by marker."""
+
+_JFIF_WITHOUT_PREVIEW = 14
+_PHOTOSHOPS_PREVIEWS = (b"8BIM\x04\x09", b"8BIM\x04\x0c")
+
+_OF_PNG = frozenset(
+    b"IHDR PLTE IDAT tRNS cHRM gAMA iCCP sBIT sRGB bKGD hIST pHYs sPLT tIME cICP acTL fcTL fdAT iDOT".split()
+)
+_OF_WEBP = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"}
+"""The parts of these files that hold their picture, or say how it is shown."""
+
+
 class _UnreadableError(ValueError):
     """The structure of the file is not what its beginning promises."""
 
@@ -82,8 +95,17 @@ def _in_jpeg(content: bytes) -> Iterator[tuple[str, bytes]]:
         elif marker == 0xE1 and block.startswith(_XMP_HEAD):
             yield "xmp", block
         elif marker in (0xE1, 0xED, 0xFE):
+            if any(one in block for one in _PHOTOSHOPS_PREVIEWS):
+                raise _UnreadableError
             yield "other", block
+        elif 0xE0 <= marker <= 0xEF and not _is_of_writing(marker, block):
+            raise _UnreadableError
         position += 2 + length
+
+
+def _is_of_writing(marker: int, block: bytes) -> bool:
+    has_preview = marker == 0xE0 and len(block) > _JFIF_WITHOUT_PREVIEW
+    return marker in _OF_WRITING and block.startswith(_OF_WRITING[marker]) and not has_preview
 
 
 def _in_png(content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -98,6 +120,8 @@ def _in_png(content: bytes) -> Iterator[tuple[str, bytes]]:
             yield "exif", block
         elif name in (b"iTXt", b"tEXt", b"zTXt"):
             yield "compressed" if _is_compressed(name, block) else "xmp", block
+        elif name not in _OF_PNG:
+            raise _UnreadableError
         position += 12 + length
 
 
@@ -108,8 +132,9 @@ def _is_compressed(name: bytes, block: bytes) -> bool:
 
 
 def _in_webp(content: bytes) -> Iterator[tuple[str, bytes]]:
-    position = 12
-    while position + 8 <= len(content):
+    position, end = 12, 8 + struct.unpack_from("<I", content, 4)[0]
+    _refuse_more(content[end:])
+    while position + 8 <= min(end, len(content)):
         name, length = struct.unpack_from("<4sI", content, position)
         block = content[position + 8 : position + 8 + length]
         if len(block) != length:
@@ -118,6 +143,8 @@ def _in_webp(content: bytes) -> Iterator[tuple[str, bytes]]:
             yield "exif", block.removeprefix(_EXIF_HEAD)
         elif name == b"XMP ":
             yield "xmp", block
+        elif name not in _OF_WEBP:
+            raise _UnreadableError
         position += 8 + length + length % 2
 
 

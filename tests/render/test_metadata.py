@@ -100,6 +100,32 @@ def test_what_lies_behind_a_picture_counts_as_telling(extension):
     assert tells_more(whole + behind[-100:])
 
 
+@pytest.mark.parametrize("block", [b"JFXX\0\x10preview", b"JFIF\0" + bytes(7) + b"\1\1abc", b"MPF\0II", b"Meta\0\0"])
+@pytest.mark.parametrize("marker", [0xE0, 0xE2, 0xE3])
+def test_a_block_of_a_jpeg_that_nobody_knows_counts_as_telling(marker, block):
+    plain = corners(40, 30).write_to_buffer(".jpg", keep="none")
+    assert not tells_more(plain)
+    assert tells_more(plain[:2] + struct.pack(">BBH", 0xFF, marker, len(block) + 2) + block + plain[2:])
+
+
+@pytest.mark.parametrize("block", [b"Adobe\0d" + bytes(5), b"Ducky\0\1\0\4\0\0\0d"])
+def test_what_programs_note_of_how_they_wrote_a_jpeg_is_harmless(block):
+    plain = corners(40, 30).write_to_buffer(".jpg", keep="none")
+    marker = 0xEE if block.startswith(b"Adobe") else 0xEC
+    assert not tells_more(plain[:2] + struct.pack(">BBH", 0xFF, marker, len(block) + 2) + block + plain[2:])
+
+
+def test_a_part_of_a_png_or_webp_that_nobody_knows_counts_as_telling():
+    """A program for drawing keeps its hidden layers there."""
+    png = corners(40, 30).write_to_buffer(".png", keep="none")
+    assert not tells_more(png[:33] + chunk(b"pHYs", bytes(9)) + png[33:])
+    assert tells_more(png[:33] + chunk(b"prVW", b"layers") + png[33:])
+    webp = corners(40, 30).write_to_buffer(".webp", keep="none")
+    assert not tells_more(webp)
+    more = webp[8:] + b"LYRS" + struct.pack("<I", 6) + b"layers"
+    assert tells_more(b"RIFF" + struct.pack("<I", len(more)) + more)
+
+
 def test_what_lies_among_the_pixels_of_a_jpeg_counts_as_telling():
     plain = corners(400, 300).write_to_buffer(".jpg", interlace=True)
     (block,) = [part for part in saved("jpg", PRIVATE[0]).split(b"\xff\xdb")[0].split(b"\xff\xe1") if b"Exif" in part]
